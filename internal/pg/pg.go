@@ -1,0 +1,199 @@
+// Package pg is the only owner of lib/pq: connections, prepared statements, transactions with retries,
+// migrations, and driver errors with everything that quotes a row taken out.
+//
+// It knows nothing of what is stored. READ COMMITTED is the rule; correctness comes from unique rows
+// (spec scale-out section 5).
+package pg
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lib/pq"
+)
+
+// A Querier runs statements, inside or outside a transaction. *[DB] and *[Tx] are the two.
+//
+// Statements are prepared once per text and reused (three times the speed of unprepared ones), so texts are
+// constants and values are parameters. Plain Go slices are array parameters.
+type Querier interface {
+	// Exec runs a statement and returns how many rows it touched.
+	Exec(ctx context.Context, query string, args ...any) (int64, error)
+	// Query runs a query; the caller closes the rows. Inside a transaction no second statement may run
+	// while rows are open.
+	Query(ctx context.Context, query string, args ...any) (*Rows, error)
+	// QueryRow runs a query of at most one row; Scan returns hie.ErrNotFound when there was none.
+	QueryRow(ctx context.Context, query string, args ...any) *Row
+}
+
+// A DB is a pool of connections to one PostgreSQL (or the coordinator of several).
+type DB struct {
+	db *sql.DB
+	// prepare is false behind a transaction-pooling proxy, where prepared statements fail.
+	prepare bool
+	onQuery func(query string)
+
+	mu    sync.RWMutex
+	stmts map[string]*sql.Stmt
+}
+
+// Options bound the pool. The zero Options mean: 16 connections, prepared statements.
+type Options struct {
+	// MaxConns bounds open connections; 0 means 16.
+	MaxConns int
+	// NoPrepare turns the statement cache off, for transaction-pooling proxies.
+	NoPrepare bool
+	// OnQuery, if set, sees the text of every statement run; tests count statements with it.
+	OnQuery func(query string)
+}
+
+// Open connects to the PostgreSQL at url and pings it. The url must state sslmode: the driver's default is
+// about to change, and whether the link is encrypted is a decision.
+func Open(ctx context.Context, url string, o Options) (*DB, error) {
+	if !strings.Contains(url, "sslmode=") {
+		return nil, fmt.Errorf("pg: open: the database URL must state sslmode (verify-full in production, disable only on loopback)")
+	}
+	connector, err := pq.NewConnector(url)
+	if err != nil {
+		return nil, fmt.Errorf("pg: open: the database URL cannot be read") // the error would quote it, password included
+	}
+	db := sql.OpenDB(connector)
+	if o.MaxConns == 0 {
+		o.MaxConns = 16
+	}
+	db.SetMaxOpenConns(o.MaxConns)
+	db.SetMaxIdleConns(o.MaxConns)
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	d := &DB{db: db, prepare: !o.NoPrepare, onQuery: o.OnQuery, stmts: map[string]*sql.Stmt{}}
+	if err := db.PingContext(ctx); err != nil {
+		_ = db.Close()
+		return nil, fmt.Errorf("pg: open: %w", clean(ctx, err))
+	}
+	return d, nil
+}
+
+// Close ends all connections.
+func (d *DB) Close() error { return d.db.Close() }
+
+// Ping asks the server whether it answers.
+func (d *DB) Ping(ctx context.Context) error { return clean(ctx, d.db.PingContext(ctx)) }
+
+// SQL gives the plain handle to the few that need it (goose, COPY, session locks).
+func (d *DB) SQL() *sql.DB { return d.db }
+
+// Stats tells how the pool is used, for metrics.
+func (d *DB) Stats() sql.DBStats { return d.db.Stats() }
+
+func (d *DB) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	d.mu.RLock()
+	s := d.stmts[query]
+	d.mu.RUnlock()
+	if s != nil {
+		return s, nil
+	}
+	s, err := d.db.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if other := d.stmts[query]; other != nil {
+		_ = s.Close()
+		return other, nil
+	}
+	d.stmts[query] = s
+	return s, nil
+}
+
+func (d *DB) saw(query string) {
+	if d.onQuery != nil {
+		d.onQuery(query)
+	}
+}
+
+// Exec implements [Querier].
+func (d *DB) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	d.saw(query)
+	if !d.prepare {
+		return affected(ctx)(d.db.ExecContext(ctx, query, args...))
+	}
+	s, err := d.stmt(ctx, query)
+	if err != nil {
+		return 0, clean(ctx, err)
+	}
+	return affected(ctx)(s.ExecContext(ctx, args...))
+}
+
+// Query implements [Querier].
+func (d *DB) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
+	d.saw(query)
+	if !d.prepare {
+		return wrapRows(ctx)(d.db.QueryContext(ctx, query, args...)) //nolint:sqlclosecheck // the caller closes
+	}
+	s, err := d.stmt(ctx, query)
+	if err != nil {
+		return nil, clean(ctx, err)
+	}
+	return wrapRows(ctx)(s.QueryContext(ctx, args...))
+}
+
+// QueryRow implements [Querier].
+func (d *DB) QueryRow(ctx context.Context, query string, args ...any) *Row {
+	rows, err := d.Query(ctx, query, args...)
+	return &Row{rows: rows, err: err}
+}
+
+// A Tx is a transaction begun by [InTx].
+type Tx struct {
+	tx *sql.Tx
+	db *DB
+}
+
+// SQL gives the plain transaction to the few that need it (COPY).
+func (t *Tx) SQL() *sql.Tx { return t.tx }
+
+// Exec implements [Querier].
+func (t *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	t.db.saw(query)
+	if !t.db.prepare {
+		return affected(ctx)(t.tx.ExecContext(ctx, query, args...))
+	}
+	s, err := t.db.stmt(ctx, query)
+	if err != nil {
+		return 0, clean(ctx, err)
+	}
+	return affected(ctx)(t.tx.StmtContext(ctx, s).ExecContext(ctx, args...))
+}
+
+// Query implements [Querier].
+func (t *Tx) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
+	t.db.saw(query)
+	if !t.db.prepare {
+		return wrapRows(ctx)(t.tx.QueryContext(ctx, query, args...))
+	}
+	s, err := t.db.stmt(ctx, query)
+	if err != nil {
+		return nil, clean(ctx, err)
+	}
+	return wrapRows(ctx)(t.tx.StmtContext(ctx, s).QueryContext(ctx, args...))
+}
+
+// QueryRow implements [Querier].
+func (t *Tx) QueryRow(ctx context.Context, query string, args ...any) *Row {
+	rows, err := t.Query(ctx, query, args...)
+	return &Row{rows: rows, err: err}
+}
+
+func affected(ctx context.Context) func(sql.Result, error) (int64, error) {
+	return func(r sql.Result, err error) (int64, error) {
+		if err != nil {
+			return 0, clean(ctx, err)
+		}
+		n, err := r.RowsAffected()
+		return n, clean(ctx, err)
+	}
+}

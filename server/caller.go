@@ -1,0 +1,109 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/concord-hie/concord/hie"
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+)
+
+// VerifyToken establishes who presents an access token. It returns hie.ErrUnauthenticated for a token that is
+// not acceptable now and hie.ErrUnavailable when that cannot be told.
+type VerifyToken func(ctx context.Context, token string) (hie.Actor, error)
+
+const (
+	actorKey   = "concord actor"
+	requestKey = "concord request"
+)
+
+var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9.-]{8,64}$`)
+
+// withRequestID takes the caller's X-Request-Id when it is harmless, else gives one, and echoes it.
+func withRequestID(c *gin.Context) {
+	id := c.GetHeader("X-Request-Id")
+	if !requestIDPattern.MatchString(id) {
+		id = uuid.Must(uuid.NewV7()).String()
+	}
+	c.Set(requestKey, id)
+	c.Header("X-Request-Id", id)
+}
+
+func requestID(c *gin.Context) string { return c.GetString(requestKey) }
+
+// authenticate establishes the caller from exactly one Authorization header; without one nothing else happens.
+func (s *Server) authenticate(c *gin.Context) {
+	headers := c.Request.Header.Values("Authorization")
+	if len(headers) != 1 {
+		s.refuseToken(c, "no single Authorization header")
+		return
+	}
+	scheme, token, found := strings.Cut(headers[0], " ")
+	if !found || !strings.EqualFold(scheme, "Bearer") || token == "" {
+		s.refuseToken(c, "not a bearer token")
+		return
+	}
+	actor, err := s.deps.Verify(c.Request.Context(), token)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	actor.Request = requestID(c)
+	c.Set(actorKey, actor)
+}
+
+func (s *Server) refuseToken(c *gin.Context, kind string) {
+	s.log.InfoContext(c.Request.Context(), "request without acceptable token", "request", requestID(c), "kind", kind)
+	s.fail(c, hie.ErrUnauthenticated)
+}
+
+// caller returns who asks. Handlers pass it on as an argument.
+func caller(c *gin.Context) hie.Actor {
+	actor, ok := c.Get(actorKey)
+	if !ok {
+		return hie.Actor{} // a route outside the authenticated group: may do nothing
+	}
+	return actor.(hie.Actor)
+}
+
+// requireScope lets a request pass whose token grants interaction (one of c r u d s) on resource.
+func (s *Server) requireScope(resource string, interaction byte) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if !Allows(caller(c).Scopes, resource, interaction) {
+			s.fail(c, hie.ErrForbidden)
+		}
+	}
+}
+
+// Allows reports whether scopes grant interaction (one of c r u d s) on resource: SMART v2
+// "system/Patient.rs", v1 "system/Patient.read|write|*", and "*" for the resource.
+//
+// Source: SMART App Launch 2.2, Scopes for requesting FHIR resources.
+func Allows(scopes []string, resource string, interaction byte) bool {
+	for _, scope := range scopes {
+		level, rest, _ := strings.Cut(scope, "/")
+		name, rights, found := strings.Cut(rest, ".")
+		if !found || (level != "system" && level != "user" && level != "patient") || (name != resource && name != "*") {
+			continue
+		}
+		switch rights {
+		case "read":
+			rights = "rs"
+		case "write":
+			rights = "cud"
+		case "*":
+			rights = "cruds"
+		}
+		if strings.IndexByte(rights, interaction) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// noCrossOrigin refuses browsers' cross-site calls to machine doors; they carry bearer tokens, so this is a
+// second lock.
+var noCrossOrigin = http.NewCrossOriginProtection()

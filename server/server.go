@@ -1,0 +1,95 @@
+// Package server holds the doors for machines: FHIR over HTTP, OAuth, administration in JSON. A handler
+// decodes, makes one domain call and encodes; no rule lives here.
+//
+// gin is known to this package and to portal alone; stores (*pg packages) are unknown here.
+package server
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/internal/fhir"
+	"github.com/concord-hie/concord/internal/opaque"
+	"github.com/gin-gonic/gin"
+)
+
+// Config is what the doors need to know of the world.
+type Config struct {
+	// BaseURL is the public origin, without a trailing slash: "https://concord.example.org".
+	BaseURL string
+	// MaxBody bounds a request body in bytes; 0 means 16 MiB.
+	MaxBody int64
+	// Version is the program's version.
+	Version string
+}
+
+// FHIRBase returns the FHIR base URL, without a trailing slash.
+func (c Config) FHIRBase() string { return c.BaseURL + "/fhir" }
+
+// Deps are the domain services the handlers call.
+type Deps struct {
+	Verify VerifyToken
+	Sealer *opaque.Sealer
+	Log    *slog.Logger
+	Now    func() time.Time
+}
+
+// A Server answers HTTP requests.
+type Server struct {
+	cfg    Config
+	deps   Deps
+	log    *slog.Logger
+	engine *gin.Engine
+}
+
+// New returns a Server with all routes of routes.go.
+func New(cfg Config, deps Deps) *Server {
+	cfg.BaseURL = strings.TrimSuffix(cfg.BaseURL, "/")
+	if cfg.MaxBody == 0 {
+		cfg.MaxBody = 16 << 20
+	}
+	if deps.Now == nil {
+		deps.Now = hie.Now
+	}
+	gin.SetMode(gin.ReleaseMode)
+	s := &Server{cfg: cfg, deps: deps, log: deps.Log, engine: gin.New()}
+	s.engine.HandleMethodNotAllowed = true
+	s.engine.RedirectTrailingSlash = false
+	if err := s.engine.SetTrustedProxies(nil); err != nil { // nil is always accepted
+		panic("server: " + err.Error())
+	}
+	s.engine.Use(withRequestID, s.logRequest, gin.CustomRecoveryWithWriter(nil, s.recovered))
+	s.engine.NoRoute(func(c *gin.Context) { s.fail(c, hie.ErrNotFound) })
+	s.engine.NoMethod(func(c *gin.Context) {
+		s.send(c, http.StatusMethodNotAllowed, outcome("error", fhir.Issue{Code: "not-supported", Diagnostics: "This method is not available here."}))
+	})
+	s.routes()
+	return s
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	noCrossOrigin.Handler(s.engine).ServeHTTP(w, r)
+}
+
+// logRequest writes one line a request: the route's pattern, never the path or the query.
+func (s *Server) logRequest(c *gin.Context) {
+	start := time.Now()
+	c.Next()
+	s.log.InfoContext(c.Request.Context(), "request", "request", requestID(c), "method", c.Request.Method, "route", c.FullPath(),
+		"status", c.Writer.Status(), "org", string(caller(c).Organization), "took", time.Since(start))
+}
+
+func (s *Server) recovered(c *gin.Context, fault any) {
+	kind := "panic"
+	if err, ok := fault.(error); ok {
+		kind = "panic: " + errorKind(err).String()
+	}
+	s.log.ErrorContext(c.Request.Context(), "request failed", "request", requestID(c), "kind", kind)
+	status, oo := outcomeOf(nil)
+	s.send(c, status, oo)
+	c.Abort()
+}
