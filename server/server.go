@@ -14,6 +14,7 @@ import (
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/concord-hie/concord/internal/opaque"
 	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Config is what the doors need to know of the world.
@@ -31,10 +32,12 @@ func (c Config) FHIRBase() string { return c.BaseURL + "/fhir" }
 
 // Deps are the domain services the handlers call.
 type Deps struct {
-	Verify VerifyToken
-	Sealer *opaque.Sealer
-	Log    *slog.Logger
-	Now    func() time.Time
+	Verify  VerifyToken
+	Ready   Ready
+	Sealer  *opaque.Sealer
+	Log     *slog.Logger
+	Metrics prometheus.Registerer // nil for none
+	Now     func() time.Time
 }
 
 // A Server answers HTTP requests.
@@ -61,7 +64,7 @@ func New(cfg Config, deps Deps) *Server {
 	if err := s.engine.SetTrustedProxies(nil); err != nil { // nil is always accepted
 		panic("server: " + err.Error())
 	}
-	s.engine.Use(withRequestID, s.logRequest, gin.CustomRecoveryWithWriter(nil, s.recovered))
+	s.engine.Use(withRequestID, newMetrics(deps.Metrics).observe, s.logRequest, gin.CustomRecoveryWithWriter(nil, s.recovered))
 	s.engine.NoRoute(func(c *gin.Context) { s.fail(c, hie.ErrNotFound) })
 	s.engine.NoMethod(func(c *gin.Context) {
 		s.send(c, http.StatusMethodNotAllowed, outcome("error", fhir.Issue{Code: "not-supported", Diagnostics: "This method is not available here."}))
