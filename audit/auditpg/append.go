@@ -1,0 +1,208 @@
+// Package auditpg keeps the audit trail in PostgreSQL: events beside the changes they tell of, and over them a
+// Merkle log whose signed checkpoints let anybody with the public key prove that no row was edited, removed,
+// put in another order or taken back to an older copy.
+//
+// An event is committed by the transaction of its change (Append) or on its own (Log.Record). The one Sequencer
+// then gives committed events their places in the tree and signs the new tree head. Verify needs nothing but
+// the rows, the public key and, against a restored backup, a checkpoint kept elsewhere.
+//
+// Source: DESIGN idea 7; spec federation 3.4; RFC 6962 tree hashes through golang.org/x/mod/sumdb/tlog;
+// C2SP signed-note and tlog-checkpoint.
+package auditpg
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/concord-hie/concord/audit"
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/internal/pg"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Append writes events in q's transaction: they are part of the change or nothing of it is. Outside a
+// transaction only a single event of at most eight records is one statement; use [Log.Record] there.
+//
+// It returns an error for an event whose id and time disagree, since searches by date go by id.
+func Append(ctx context.Context, q pg.Querier, events ...audit.Event) error {
+	rows := make([]row, len(events))
+	for i, e := range events {
+		r, err := rowOf(e)
+		if err != nil {
+			return err
+		}
+		rows[i] = r
+	}
+	if len(rows) == 1 && len(rows[0].records) <= maxInline {
+		return write(ctx, q, rows, rows[0].touches())
+	}
+	var touched []touch
+	for part := range powers(rows) {
+		if err := write(ctx, q, part, nil); err != nil {
+			return err
+		}
+		for _, r := range part {
+			touched = append(touched, r.touches()...)
+		}
+	}
+	for part := range powers(touched) {
+		if err := write(ctx, q, nil, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A Log records events that belong to no other change: queries, disclosures, refusals.
+type Log struct {
+	db *pg.DB
+}
+
+// New returns a Log in db.
+func New(db *pg.DB) *Log { return &Log{db: db} }
+
+// recordTimeout bounds how long an answer may wait for its record. When it passes, the answer is not given.
+const recordTimeout = 5 * time.Second
+
+// Record commits events, all or none. It goes on when the caller's ctx ends, within a time of its own: who hangs
+// up does not stop the record.
+func (l *Log) Record(ctx context.Context, events ...audit.Event) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	var err error
+	if len(events) == 1 && len(events[0].Records) <= maxInline {
+		err = Append(ctx, l.db, events...) // one statement is its own transaction
+	} else if len(events) > 0 {
+		err = pg.InTx(ctx, l.db, sql.LevelReadCommitted, func(tx *pg.Tx) error { return Append(ctx, tx, events...) })
+	}
+	if err != nil {
+		return fmt.Errorf("auditpg: record: %w", err)
+	}
+	return nil
+}
+
+// saltSize is the length of each event's salt. With it gone, the body cannot be guessed from the leaf hash.
+const saltSize = 32
+
+// row is an event as its columns.
+type row struct {
+	id, kind, outcome, org, user string
+	recorded                     time.Time
+	records                      []hie.SourcePatientID
+	salt, body                   []byte
+	leaf                         tlog.Hash
+}
+
+// touch is one row of audit.event_record.
+type touch struct {
+	record hie.SourcePatientID
+	event  string
+}
+
+func rowOf(e audit.Event) (row, error) {
+	if err := checkID(e); err != nil {
+		return row{}, err
+	}
+	e.Records = slices.Compact(slices.Sorted(slices.Values(e.Records)))
+	r := row{
+		id: e.ID, kind: string(e.Kind), outcome: string(e.Outcome), org: string(e.Actor.Organization), user: e.Actor.User,
+		recorded: e.Time.UTC().Truncate(time.Microsecond), records: e.Records, salt: make([]byte, saltSize), body: Encode(e),
+	}
+	_, _ = rand.Read(r.salt) // never fails since Go 1.24
+	r.leaf = leafHash(r.salt, r.body)
+	return r, nil
+}
+
+// leafHash is what the tree holds of an event: RFC 6962's leaf hash of salt then body.
+func leafHash(salt, body []byte) tlog.Hash {
+	return tlog.RecordHash(append(slices.Clip(slices.Clone(salt)), body...))
+}
+
+// checkID reports an id that is not a UUIDv7 of the event's own millisecond.
+func checkID(e audit.Event) error {
+	ms, err := strconv.ParseInt(strings.ReplaceAll(e.ID[:min(len(e.ID), 13)], "-", ""), 16, 64)
+	if _, hexErr := hex.DecodeString(strings.ReplaceAll(e.ID, "-", "")); err != nil || hexErr != nil || len(e.ID) != 36 || ms != e.Time.UnixMilli() {
+		return fmt.Errorf("auditpg: an event's id must be a UUIDv7 of its time: make it with audit.NewEvent")
+	}
+	return nil
+}
+
+func (r row) touches() []touch {
+	out := make([]touch, len(r.records))
+	for i, rec := range r.records {
+		out[i] = touch{record: rec, event: r.id}
+	}
+	return out
+}
+
+const (
+	// maxInline is how many records of a single event are written by the statement that writes the event.
+	maxInline = 8
+	// maxPart bounds the rows of one statement.
+	maxPart = 64
+)
+
+// powers yields all in parts whose lengths are powers of two up to maxPart, so that there are few statement
+// texts, each prepared once.
+func powers[T any](all []T) func(yield func([]T) bool) {
+	return func(yield func([]T) bool) {
+		for size := maxPart; len(all) > 0; {
+			for size > len(all) {
+				size /= 2
+			}
+			if !yield(all[:size]) {
+				return
+			}
+			all = all[size:]
+		}
+	}
+}
+
+// write inserts rows and touches in one statement.
+func write(ctx context.Context, q pg.Querier, rows []row, touches []touch) error {
+	if len(rows) == 0 && len(touches) == 0 {
+		return nil
+	}
+	args := make([]any, 0, 9*len(rows)+2*len(touches))
+	for _, r := range rows {
+		args = append(args, r.id, r.recorded, r.kind, r.outcome, r.org, r.user, r.salt, r.body, r.leaf[:])
+	}
+	for _, t := range touches {
+		args = append(args, int64(t.record), t.event)
+	}
+	_, err := q.Exec(ctx, insertText(len(rows), len(touches)), args...)
+	return err
+}
+
+// insertText builds the insert of n events with their pending rows, and of m touched records.
+func insertText(n, m int) string {
+	var event, pending, record []string
+	for i := range n {
+		p := 9 * i
+		event = append(event, fmt.Sprintf("($%d,$%d,$%d,$%d,$%d,$%d,$%d,$%d)", p+1, p+2, p+3, p+4, p+5, p+6, p+7, p+8))
+		pending = append(pending, fmt.Sprintf("($%d::uuid,$%d::bytea)", p+1, p+9))
+	}
+	for i := range m {
+		p := 9*n + 2*i
+		record = append(record, fmt.Sprintf("($%d::bigint,$%d::uuid)", p+1, p+2))
+	}
+	var text string
+	if n > 0 {
+		text = `with e as (insert into audit.event (id, recorded, kind, outcome, org_id, user_id, salt, body) values ` +
+			strings.Join(event, ",") + `)`
+	}
+	if n > 0 && m > 0 {
+		text += `, p as (insert into audit.pending (event_id, leaf) values ` + strings.Join(pending, ",") + `)`
+	}
+	if m > 0 {
+		return text + ` insert into audit.event_record (sp_id, event_id) values ` + strings.Join(record, ",")
+	}
+	return text + ` insert into audit.pending (event_id, leaf) values ` + strings.Join(pending, ",")
+}
