@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// A Figure is what one operation reached, beside what its ceiling reached in the same run.
+type Figure struct {
+	// Name says what was measured, Goal what DESIGN section 6 asks for ("" when it asks nothing).
+	Name string `json:"name"`
+	Goal string `json:"goal,omitempty"`
+	// Callers is how many asked at once.
+	Callers int `json:"callers"`
+	// PerSecond is operations a second; P50, P95, P99 are milliseconds.
+	PerSecond float64 `json:"per_second"`
+	P50       float64 `json:"p50_ms"`
+	P95       float64 `json:"p95_ms"`
+	P99       float64 `json:"p99_ms"`
+	// Ceiling names what bounds the figure; CeilingPerSecond is its rate and Ratio = PerSecond / CeilingPerSecond.
+	Ceiling          string  `json:"ceiling,omitempty"`
+	CeilingPerSecond float64 `json:"ceiling_per_second,omitempty"`
+	Ratio            float64 `json:"ratio,omitempty"`
+	// Note says what the reader must know to read the figure right.
+	Note string `json:"note,omitempty"`
+}
+
+// against returns f beside its ceiling.
+func (f Figure) against(ceiling string, perSecond float64) Figure {
+	f.Ceiling, f.CeilingPerSecond = ceiling, perSecond
+	if perSecond > 0 {
+		f.Ratio = f.PerSecond / perSecond
+	}
+	return f
+}
+
+// measure runs op from callers goroutines for d, after a warm-up of a fifth of it, and times each call. op gets
+// the caller's number and a count that rises over all callers. The first error ends the run.
+func measure(ctx context.Context, name string, callers int, d time.Duration, op func(ctx context.Context, caller, n int) error) (Figure, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var (
+		wg      sync.WaitGroup
+		count   atomic.Int64
+		mu      sync.Mutex
+		all     = hdrhistogram.New(1, int64(time.Minute), 3)
+		warm    = time.Now().Add(d / 5)
+		ends    = warm.Add(d)
+		counted atomic.Int64
+	)
+	for caller := range callers {
+		wg.Go(func() {
+			h := hdrhistogram.New(1, int64(time.Minute), 3)
+			for time.Now().Before(ends) && ctx.Err() == nil {
+				start := time.Now()
+				if err := op(ctx, caller, int(count.Add(1))); err != nil {
+					cancel(fmt.Errorf("%s: %w", name, err))
+					return
+				}
+				if start.After(warm) {
+					_ = h.RecordValue(int64(time.Since(start))) // out of range only beyond a minute
+					counted.Add(1)
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all.Merge(h)
+		})
+	}
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return Figure{}, err
+	}
+	ms := func(q float64) float64 { return float64(all.ValueAtQuantile(q)) / 1e6 }
+	return Figure{Name: name, Callers: callers, PerSecond: float64(counted.Load()) / d.Seconds(), P50: ms(50), P95: ms(95), P99: ms(99)}, nil
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"text/tabwriter"
+	"time"
+)
+
+// A Report is one run: the machine, the data and the figures.
+type Report struct {
+	Taken          time.Time `json:"taken"`
+	Go             string    `json:"go"`
+	CPUs           int       `json:"cpus"`
+	PostgreSQL     string    `json:"postgresql"`
+	SourcePatients int       `json:"source_patients"`
+	Pointers       int       `json:"pointers"`
+	Figures        []Figure  `json:"figures"`
+}
+
+func newReport() Report {
+	return Report{Taken: time.Now().UTC().Truncate(time.Second), Go: runtime.Version(), CPUs: runtime.NumCPU()}
+}
+
+// table prints the figures for people.
+func (r Report) table(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "what\tcallers\t/s\tp50 ms\tp95 ms\tp99 ms\tceiling /s\tratio\tceiling\tgoal\t")
+	for _, f := range r.Figures {
+		ceiling, ratio := "", ""
+		if f.CeilingPerSecond > 0 {
+			ceiling, ratio = fmt.Sprintf("%.0f", f.CeilingPerSecond), fmt.Sprintf("%.0f %%", f.Ratio*100)
+		}
+		fmt.Fprintf(t, "%s\t%d\t%.0f\t%.3f\t%.3f\t%.3f\t%s\t%s\t%s\t%s\t\n", f.Name, f.Callers, f.PerSecond, f.P50, f.P95, f.P99, ceiling, ratio, f.Ceiling, f.Goal)
+	}
+	return t.Flush()
+}
+
+// save writes the report as JSON to path.
+func (r Report) save(path string) error {
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(b, '\n'), 0o644)
+}
