@@ -1,0 +1,165 @@
+// Package rds is the only owner of go-redis: once-only keys, rate limits and short-lived caches.
+//
+// Redis may vanish at any time. Losing it costs speed, never correctness: a cache answers "not here", a rate limit
+// is kept on this node alone, and a once-only key cannot be had, so whoever needs one refuses (fails closed).
+// A failover may lose the last writes; whatever must never repeat beyond its window is claimed in PostgreSQL.
+//
+// Every key is one hash tag over a digest: values of callers, personal data among them, never become key text, and
+// each call touches one slot of a cluster.
+//
+// Source: DESIGN idea 9; spec scale-out section 10.
+package rds
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/concord-hie/concord/hie"
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// A Client is a pool of connections to one Redis, a Sentinel group or a Cluster. It is safe for use by many
+// goroutines.
+type Client struct {
+	rdb redis.UniversalClient
+	// downUntil is when the next try is due after a failure, in Unix nanoseconds: caches and limits then do
+	// without Redis rather than make every request wait.
+	downUntil atomic.Int64
+}
+
+const (
+	callTimeout = 300 * time.Millisecond
+	downFor     = time.Second
+)
+
+// Open returns a Client for rawURL without connecting:
+//
+//	redis://user:password@host:6379/0                    one server (rediss:// with TLS)
+//	redis://host1:6379,host2:6379/?cluster=true          a Cluster, from any of its nodes
+//	redis://host1:26379,host2:26379/0?master=NAME        the master NAME of a Sentinel group
+//
+// Error text never quotes the URL, which holds the password.
+func Open(rawURL string) (*Client, error) {
+	o, err := options(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{rdb: redis.NewUniversalClient(o)}, nil
+}
+
+func options(rawURL string) (*redis.UniversalOptions, error) {
+	scheme, rest, _ := strings.Cut(rawURL, "://")
+	if scheme != "redis" && scheme != "rediss" {
+		return nil, errors.New("rds: the Redis URL must begin with redis:// or rediss://")
+	}
+	rest, query, _ := strings.Cut(rest, "?")
+	rest, path, _ := strings.Cut(rest, "/")
+	user, hosts, found := cutLast(rest, "@")
+	if !found {
+		user, hosts = "", rest
+	}
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, errors.New("rds: the Redis URL's parameters cannot be read")
+	}
+	for name := range values {
+		if name != "cluster" && name != "master" {
+			return nil, errors.New("rds: the Redis URL has a parameter other than cluster and master")
+		}
+	}
+	o := &redis.UniversalOptions{
+		DialTimeout: callTimeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout, PoolTimeout: callTimeout,
+		DialerRetries: 1, MaxRetries: 1, ContextTimeoutEnabled: true, DisableIdentity: true, PoolSize: 32,
+		IsClusterMode: values.Get("cluster") == "true", MasterName: values.Get("master"),
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	for h := range strings.SplitSeq(hosts, ",") {
+		if h == "" {
+			return nil, errors.New("rds: the Redis URL names no host")
+		}
+		if _, _, err := net.SplitHostPort(h); err != nil {
+			h = net.JoinHostPort(strings.Trim(h, "[]"), "6379")
+		}
+		o.Addrs = append(o.Addrs, h)
+	}
+	if len(o.Addrs) > 1 && !o.IsClusterMode && o.MasterName == "" {
+		return nil, errors.New("rds: a Redis URL of several hosts needs ?cluster=true or ?master=NAME")
+	}
+	if path != "" {
+		if o.DB, err = strconv.Atoi(path); err != nil || o.DB < 0 || (o.IsClusterMode && o.DB != 0) {
+			return nil, errors.New("rds: the Redis URL's path must be a database number, and a Cluster has only 0")
+		}
+	}
+	name, password, _ := strings.Cut(user, ":")
+	if o.Username, err = url.PathUnescape(name); err != nil {
+		return nil, errors.New("rds: the Redis URL's user cannot be read")
+	}
+	if o.Password, err = url.PathUnescape(password); err != nil {
+		return nil, errors.New("rds: the Redis URL's password cannot be read")
+	}
+	if scheme == "rediss" {
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	return o, nil
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// Close ends all connections.
+func (c *Client) Close() error { return c.rdb.Close() }
+
+// Ping asks whether Redis answers; hie.ErrUnavailable when it does not.
+func (c *Client) Ping(ctx context.Context) error {
+	if err := c.rdb.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("rds: ping: %w", hie.ErrUnavailable)
+	}
+	return nil
+}
+
+// Once claims (space, parts) for ttl and reports whether this call was the first to claim it. Of any number of
+// callers on any number of nodes exactly one is told true. parts is taken as a list: ("a","b") is not ("ab",""). An
+// error is hie.ErrUnavailable: whether the claim was made is then unknown, and the caller must refuse.
+func (c *Client) Once(ctx context.Context, space string, ttl time.Duration, parts ...string) (bool, error) {
+	if ttl <= 0 {
+		return false, errors.New("rds: once: needs a positive time to live")
+	}
+	first, err := c.rdb.SetNX(ctx, key(space, parts...), 1, ttl).Result()
+	if err != nil {
+		return false, fmt.Errorf("rds: once: %w", hie.ErrUnavailable) // the driver's text may name the key
+	}
+	return first, nil
+}
+
+// key returns "space:{digest}". Every part is preceded by its length, so no two lists share a digest.
+func key(space string, parts ...string) string {
+	h := sha256.New()
+	var n [8]byte
+	for _, p := range parts {
+		binary.BigEndian.PutUint64(n[:], uint64(len(p)))
+		_, _ = h.Write(n[:])
+		_, _ = h.Write([]byte(p))
+	}
+	return space + ":{" + base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:18]) + "}"
+}
+
+// resting reports whether Redis failed a moment ago.
+func (c *Client) resting() bool { return time.Now().UnixNano() < c.downUntil.Load() }
+
+func (c *Client) failed() { c.downUntil.Store(time.Now().Add(downFor).UnixNano()) }
