@@ -7,5 +7,11 @@ func (s *Server) routes() {
 	s.engine.GET("/readyz", s.readyz)
 
 	f := s.engine.Group("/fhir", s.negotiate, s.authenticate)
-	_ = f
+
+	f.GET("/Organization", s.requireScope("Organization", 's'), s.searchOrganizations)
+	f.POST("/Organization/_search", s.requireScope("Organization", 's'), s.searchOrganizations)
+	f.GET("/Organization/:id", s.requireScope("Organization", 'r'), s.readOrganization)
+	f.GET("/Endpoint", s.requireScope("Endpoint", 's'), s.searchEndpoints)
+	f.POST("/Endpoint/_search", s.requireScope("Endpoint", 's'), s.searchEndpoints)
+	f.GET("/Endpoint/:id", s.requireScope("Endpoint", 'r'), s.readEndpoint)
 }

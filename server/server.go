@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/concord-hie/concord/internal/opaque"
@@ -35,6 +36,7 @@ type Deps struct {
 	Verify  VerifyToken
 	Ready   Ready
 	Sealer  *opaque.Sealer
+	Network func() *directory.Network
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // nil for none
 	Now     func() time.Time
