@@ -1,0 +1,145 @@
+package sim
+
+import (
+	"strings"
+	"time"
+)
+
+// The stories people stand for.
+const (
+	Ordinary      = "ordinary"       // Maria Alvarez: primary care, hospital, cardiology
+	OptedOut      = "opted-out"      // shares nothing, not even in an emergency
+	EmergencyOnly = "emergency-only" // shares only in an emergency
+	Part2Only     = "part2-only"     // known to the Part 2 program alone
+	Twins         = "twins"          // two sisters, one birth date, one home
+	NameChange    = "name-change"    // registered once before and once after marrying
+	Overlay       = "overlay"        // the hospital put somebody else's data over this record
+	Deceased      = "deceased"
+	Heavy         = "5000-documents"
+	Namesakes     = "namesakes"  // two people of one name and birth date, easily linked by mistake
+	AskedLive     = "asked-live" // known to the housing agency, which is asked live
+)
+
+// Unknown is a local id no site has given.
+const Unknown = "XX-0000"
+
+// A visitor is one registration of a story, as the site wrote it.
+type visitor struct {
+	site, local string
+	documents   int
+	change      func(*Registration) // what the site wrote otherwise; nil for nothing
+}
+
+// A character is one person of a story.
+type character struct {
+	story  string
+	person Person
+	visits []visitor
+}
+
+func day(y, m, d int) time.Time { return time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC) }
+
+const (
+	hospital   = "harbor-main"
+	practice   = "riverside-clinic"
+	cardiology = "chesapeake-heart"
+	recovery   = "new-dawn-east"
+	housing    = "bay-housing"
+)
+
+var baltimore = Address{City: "Baltimore", State: "MD", ZIP: "21230"}
+
+func at(line string) Address { a := baltimore; a.Line = line; return a }
+
+// cast is who is in the stories. Names, numbers and dates are invented.
+func cast() []character {
+	return []character{
+		{Ordinary, Person{Sex: "female", Given: "Maria", Middle: "Elena", Family: "Alvarez", Birth: day(1968, 4, 17), SSN: "900-41-7702",
+			Phone: "410-226-4471", Email: "maria.alvarez@mail.example", Address: at("118 Lombard Street Apt 6")},
+			[]visitor{{practice, "RF-1001", 4, nil}, {hospital, "HG-20417", 3, capitals}, {cardiology, "CC-5512", 2, noEmail}}},
+		{OptedOut, Person{Sex: "male", Given: "Thomas", Middle: "Chidi", Family: "Okafor", Birth: day(1975, 9, 2), SSN: "900-52-1180",
+			Phone: "443-310-9905", Email: "t.okafor@mail.example", Address: at("42 Fort Avenue")},
+			[]visitor{{practice, "RF-1002", 3, nil}, {hospital, "HG-20418", 2, capitals}}},
+		{EmergencyOnly, Person{Sex: "female", Given: "Linda", Middle: "Grace", Family: "Kowalski", Birth: day(1959, 12, 28), SSN: "900-60-3391",
+			Phone: "410-771-2260", Email: "linda.kowalski@mail.example", Address: at("901 Hanover Street")},
+			[]visitor{{practice, "RF-1003", 2, nil}, {hospital, "HG-20419", 3, capitals}}},
+		{Part2Only, Person{Sex: "male", Given: "Derek", Middle: "Allan", Family: "Sorensen", Birth: day(1988, 6, 9), SSN: "900-17-4408",
+			Phone: "443-208-6614", Email: "dsorensen@mail.example", Address: at("77 Randall Street")},
+			[]visitor{{recovery, "ND-301", 3, noSSN}}},
+		{Twins, Person{Sex: "female", Given: "Ava", Middle: "Jean", Family: "Brandt", Birth: day(2014, 3, 5), SSN: "900-72-5101",
+			Phone: "410-345-7012", Email: "brandt.family@mail.example", Address: at("15 Clement Street")},
+			[]visitor{{practice, "RF-1004", 2, nil}, {hospital, "HG-20420", 1, capitals}}},
+		{Twins, Person{Sex: "female", Given: "Ada", Middle: "June", Family: "Brandt", Birth: day(2014, 3, 5), SSN: "900-72-5102",
+			Phone: "410-345-7012", Email: "brandt.family@mail.example", Address: at("15 Clement Street")},
+			[]visitor{{practice, "RF-1005", 2, nil}, {hospital, "HG-20421", 1, capitals}}},
+		{NameChange, Person{Sex: "female", Given: "Rachel", Middle: "Anne", Family: "Whitfield", Maiden: "Lindqvist", Birth: day(1991, 8, 23),
+			SSN: "900-33-9027", Phone: "301-440-8125", Email: "rachel.a@mail.example", Address: at("260 Battery Avenue"), OldAddress: at("12 William Street")},
+			[]visitor{{practice, "RF-1006", 2, beforeMarriage}, {hospital, "HG-20422", 2, capitals}}},
+		{Overlay, Person{Sex: "male", Given: "Carlos", Middle: "Ruben", Family: "Medina", Birth: day(1983, 1, 30), SSN: "900-28-6643",
+			Phone: "443-901-3377", Email: "carlos.medina@mail.example", Address: at("508 Light Street")},
+			[]visitor{{practice, "RF-1007", 2, nil}, {hospital, "HG-20423", 2, capitals}}},
+		{Deceased, Person{Sex: "male", Given: "Walter", Middle: "Henry", Family: "Pruitt", Birth: day(1937, 5, 14), Death: day(2025, 2, 3),
+			SSN: "900-09-7751", Phone: "410-539-1198", Email: "wpruitt@mail.example", Address: at("1200 Charles Street")},
+			[]visitor{{practice, "RF-1008", 3, died}, {hospital, "HG-20424", 3, capitals}}},
+		{Heavy, Person{Sex: "female", Given: "Gloria", Middle: "Ruth", Family: "Hanssen", Birth: day(1949, 10, 11), SSN: "900-66-2075",
+			Phone: "410-818-5530", Email: "gloria.hanssen@mail.example", Address: at("33 Warren Avenue")},
+			[]visitor{{practice, "RF-1009", 300, nil}, {hospital, "HG-20425", 4700, capitals}}},
+		{Namesakes, Person{Sex: "male", Given: "James", Middle: "Patrick", Family: "Carter", Birth: day(1970, 7, 21), SSN: "900-44-1358",
+			Phone: "443-627-0041", Email: "jpcarter@mail.example", Address: at("640 Gittings Street")},
+			[]visitor{{practice, "RF-1010", 3, nil}}},
+		{Namesakes, Person{Sex: "male", Given: "James", Middle: "Eugene", Family: "Carter", Birth: day(1970, 7, 21), SSN: "900-91-6026",
+			Phone: "302-284-7719", Email: "jim.carter@mail.example", Address: Address{"9 Loockerman Street", "Dover", "DE", "19901"}},
+			[]visitor{{hospital, "HG-20426", 2, capitals}}},
+		{AskedLive, Person{Sex: "female", Given: "Denise", Middle: "Claire", Family: "Fontaine", Birth: day(1979, 2, 19), SSN: "900-85-3360",
+			Phone: "410-962-4483", Email: "denise.fontaine@mail.example", Address: at("1805 Race Street")},
+			[]visitor{{practice, "RF-1011", 2, nil}, {housing, "BH-0711", 2, capitals}}},
+	}
+}
+
+func capitals(g *Registration) {
+	g.Given, g.Middle, g.Family = strings.ToUpper(g.Given), strings.ToUpper(g.Middle), strings.ToUpper(g.Family)
+}
+
+func noEmail(g *Registration) { depart(g, "email", "missing"); g.Email = "" }
+
+func noSSN(g *Registration) { depart(g, "ssn", "missing"); g.SSN = "" }
+
+func died(g *Registration) { g.Death = "2025-02-03" }
+
+func beforeMarriage(g *Registration) {
+	depart(g, "family", "maiden")
+	depart(g, "address", "stale")
+	g.Family, g.Maiden, g.Address = g.Maiden, "", at("12 William Street")
+}
+
+func depart(g *Registration, field, kind string) { g.Errors = append(g.Errors, Departure{field, kind}) }
+
+// stories adds the people of the stories and what the sites wrote down about them.
+func (b *builder) stories() {
+	for i, c := range cast() {
+		p := c.person
+		p.ID, p.Household, p.Story, p.Twin = len(b.People), i, c.story, -1
+		b.People = append(b.People, p)
+		for _, v := range c.visits {
+			site, _ := b.Site(v.site)
+			g := Registration{Local: v.local, On: day(2020, 1, 1+i), Given: p.Given, Middle: p.Middle, Family: p.Family, Suffix: p.Suffix,
+				Sex: p.Sex, Birth: p.Birth.Format(time.DateOnly), SSN: p.SSN, Phone: p.Phone, Email: p.Email, Address: p.Address,
+				Maiden: p.Maiden, Documents: v.documents}
+			if v.change != nil {
+				v.change(&g)
+			}
+			b.file(&b.People[p.ID], site, g)
+		}
+	}
+	twins := b.Story(Twins)
+	b.People[twins[0].ID].Twin, b.People[twins[1].ID].Twin = twins[1].ID, twins[0].ID
+	b.People[twins[1].ID].Household = twins[0].Household
+
+	// The overlay: at the hospital somebody else's data was typed over Carlos Medina's record.
+	victim, intruder := b.Story(Overlay)[0], b.Story(OptedOut)[0]
+	over := b.Of(intruder, hospital)[0]
+	was := b.Of(victim, hospital)[0]
+	over.Index, over.Local, over.Documents, over.On = was.Index, was.Local, was.Documents, day(2026, 10, 30)
+	depart(&over, "person", "overlay")
+	b.Overlays = append(b.Overlays, over)
+}
