@@ -14,7 +14,6 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -127,11 +126,26 @@ func leafHash(salt, body []byte) tlog.Hash {
 
 // checkID reports an id that is not a UUIDv7 of the event's own millisecond.
 func checkID(e audit.Event) error {
-	ms, err := strconv.ParseInt(strings.ReplaceAll(e.ID[:min(len(e.ID), 13)], "-", ""), 16, 64)
-	if _, hexErr := hex.DecodeString(strings.ReplaceAll(e.ID, "-", "")); err != nil || hexErr != nil || len(e.ID) != 36 || ms != e.Time.UnixMilli() {
-		return fmt.Errorf("auditpg: an event's id must be a UUIDv7 of its time: make it with audit.NewEvent")
+	if isUUID(e.ID) && e.ID[14] == '7' {
+		ms, err := strconv.ParseInt(e.ID[:8]+e.ID[9:13], 16, 64)
+		if err == nil && ms == e.Time.UnixMilli() {
+			return nil
+		}
 	}
-	return nil
+	return fmt.Errorf("auditpg: an event's id must be a UUIDv7 of its time: make it with audit.NewEvent")
+}
+
+// isUUID reports whether s is a UUID in lower case, as NewEvent writes them.
+func isUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i, r := range []byte(s) {
+		if dash := i == 8 || i == 13 || i == 18 || i == 23; dash != (r == '-') || (!dash && (r < '0' || r > '9') && (r < 'a' || r > 'f')) {
+			return false
+		}
+	}
+	return true
 }
 
 func (r row) touches() []touch {
