@@ -22,6 +22,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -56,8 +57,18 @@ func Open(rawURL string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	silence.Do(func() { redis.SetLogger(quiet{}) })
 	return &Client{rdb: redis.NewUniversalClient(o)}, nil
 }
+
+// quiet drops the driver's own log lines: failures are returned, and its text names addresses.
+type quiet struct{}
+
+// Printf implements the driver's logger.
+func (quiet) Printf(context.Context, string, ...any) {}
+
+// silence guards the driver's one process-wide setting.
+var silence sync.Once
 
 func options(rawURL string) (*redis.UniversalOptions, error) {
 	scheme, rest, _ := strings.Cut(rawURL, "://")
