@@ -6,7 +6,14 @@ func (s *Server) routes() {
 	s.engine.GET("/livez", s.livez)
 	s.engine.GET("/readyz", s.readyz)
 
-	f := s.engine.Group("/fhir", s.negotiate, s.authenticate)
+	s.engine.POST("/oauth/token", s.issueToken)
+	s.engine.POST("/oauth/introspect", s.introspectToken)
+	s.engine.POST("/oauth/revoke", s.revokeToken)
+	s.engine.GET("/oauth/jwks", s.keySet)
+	s.engine.GET("/.well-known/smart-configuration", s.smartConfiguration)
+	s.engine.GET("/fhir/.well-known/smart-configuration", s.smartConfiguration)
+
+	f := s.engine.Group("/fhir", s.negotiate, s.authenticate, s.withinLimit)
 
 	f.GET("/Organization", s.requireScope("Organization", 's'), s.searchOrganizations)
 	f.POST("/Organization/_search", s.requireScope("Organization", 's'), s.searchOrganizations)
@@ -14,4 +21,14 @@ func (s *Server) routes() {
 	f.GET("/Endpoint", s.requireScope("Endpoint", 's'), s.searchEndpoints)
 	f.POST("/Endpoint/_search", s.requireScope("Endpoint", 's'), s.searchEndpoints)
 	f.GET("/Endpoint/:id", s.requireScope("Endpoint", 'r'), s.readEndpoint)
+
+	f.PUT("/Patient", s.requireScope("Patient", 'u'), s.putPatient)
+	f.POST("/Patient", s.requireScope("Patient", 'c'), s.postPatient)
+	f.DELETE("/Patient", s.requireScope("Patient", 'd'), s.deletePatient)
+	f.GET("/Patient", s.requireScope("Patient", 's'), s.searchPatients)
+	f.POST("/Patient/_search", s.requireScope("Patient", 's'), s.searchPatients)
+	f.GET("/Patient/$ihe-pix", s.requireScope("Patient", 's'), s.crossReference)
+	f.POST("/Patient/$ihe-pix", s.requireScope("Patient", 's'), s.crossReference)
+	f.POST("/Patient/$match", s.requireScope("Patient", 's'), s.matchPatient)
+	f.GET("/Patient/:id", s.requireScope("Patient", 'r'), s.readPatient)
 }

@@ -34,12 +34,19 @@ func (c Config) FHIRBase() string { return c.BaseURL + "/fhir" }
 // Deps are the domain services the handlers call.
 type Deps struct {
 	Verify  VerifyToken
+	Tokens  Tokens
+	KeySet  []byte // our public token keys, a JWK Set
+	Limit   Limit  // bounds each client's FHIR and administration calls; nil for no bound
 	Ready   Ready
 	Sealer  *opaque.Sealer
 	Network func() *directory.Network
-	Log     *slog.Logger
-	Metrics prometheus.Registerer // nil for none
-	Now     func() time.Time
+	// Patients is the index; Nameable decides which of its records a caller may learn of, nil for its own alone.
+	Patients Patients
+	Nameable Nameable
+	Audit    Recorder
+	Log      *slog.Logger
+	Metrics  prometheus.Registerer // nil for none
+	Now      func() time.Time
 }
 
 // A Server answers HTTP requests.
