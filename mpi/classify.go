@@ -1,0 +1,123 @@
+package mpi
+
+import "math"
+
+// A veto forbids linking whatever the score.
+type veto uint16
+
+const (
+	vetoSuffix     veto = 1 << iota // generations differ: father and son
+	vetoOrder                       // birth orders differ: twins
+	vetoGiven                       // given names differ and no identifier is shared: twins, siblings, spouses
+	vetoSexGiven                    // sex and given name both differ
+	vetoBorrowed                    // an identifier is shared, but neither birth date nor given name: mother's number on her child
+	vetoGeneration                  // same name and household, born a generation apart
+	vetoSteward                     // a steward said cannot-link
+	vetoNewborn                     // one has no name of its own yet, and birth order does not tell which child it is
+)
+
+var vetoNames = []struct {
+	v    veto
+	name string
+}{
+	{vetoOrder, "birth-order"}, {vetoBorrowed, "borrowed-identifier"}, {vetoGeneration, "generation"}, {vetoGiven, "given"},
+	{vetoNewborn, "newborn"}, {vetoSexGiven, "sex-and-given"}, {vetoSteward, "steward"}, {vetoSuffix, "suffix"},
+}
+
+// names returns the vetoes' names, sorted; nil for none.
+func (v veto) names() []string {
+	var out []string
+	for _, n := range vetoNames {
+		if v&n.v != 0 {
+			out = append(out, n.name)
+		}
+	}
+	return out
+}
+
+// vetoesOf returns what forbids a and b, compared as c, to be linked by the engine.
+//
+// Source: spec mpi section 6, 4; section 7 scenarios 1 and 2.
+func vetoesOf(c *Comparison, a, b *Features) veto {
+	var v veto
+	given, birth := c.levels[fieldGiven], c.levels[fieldBirth]
+	sharedID := c.levels[fieldSSN] == ssnExact || c.levels[fieldID] == idEqual
+	if c.levels[fieldSuffix] == suffixDifferent {
+		v |= vetoSuffix
+	}
+	if c.levels[fieldOrder] == orderDifferent {
+		v |= vetoOrder
+	}
+	if given == givenDifferent && !sharedID {
+		v |= vetoGiven
+	}
+	if given == givenDifferent && c.levels[fieldSex] == sexDifferent {
+		v |= vetoSexGiven
+	}
+	if sharedID && birth == birthDifferent && given != givenExact && given != givenCommon && given != givenNickname {
+		v |= vetoBorrowed
+	}
+	if birth == birthDifferent {
+		if years := int(a.Birth>>9) - int(b.Birth>>9); years >= 14 || years <= -14 {
+			v |= vetoGeneration
+		}
+	}
+	if (a.nGivens == 0) != (b.nGivens == 0) && !sharedID && c.levels[fieldOrder] != orderEqual && (a.isMultiple() || b.isMultiple()) {
+		v |= vetoNewborn
+	}
+	return v
+}
+
+func (f *Features) isMultiple() bool { return f.Order != 0 && f.Order != single }
+
+// grade says what may be done with a set's score. Certain needs, besides the bits, no veto, evidence that is
+// the individual's own, agreement on the date of birth or an identifier, something that corroborates name and
+// birth, and no identifier that speaks against it. A vetoed match is at best possible.
+//
+// Source: spec mpi section 6, 3, 4, 6; spec mpi-model, "Gate"; spec cms-matching, "Restrictions".
+func (w *Weights) grade(s *Set) Grade {
+	switch {
+	case s.Bits < w.Possible:
+		return GradeNone
+	case s.vetoes != 0 || s.Bits < w.Probable:
+		return pickGrade(s.vetoes != 0 || s.Bits >= w.Possible, GradePossible, GradeNone)
+	case s.Bits >= w.Certain && w.gap(s) == "":
+		return GradeCertain
+	}
+	return GradeProbable
+}
+
+func pickGrade(ok bool, yes, no Grade) Grade {
+	if ok {
+		return yes
+	}
+	return no
+}
+
+// gap names the field without which s cannot be certain however high its score, or returns "".
+func (w *Weights) gap(s *Set) string {
+	l := &s.Union.levels
+	id := l[fieldSSN] == ssnExact || l[fieldID] == idEqual
+	given := l[fieldGiven]
+	named := given >= givenExact && given <= givenNickname || given == givenSwapped
+	fuzzy := given == givenOneEdit || given == givenNear
+	switch {
+	case !id && l[fieldSSN] == ssnDifferent:
+		return "ssn"
+	case !id && !named && !(fuzzy && l[fieldMiddle] == middleExact) && l[fieldOrder] != orderEqual:
+		return "given"
+	case !id && !(l[fieldBirth] >= birthExact && l[fieldBirth] <= birthOneDigit):
+		return "birth-date"
+	case id && l[fieldGiven] == missing && l[fieldBirth] == missing:
+		return "birth-date"
+	case id, l[fieldPhone] == phoneEqual, l[fieldEmail] == emailEqual, l[fieldSSN] == ssnLast4Equal, l[fieldMiddle] == middleExact,
+		l[fieldMaiden] == maidenEqual, l[fieldAddress] >= addressExact && l[fieldAddress] <= addressNear:
+		return ""
+	}
+	return "address"
+}
+
+// Probability returns how likely bits of evidence mean one person, given the prior.
+func (w *Weights) Probability(b Bits) Probability {
+	return Probability(1 / (1 + math.Exp2(float64(w.Prior-b))))
+}

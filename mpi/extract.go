@@ -1,0 +1,139 @@
+package mpi
+
+import (
+	"strconv"
+
+	"github.com/concord-hie/concord/hie"
+)
+
+// Extract returns the features of d as registered by site; site is "" for a query.
+func Extract(site hie.SiteID, d Demographics) Features {
+	v := normalize(d)
+	return v.features(site)
+}
+
+func (v *values) features(site hie.SiteID) Features {
+	f := Features{Birth: packDate(v.birth), Died: packDate(v.died), BirthWeak: weakBirth(v.birth), Sex: v.sex, Suffix: v.suffix, Order: v.order}
+	if site != "" {
+		f.source = hash32(string(site))
+	}
+	for i, g := range v.givens {
+		f.addGiven(g, i > 0)
+	}
+	for _, m := range v.middles {
+		if f.nMiddles < maxMiddles {
+			f.middles[f.nMiddles] = newToken(m)
+			f.nMiddles++
+		}
+	}
+	for i, n := range v.families {
+		f.addFamily(n, i > 0)
+	}
+	if v.ssn != "" {
+		n, _ := strconv.ParseUint(v.ssn, 10, 32) // digits only
+		f.ssn, f.ssnLast4 = uint32(n), len(v.ssn) == 4
+	}
+	for _, x := range v.ids {
+		if f.nIDs < maxIDs {
+			f.ids[f.nIDs] = id{hash32(x.kind, x.system), hash32(x.value)}
+			f.nIDs++
+		}
+	}
+	for _, p := range v.phones {
+		if f.nPhones < maxPhones {
+			f.phones[f.nPhones], _ = strconv.ParseUint(p, 10, 40) // at most ten digits
+			f.nPhones++
+		}
+	}
+	for _, m := range v.emails {
+		if f.nEmails < maxEmails {
+			f.emails[f.nEmails] = hash32(m)
+			f.nEmails++
+		}
+	}
+	for _, a := range v.addresses {
+		if f.nAddresses < maxAddresses {
+			f.addresses[f.nAddresses] = packAddress(a)
+			f.nAddresses++
+		}
+	}
+	if v.maiden != "" {
+		f.maiden = hash32(v.maiden)
+	}
+	return f
+}
+
+func (f *Features) addGiven(g string, also bool) {
+	if f.nGivens == maxGivens {
+		return
+	}
+	t := newToken(g)
+	t.nicks = nicknames[g]
+	if commonGivens[g] {
+		t.flags |= flagCommon
+	}
+	if also {
+		t.flags |= flagAlso
+	}
+	f.givens[f.nGivens] = t
+	f.nGivens++
+}
+
+func (f *Features) addFamily(n familyName, also bool) {
+	add := func(s string, flags uint8) {
+		if f.nFamilies == maxFamilies {
+			return
+		}
+		t := newToken(s)
+		t.flags |= flags
+		if also {
+			t.flags |= flagAlso
+		}
+		if commonFamilies[s] {
+			t.flags |= flagCommon
+		}
+		f.families[f.nFamilies] = t
+		f.nFamilies++
+	}
+	add(n.whole, 0)
+	for _, p := range n.parts {
+		if p != n.whole {
+			add(p, flagPart)
+		}
+	}
+}
+
+func newToken(s string) token {
+	var t token
+	t.n = uint8(copy(t.text[:], s))
+	t.sound = phonetic(t.bytes())
+	return t
+}
+
+func packDate(d Date) uint32 { return uint32(d.Year)<<9 | uint32(d.Month)<<5 | uint32(d.Day) }
+
+func packAddress(p postal) address {
+	var a address
+	if p.street != "" {
+		a.street = hash32(p.street)
+		a.sound = phonetic([]byte(p.street))
+	}
+	if p.number != "" {
+		n, err := strconv.ParseUint(p.number, 10, 24)
+		if err != nil || n == 0 {
+			n = uint64(hash32(p.number)>>8 | 1<<24)
+		}
+		a.number = uint32(n)
+	}
+	if p.zip != "" {
+		n, err := strconv.ParseUint(p.zip, 10, 24)
+		if err != nil || n == 0 || len(p.zip) != 5 {
+			n = uint64(hash32(p.zip)>>8 | 1<<24)
+		}
+		a.zip = uint32(n)
+	}
+	if p.city != "" {
+		a.city = hash32(p.city)>>12 | 1
+	}
+	return a
+}

@@ -1,0 +1,444 @@
+package mpi
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/concord-hie/concord/hie"
+)
+
+// A Dropped value was left out of comparison, with the reason; it names no value.
+type Dropped struct {
+	Field  string // "given", "birth-date", "ssn", ...
+	Reason string // "newborn", "default", "never issued", ...
+}
+
+// values are demographics brought to one form: what features, keys and proofs are made of. Slices hold each
+// value once, current ones first.
+type values struct {
+	hie.Private
+	givens    []string // first given names
+	middles   []string // the given names after the first
+	families  []familyName
+	suffix    byte
+	birth     Date
+	died      Date
+	sex       byte
+	order     byte
+	ssn       string // nine digits, or four
+	ids       []typedID
+	phones    []string // ten digits, or more with a country
+	emails    []string
+	addresses []postal
+	maiden    string
+	dropped   []Dropped
+}
+
+// A familyName is one family name: whole with particles and parts joined, and its parts when there are several.
+type familyName struct {
+	whole string
+	parts []string
+}
+
+type typedID struct {
+	kind          string // "mbi", "legal", "member", "itin", "other"
+	system, value string
+}
+
+// postal is an address in parts, each folded.
+type postal struct {
+	number, street string // street without number, unit and kind of street
+	line           string // number, direction, name, kind in its standard form; without unit
+	zip, city      string
+}
+
+func (v *values) drop(field, reason string) {
+	v.dropped = append(v.dropped, Dropped{field, reason})
+}
+
+// normalize brings d to one form. Placeholders are dropped and named in dropped.
+func normalize(d Demographics) values {
+	v := values{sex: normalSex(d.Sex)}
+	for _, n := range d.Names {
+		v.addName(n)
+	}
+	v.birth = v.normalDate("birth-date", d.Birth)
+	if d.Deceased.Dead {
+		v.died = v.normalDate("death-date", d.Deceased.On)
+	}
+	if m := d.Multiple; m.Known {
+		switch {
+		case m.Multiple && m.Order >= 1 && m.Order <= 9:
+			v.order = byte(m.Order)
+		case m.Multiple:
+			v.order = multiple
+		default:
+			v.order = single
+		}
+	}
+	for _, i := range d.Identifiers {
+		v.addIdentifier(i)
+	}
+	for _, t := range d.Telecoms {
+		v.addTelecom(t)
+	}
+	for _, a := range d.Addresses {
+		v.addAddress(a)
+	}
+	if w := familyOf(fold(d.MothersMaidenName)); w.whole != "" && !unknownNames[w.whole] {
+		v.maiden = w.whole
+	}
+	return v
+}
+
+func normalSex(s Sex) byte {
+	switch strings.ToLower(strings.TrimSpace(string(s))) {
+	case "male", "m":
+		return 'm'
+	case "female", "f":
+		return 'f'
+	}
+	return 0
+}
+
+var titles = set(`mr mrs ms miss mx dr prof professor sir dame lady lord rev reverend fr father sister hon capt captain col sgt maj lt mister`)
+
+var particles = set(`de del della dela delas delos da das do dos di du la las le les lo van von der den ter ten vander vanden zu zum
+	bin ibn bint al el ul ben st saint mac mc o y e af av`)
+
+var generations = map[string]byte{
+	"sr": 1, "senior": 1, "i": 1, "jr": 2, "junior": 2, "jnr": 2, "snr": 1, "ii": 2, "2nd": 2, "iii": 3, "3rd": 3, "iv": 4, "4th": 4, "vi": 6,
+}
+
+// addName takes one name apart: titles and suffixes off, placeholders out, the first given name from the rest.
+func (v *values) addName(n Name) {
+	given := strings.Fields(fold(strings.Join(n.Given, " ")))
+	family := strings.Fields(fold(n.Family))
+	if len(given) == 0 && len(family) == 0 {
+		given, family = splitText(n.Text)
+	}
+	for _, s := range n.Suffix {
+		for w := range strings.FieldsSeq(fold(s)) {
+			v.setSuffix(generations[w])
+		}
+	}
+	given = v.stripSuffix(stripTitles(given))
+	family = v.stripSuffix(stripTitles(family))
+	if n.Use == "anonymous" {
+		v.drop("name", "anonymous")
+		return
+	}
+	if nobody[strings.Join(given, "")+strings.Join(family, "")] {
+		v.drop("name", "nobody's name")
+		return
+	}
+	if order, ok := newborn(given); ok {
+		v.drop("given", "newborn")
+		if order != 0 && v.order == 0 {
+			v.order = order
+		}
+		given = nil
+	}
+	if len(given) > 0 && unknownNames[strings.Join(given, "")] {
+		v.drop("given", "placeholder")
+		given = nil
+	}
+	given = slices.DeleteFunc(given, func(w string) bool { return unknownNames[w] })
+	for i, w := range given {
+		if i == 0 {
+			v.givens = addOnce(v.givens, w)
+		} else {
+			v.middles = addOnce(v.middles, w)
+		}
+	}
+	f := familyOf(strings.Join(family, " "))
+	switch {
+	case f.whole == "":
+	case unknownNames[f.whole] || f.whole == "doe" && len(given) == 0:
+		v.drop("family", "placeholder")
+	default:
+		if !slices.ContainsFunc(v.families, func(o familyName) bool { return o.whole == f.whole }) {
+			v.families = append(v.families, f)
+		}
+	}
+}
+
+// splitText takes a name given only as text apart: "Family, Given Middle" or "Given Middle Family".
+func splitText(text string) (given, family []string) {
+	if last, first, ok := strings.Cut(text, ","); ok {
+		return strings.Fields(fold(first)), strings.Fields(fold(last))
+	}
+	words := strings.Fields(fold(text))
+	if len(words) < 2 {
+		return nil, words
+	}
+	end := len(words) - 1
+	if end > 1 && generations[words[end]] != 0 {
+		end--
+	}
+	start := end
+	for start > 1 && particles[words[start-1]] {
+		start--
+	}
+	return words[:start], words[start:]
+}
+
+func stripTitles(words []string) []string {
+	for len(words) > 1 && titles[words[0]] {
+		words = words[1:]
+	}
+	return words
+}
+
+// stripSuffix takes a generation off the end of words, glued ones ("smithjr") too.
+func (v *values) stripSuffix(words []string) []string {
+	if len(words) > 1 {
+		if g := generations[words[len(words)-1]]; g != 0 {
+			v.setSuffix(g)
+			words = words[:len(words)-1]
+		}
+	}
+	if len(words) > 0 {
+		last := words[len(words)-1]
+		for _, glued := range []struct {
+			end string
+			g   byte
+		}{{"iii", 3}, {"jr", 2}} {
+			if strings.HasSuffix(last, glued.end) && len(last) >= len(glued.end)+3 {
+				v.setSuffix(glued.g)
+				words = append(slices.Clone(words[:len(words)-1]), strings.TrimSuffix(last, glued.end))
+			}
+		}
+	}
+	return words
+}
+
+func (v *values) setSuffix(g byte) {
+	if v.suffix == 0 {
+		v.suffix = g
+	}
+}
+
+// newborn reports whether words are a name given to a newborn before it had one ("BABY BOY A",
+// "1WENDYSGIRL"), and the birth order it tells, or 0.
+//
+// Source: Adelman et al. 2015, naming of newborns.
+func newborn(words []string) (order byte, ok bool) {
+	if len(words) == 0 {
+		return 0, false
+	}
+	joined := strings.Join(words, "")
+	if strings.HasSuffix(joined, "sboy") || strings.HasSuffix(joined, "sgirl") {
+		if joined[0] >= '1' && joined[0] <= '9' {
+			order = joined[0] - '0'
+		}
+		return order, len(joined) > 6
+	}
+	found := false
+	for i, w := range words {
+		switch {
+		case newbornWords[w] && (i > 0 || w != "male" && w != "female" && w != "child" || len(words) == 1):
+			found = true
+		case i > 0 && found && len(w) == 1 && w[0] >= 'a' && w[0] <= 'd':
+			order = w[0] - 'a' + 1
+		case i > 0 && found && len(w) == 1 && w[0] >= '1' && w[0] <= '9':
+			order = w[0] - '0'
+		default:
+			return 0, false
+		}
+	}
+	return order, found
+}
+
+// familyOf joins a folded family name with its particles and keeps the parts when there are several.
+func familyOf(folded string) familyName {
+	words := strings.Fields(folded)
+	f := familyName{whole: strings.Join(words, "")}
+	if len(words) > 1 {
+		for _, w := range words {
+			if !particles[w] && len(w) > 1 {
+				f.parts = addOnce(f.parts, w)
+			}
+		}
+	}
+	return f
+}
+
+func addOnce(list []string, s string) []string {
+	if s == "" || slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
+}
+
+// normalDate returns d when it can be a date, at its precision; otherwise the zero Date, and why.
+func (v *values) normalDate(field string, d Date) Date {
+	if d.Year == 0 {
+		return Date{}
+	}
+	if d.Month < 0 || d.Month > 12 || d.Day < 0 || d.Day > 31 || d.Month == 0 && d.Day != 0 {
+		v.drop(field, "no date")
+		return Date{}
+	}
+	if reason := placeholderBirth(d); reason != "" {
+		v.drop(field, reason)
+		return Date{}
+	}
+	return Date{Year: d.Year, Month: d.Month, Day: d.Day}
+}
+
+// Systems of identifiers that have a meaning of their own.
+//
+// Source: HL7 terminology, external identifier systems; HL7 table 0203.
+const (
+	systemSSN  = "http://hl7.org/fhir/sid/us-ssn"
+	oidSSN     = "urn:oid:2.16.840.1.113883.4.1"
+	systemMBI  = "http://hl7.org/fhir/sid/us-mbi"
+	oidMBI     = "urn:oid:2.16.840.1.113883.4.927"
+	systemITIN = "http://hl7.org/fhir/sid/us-itin"
+)
+
+func (v *values) addIdentifier(i Identifier) {
+	value := strings.ReplaceAll(fold(i.Value), " ", "")
+	if value == "" || strings.Trim(value, "0") == "" || unknownNames[value] {
+		if i.Value != "" {
+			v.drop("identifier", "placeholder")
+		}
+		return
+	}
+	switch {
+	case i.System == systemSSN || i.System == oidSSN || i.Type == "SS" || i.Type == "SB":
+		v.addSSN(i.Value)
+	case i.System == systemMBI || i.System == oidMBI || i.Type == "MC":
+		v.ids = append(v.ids, typedID{"mbi", systemMBI, value})
+	case i.System == systemITIN || i.Type == "TAX" || i.Type == "ITIN":
+		v.ids = append(v.ids, typedID{"itin", systemITIN, value})
+	case i.System == "":
+		v.drop("identifier", "no system") // a number of nobody knows whom matches everybody
+	case i.Type == "DL" || i.Type == "PPN" || i.Type == "NI":
+		v.ids = append(v.ids, typedID{"legal", i.System, value})
+	case i.Type == "MB" || i.Type == "MA":
+		v.ids = append(v.ids, typedID{"member", i.System, value})
+	case i.Type == "SN" || i.Type == "GN":
+		v.drop("identifier", "shared by a family") // subscriber and guarantor numbers are not one person's
+	default:
+		v.ids = append(v.ids, typedID{"other", i.System, value})
+	}
+}
+
+// addSSN takes a social security number, whole or its last four ("XXX-XX-1234", "000-00-1234", "1234").
+func (v *values) addSSN(raw string) {
+	d := digits(raw)
+	masked := len(d) == 4 || len(d) == 9 && strings.HasPrefix(d, "00000") && d[5:] != "0000"
+	switch {
+	case v.ssn != "":
+	case masked:
+		if last := d[len(d)-4:]; last != "0000" {
+			v.ssn = last
+		}
+	case len(d) == 9 && d[0] == '9':
+		v.drop("ssn", "tax number")
+		v.ids = append(v.ids, typedID{"itin", systemITIN, d})
+	default:
+		if reason := placeholderSSN(d); reason != "" {
+			v.drop("ssn", reason)
+			return
+		}
+		v.ssn = d
+	}
+}
+
+func (v *values) addTelecom(t Telecom) {
+	switch {
+	case t.System == "email" || strings.Contains(t.Value, "@"):
+		if mail, ok := normalEmail(t.Value); ok {
+			v.emails = addOnce(v.emails, mail)
+		} else {
+			v.drop("email", "placeholder")
+		}
+	case t.System == "phone" || t.System == "sms" || t.System == "":
+		if phone, reason := normalPhone(t.Value); reason == "" {
+			v.phones = addOnce(v.phones, phone)
+		} else {
+			v.drop("phone", reason)
+		}
+	}
+}
+
+// normalPhone returns the national number: ten digits for North America, else all digits without the trunk 0.
+func normalPhone(raw string) (phone, reason string) {
+	raw, _, _ = strings.Cut(strings.ToLower(strings.TrimPrefix(raw, "tel:")), "x") // an extension
+	d := digits(raw)
+	if len(d) == 11 && d[0] == '1' {
+		d = d[1:]
+	}
+	d = strings.TrimPrefix(d, "00")
+	if len(d) > 10 {
+		d = d[len(d)-10:]
+	}
+	if len(d) < 7 {
+		return "", "too short"
+	}
+	if len(d) == 10 {
+		if reason := placeholderPhone(d); reason != "" {
+			return "", reason
+		}
+	} else if allSame(d) {
+		return "", "default"
+	}
+	return d, ""
+}
+
+// normalEmail returns the address in lower case, without a tag behind "+"; ok is false for a placeholder.
+func normalEmail(raw string) (mail string, ok bool) {
+	local, domain, found := strings.Cut(strings.ToLower(strings.TrimSpace(strings.TrimPrefix(raw, "mailto:"))), "@")
+	if !found || local == "" || !strings.Contains(domain, ".") {
+		return "", false
+	}
+	local, _, _ = strings.Cut(local, "+")
+	if unknownMail[local] || local == "" {
+		return "", false
+	}
+	return local + "@" + domain, true
+}
+
+func (v *values) addAddress(a Address) {
+	p := postal{city: strings.ReplaceAll(fold(a.City), " ", ""), zip: normalZIP(a.PostalCode)}
+	if unknownCities[p.city] {
+		v.drop("city", "placeholder")
+		p.city = ""
+	}
+	line := ""
+	if len(a.Lines) > 0 {
+		line = a.Lines[0]
+		if len(a.Lines) > 1 && !strings.ContainsAny(line, "0123456789") {
+			line = a.Lines[1] // "c/o Somebody", then the street
+		}
+	} else if a.City == "" && a.PostalCode == "" {
+		line, _, _ = strings.Cut(a.Text, ",")
+	}
+	number, street, whole := normalStreet(line)
+	if unknownStreets[strings.ReplaceAll(fold(line), " ", "")] {
+		v.drop("street", "placeholder")
+		number, street, whole = "", "", ""
+	}
+	p.number, p.street, p.line = number, street, whole
+	if p == (postal{}) {
+		return
+	}
+	if !slices.Contains(v.addresses, p) {
+		v.addresses = append(v.addresses, p)
+	}
+}
+
+// normalZIP returns the first five digits of a US ZIP code, or another postal code folded; "" for a placeholder.
+func normalZIP(raw string) string {
+	z := strings.ReplaceAll(fold(raw), " ", "")
+	if d := digits(z); d == z && len(d) >= 5 {
+		z = d[:5]
+	}
+	if allSame(z) || z == "12345" || strings.HasPrefix(z, "zz99") {
+		return ""
+	}
+	return z
+}
