@@ -141,3 +141,18 @@ func encodeParams(ps []fhir.Param) string {
 	}
 	return strings.Join(parts, "&")
 }
+
+// isStrict reports whether the caller asks to refuse what is not understood (Prefer: handling=strict).
+func isStrict(c *gin.Context) bool { return prefers(c, "handling=strict") }
+
+// prefers reports whether a Prefer header holds preference.
+//
+// Source: RFC 7240; FHIR R4 http 3.1.0.1.7 and 3.1.0.7.
+func prefers(c *gin.Context, preference string) bool {
+	for _, v := range c.Request.Header.Values("Prefer") {
+		if strings.Contains(strings.ReplaceAll(v, " ", ""), preference) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,114 @@
+package mpifhir
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/concord-hie/concord/internal/fhir"
+	"github.com/concord-hie/concord/mpi"
+)
+
+// Own returns sp as its own organisation is served it: the bytes received, but for id, meta.versionId,
+// meta.lastUpdated, what the index knows of active, and link, which names by reference the registration that
+// replaced it. A registration that came in another form than a Patient is written from its demographics.
+// id is sp's public id, survivor that of sp.AliasOf or "".
+func Own(sp mpi.SourcePatient, id, survivor string) []byte {
+	o, err := fhir.ParseObject(sp.Received)
+	if err != nil || string(o.Value("resourceType")) != `"Patient"` {
+		if o, err = fhir.ParseObject(fhir.Encode(patient(sp, false))); err != nil {
+			panic("mpifhir: " + err.Error()) // what was just encoded is an object, or it is a bug in this program
+		}
+	}
+	o.Set("id", id)
+	meta, err := fhir.ParseObject(o.Value("meta"))
+	if err != nil {
+		meta, _ = fhir.ParseObject([]byte(`{}`)) // absent
+	}
+	meta.Set("versionId", strconv.FormatInt(sp.Version, 10))
+	meta.Set("lastUpdated", fhir.Instant(sp.Updated))
+	o.Set("meta", meta)
+	if !sp.Active || survivor != "" {
+		o.Set("active", false)
+	}
+	o.Delete("link")
+	if survivor != "" {
+		o.Set("link", []fhir.PatientLink{{Other: fhir.Reference{Reference: "Patient/" + survivor}, Type: "replaced-by"}})
+	}
+	return o.Bytes()
+}
+
+// Other returns sp as another organisation is served it: the identifier its site knows it by, names, birth date
+// and sex, which is what tells the asker whom it found. Social security and insurance numbers, addresses,
+// telephone numbers and everything else a site may have sent stay where they are; the tag says so.
+//
+// Source: 45 CFR 164.502(b), minimum necessary; FHIR R4 search 3.1.1.5.9 (SUBSETTED).
+func Other(sp mpi.SourcePatient, id string) []byte {
+	p := patient(sp, true)
+	p.ID = id
+	p.Meta = &fhir.Meta{Tag: []fhir.Coding{{System: "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", Code: "SUBSETTED", Display: "subsetted"}}}
+	return fhir.Encode(p)
+}
+
+// patient writes sp from its demographics; with subset only what [Other] serves.
+func patient(sp mpi.SourcePatient, subset bool) fhir.Patient {
+	d := sp.Demographics
+	active := sp.Active && sp.AliasOf == 0
+	p := fhir.Patient{ResourceType: "Patient", Active: &active, Gender: string(d.Sex), BirthDate: date(d.Birth),
+		Identifier: []fhir.Identifier{{System: sp.Local.System, Value: sp.Local.Value}}}
+	for _, n := range d.Names {
+		p.Name = append(p.Name, fhir.HumanName{Use: n.Use, Text: n.Text, Family: n.Family, Given: n.Given, Prefix: n.Prefix,
+			Suffix: n.Suffix, Period: period(n.Period)})
+	}
+	if subset {
+		return p
+	}
+	for _, id := range d.Identifiers {
+		out := fhir.Identifier{Use: id.Use, System: id.System, Value: id.Value, Period: period(id.Period)}
+		if id.Type != "" {
+			out.Type = &fhir.CodeableConcept{Coding: []fhir.Coding{{System: "http://terminology.hl7.org/CodeSystem/v2-0203", Code: id.Type}}}
+		}
+		p.Identifier = append(p.Identifier, out)
+	}
+	for _, a := range d.Addresses {
+		p.Address = append(p.Address, fhir.Address{Use: a.Use, Text: a.Text, Line: a.Lines, City: a.City, District: a.District,
+			State: a.State, PostalCode: a.PostalCode, Country: a.Country, Period: period(a.Period)})
+	}
+	for _, t := range d.Telecoms {
+		p.Telecom = append(p.Telecom, fhir.ContactPoint{System: t.System, Value: t.Value, Use: t.Use, Period: period(t.Period)})
+	}
+	if d.MothersMaidenName != "" {
+		p.Extension = []fhir.Extension{{URL: maidenURL, ValueString: d.MothersMaidenName}}
+	}
+	switch {
+	case d.Multiple.Order > 0:
+		p.MultipleBirthInteger = &d.Multiple.Order
+	case d.Multiple.Known:
+		p.MultipleBirthBoolean = &d.Multiple.Multiple
+	}
+	switch {
+	case !d.Deceased.On.IsZero():
+		p.DeceasedDateTime = date(d.Deceased.On)
+	case d.Deceased.Known:
+		p.DeceasedBoolean = &d.Deceased.Dead
+	}
+	return p
+}
+
+func date(d mpi.Date) string {
+	switch {
+	case d.IsZero():
+		return ""
+	case d.Month == 0:
+		return fmt.Sprintf("%04d", d.Year)
+	case d.Day == 0:
+		return fmt.Sprintf("%04d-%02d", d.Year, d.Month)
+	}
+	return fmt.Sprintf("%04d-%02d-%02d", d.Year, d.Month, d.Day)
+}
+
+func period(p mpi.Period) *fhir.Period {
+	if p.Start.IsZero() && p.End.IsZero() {
+		return nil
+	}
+	return &fhir.Period{Start: date(p.Start), End: date(p.End)}
+}
