@@ -16,6 +16,9 @@ import (
 // A Server is a site's own FHIR R4 server: metadata, DocumentReference search by the site's patient identifier
 // (GET and form POST, pages), and Binary. It speaks for one site of a region and knows nothing of Concord.
 type Server struct {
+	// Kept, if set, returns a document the site was given from outside the region, by the name in its Binary URL.
+	Kept func(name string) (contentType string, body []byte, ok bool)
+
 	region *Region
 	site   Site
 	base   string
@@ -204,21 +207,31 @@ func (s *Server) page(w http.ResponseWriter, q url.Values, found []Document, ski
 //
 // Source: FHIR R4 Binary, 2.16.3 (content negotiation).
 func (s *Server) binary(w http.ResponseWriter, r *http.Request) {
-	d, ok := s.region.ByID(s.site.ID, r.PathValue("id"))
+	name := r.PathValue("id")
+	contentType, body, ok := s.bytes(name)
 	if !ok {
 		refuse(w, http.StatusNotFound, "not-found", "There is no such document.")
 		return
 	}
-	body := d.Bytes()
 	w.Header().Set("ETag", `W/"1"`)
-	if accept := r.Header.Get("Accept"); strings.HasPrefix(accept, "application/fhir+json") && d.ContentType != "application/fhir+json" {
-		send(w, http.StatusOK, map[string]string{"resourceType": "Binary", "id": d.ID, "contentType": d.ContentType, "data": base64.StdEncoding.EncodeToString(body)})
+	if accept := r.Header.Get("Accept"); strings.HasPrefix(accept, "application/fhir+json") && contentType != "application/fhir+json" {
+		send(w, http.StatusOK, map[string]string{"resourceType": "Binary", "id": name, "contentType": contentType, "data": base64.StdEncoding.EncodeToString(body)})
 		return
 	}
-	w.Header().Set("Content-Type", d.ContentType)
+	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(body) // the client has gone
+}
+
+func (s *Server) bytes(name string) (contentType string, body []byte, ok bool) {
+	if d, ok := s.region.ByID(s.site.ID, name); ok {
+		return d.ContentType, d.Bytes(), true
+	}
+	if s.Kept != nil {
+		return s.Kept(name)
+	}
+	return "", nil, false
 }
 
 func refuse(w http.ResponseWriter, status int, code, text string) {

@@ -248,3 +248,10 @@ func TestABirthDateIsADateOrMissing(t *testing.T) {
 		}
 	}
 }
+
+func TestALargerRegionBeginsWithTheSmallerOne(t *testing.T) {
+	small, large := region(t, 4, 700, 6), region(t, 4, 1500, 6)
+	if n := len(small.Registrations); !reflect.DeepEqual(small.Registrations, large.Registrations[:n]) {
+		t.Error("people added later must not change what the sites wrote about those there before")
+	}
+}
