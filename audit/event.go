@@ -33,6 +33,7 @@ const (
 	SignInFailed      Kind = "signin.failed" // a token request or a token was refused
 	Administered      Kind = "administered"  // directory, client or policy was changed
 	SiteAsked         Kind = "site.asked"    // one site was asked in a fan-out or for a document
+	AuditRead         Kind = "audit.read"    // the audit trail was searched, by an auditor or by a patient
 )
 
 // An Outcome says how it ended.

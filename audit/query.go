@@ -11,13 +11,13 @@ type Query struct {
 	hie.Private
 	// From and To bound the event's time: From <= time < To. Zero is unbounded.
 	From, To time.Time
-	// Records selects events that touch any of these source patients.
+	// Records selects events that touch any of these source patients: nil any at all, an empty slice none.
 	Records []hie.SourcePatientID
-	// Organization and User select by who acted.
-	Organization hie.OrgID
-	User         string
-	Kinds        []Kind
-	Outcomes     []Outcome
+	// Organizations and User select by who acted.
+	Organizations []hie.OrgID
+	User          string
+	Kinds         []Kind
+	Outcomes      []Outcome
 	// Before continues a page: only events older than this event id. "" starts with the newest.
 	Before string
 	// Limit is how many events to return at most. It must be positive.

@@ -46,6 +46,8 @@ type Actor struct {
 	TokenID string
 	// Request is the request id under which everything this request causes is recorded.
 	Request string
+	// Address is the network address the request came from, as this node saw it, or "".
+	Address string
 }
 
 // HasRole reports whether a acts in role.

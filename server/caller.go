@@ -51,7 +51,7 @@ func (s *Server) authenticate(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	actor.Request = requestID(c)
+	actor.Request, actor.Address = requestID(c), c.RemoteIP()
 	c.Set(actorKey, actor)
 }
 

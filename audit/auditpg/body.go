@@ -32,6 +32,7 @@ type body struct {
 	Patient      key               `json:"patient,omitempty"`
 	Token        string            `json:"token,omitempty"`
 	Request      string            `json:"request,omitempty"`
+	Address      string            `json:"address,omitempty"`
 	Records      []key             `json:"records,omitempty"`
 	Site         hie.SiteID        `json:"site,omitempty"`
 	Documents    []document        `json:"documents,omitempty"`
@@ -84,7 +85,7 @@ func Encode(e audit.Event) []byte {
 		V: 1, ID: e.ID, Time: e.Time.UTC().Format(timeLayout), Kind: e.Kind, Outcome: e.Outcome, Action: e.Action,
 		Organization: e.Actor.Organization, Client: e.Actor.Client, User: e.Actor.User, UserName: e.Actor.UserName,
 		Roles: e.Actor.Roles, Purposes: e.Actor.Purposes, Scopes: e.Actor.Scopes, Patient: key(e.Actor.Patient),
-		Token: e.Actor.TokenID, Request: e.Actor.Request, Site: e.Site, Classes: e.Classes,
+		Token: e.Actor.TokenID, Request: e.Actor.Request, Address: e.Actor.Address, Site: e.Site, Classes: e.Classes,
 		Released: e.Released, Withheld: e.Withheld, Reasons: e.Reasons, Ground: e.Ground, Emergency: e.Emergency,
 		Query: e.Query, Detail: e.Detail,
 	}
@@ -120,7 +121,7 @@ func Decode(b []byte) (audit.Event, error) {
 		ID: w.ID, Time: at, Kind: w.Kind, Outcome: w.Outcome, Action: w.Action,
 		Actor: hie.Actor{
 			Organization: w.Organization, Client: w.Client, User: w.User, UserName: w.UserName, Roles: w.Roles,
-			Purposes: w.Purposes, Scopes: w.Scopes, Patient: hie.SourcePatientID(w.Patient), TokenID: w.Token, Request: w.Request,
+			Purposes: w.Purposes, Scopes: w.Scopes, Patient: hie.SourcePatientID(w.Patient), TokenID: w.Token, Request: w.Request, Address: w.Address,
 		},
 		Site: w.Site, Classes: w.Classes, Released: w.Released, Withheld: w.Withheld, Reasons: w.Reasons, Ground: w.Ground,
 		Emergency: w.Emergency, Query: w.Query, Detail: w.Detail,

@@ -20,7 +20,7 @@ func (l *Log) Search(ctx context.Context, q audit.Query) (events []audit.Event, 
 	if q.Before != "" && !isUUID(q.Before) {
 		return nil, false, fmt.Errorf("auditpg: search: %w", hie.ErrNotFound)
 	}
-	args := append(bounds(q), optional(q.Kinds), optional(q.Outcomes), string(q.Organization), q.User, q.Limit+1)
+	args := append(bounds(q), optional(q.Kinds), optional(q.Outcomes), optional(q.Organizations), q.User, q.Limit+1)
 	if q.Records == nil {
 		events, err = pg.Collect(ctx, l.db, scanEvent, searchAll, args...)
 	}
@@ -56,7 +56,7 @@ func compareIDs(a, b audit.Event) int {
 const searchFilter = `
 	e.body is not null and e.recorded >= $3 and e.recorded < $4
 	and ($5::text[] is null or e.kind = any($5)) and ($6::text[] is null or e.outcome = any($6))
-	and ($7 = '' or e.org_id = $7) and ($8 = '' or e.user_id = $8)`
+	and ($7::text[] is null or e.org_id = any($7)) and ($8 = '' or e.user_id = $8)`
 
 const searchAll = `
 	select e.body from audit.event e
