@@ -71,6 +71,10 @@ func (m *demo) load(ctx context.Context, dir string) error {
 
 // find reads every file and splits it into messages.
 func (l *loader) find(dir string) error {
+	dir, err := filepath.EvalSymlinks(dir) // WalkDir does not follow a link it is given
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
 	return filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return fmt.Errorf("load: %w", err)

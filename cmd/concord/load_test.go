@@ -44,6 +44,10 @@ func (n *recordingNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"business-rule","diagnostics":"is not ours"}]}`)
 		return
 	}
+	if r.URL.Path == "/fhir" {
+		_, _ = io.WriteString(w, `{"resourceType":"Bundle","type":"transaction-response","entry":[{"response":{"status":"201"}}]}`)
+		return
+	}
 	w.Header().Set("Location", "http://"+r.Host+"/fhir/Thing/1")
 	w.WriteHeader(http.StatusCreated)
 }
@@ -59,7 +63,7 @@ func demoAt(t *testing.T, base string, out io.Writer) *demo {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &demo{s: &streams{out: out, err: io.Discard}, dir: t.TempDir(), base: base, region: region, bases: map[string]string{}, clients: map[string]*demoClient{}}
+	m := &demo{demoCmd: demoCmd{Sites: 5}, state: demoState{Seed: demoSeed, Sites: 5}, s: &streams{out: out, err: io.Discard}, dir: t.TempDir(), base: base, region: region, bases: map[string]string{}, clients: map[string]*demoClient{}}
 	for _, s := range region.Sites {
 		m.bases[s.ID] = "http://" + s.ID + ".test/fhir"
 		m.clients[s.ID+"-feed"] = &demoClient{api: newAPIClient(base, s.ID+"-feed", s.OrgURI, signer)}
