@@ -109,6 +109,13 @@ func (d *DB) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 	return s, nil
 }
 
+// cached returns the statement prepared for query, or nil.
+func (d *DB) cached(query string) *sql.Stmt {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.stmts[query]
+}
+
 func (d *DB) saw(query string) {
 	if d.onQuery != nil {
 		d.onQuery(query)
@@ -151,6 +158,23 @@ func (d *DB) QueryRow(ctx context.Context, query string, args ...any) *Row {
 type Tx struct {
 	tx *sql.Tx
 	db *DB
+	// unprepared are texts run for the first time. They are prepared once the transaction has given its
+	// connection back: preparing takes a connection of its own, and transactions that hold all of the pool's
+	// while each waits for one more would wait for ever.
+	unprepared []string
+}
+
+// stmt returns the transaction's form of a prepared statement, or nil when the text is to be run as it is.
+func (t *Tx) stmt(ctx context.Context, query string) *sql.Stmt {
+	if !t.db.prepare {
+		return nil
+	}
+	s := t.db.cached(query)
+	if s == nil {
+		t.unprepared = append(t.unprepared, query)
+		return nil
+	}
+	return t.tx.StmtContext(ctx, s)
 }
 
 // SQL gives the plain transaction to the few that need it (COPY).
@@ -159,27 +183,19 @@ func (t *Tx) SQL() *sql.Tx { return t.tx }
 // Exec implements [Querier].
 func (t *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
 	t.db.saw(query)
-	if !t.db.prepare {
-		return affected(ctx)(t.tx.ExecContext(ctx, query, args...))
+	if s := t.stmt(ctx, query); s != nil {
+		return affected(ctx)(s.ExecContext(ctx, args...))
 	}
-	s, err := t.db.stmt(ctx, query)
-	if err != nil {
-		return 0, clean(ctx, err)
-	}
-	return affected(ctx)(t.tx.StmtContext(ctx, s).ExecContext(ctx, args...))
+	return affected(ctx)(t.tx.ExecContext(ctx, query, args...))
 }
 
 // Query implements [Querier].
 func (t *Tx) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
 	t.db.saw(query)
-	if !t.db.prepare {
-		return wrapRows(ctx)(t.tx.QueryContext(ctx, query, args...))
+	if s := t.stmt(ctx, query); s != nil {
+		return wrapRows(ctx)(s.QueryContext(ctx, args...)) //nolint:sqlclosecheck // the caller closes
 	}
-	s, err := t.db.stmt(ctx, query)
-	if err != nil {
-		return nil, clean(ctx, err)
-	}
-	return wrapRows(ctx)(t.tx.StmtContext(ctx, s).QueryContext(ctx, args...))
+	return wrapRows(ctx)(t.tx.QueryContext(ctx, query, args...)) //nolint:sqlclosecheck // the caller closes
 }
 
 // QueryRow implements [Querier].

@@ -38,8 +38,17 @@ func once(ctx context.Context, db *DB, iso sql.IsolationLevel, f func(*Tx) error
 		return clean(ctx, err)
 	}
 	defer func() { _ = tx.Rollback() }() // no effect after a commit
-	if err := f(&Tx{tx: tx, db: db}); err != nil {
+	t := &Tx{tx: tx, db: db}
+	if err := f(t); err != nil {
 		return err
 	}
-	return clean(ctx, tx.Commit())
+	if err := tx.Commit(); err != nil {
+		return clean(ctx, err)
+	}
+	for _, query := range t.unprepared {
+		if _, err := db.stmt(ctx, query); err != nil {
+			break // it ran as it was and will again
+		}
+	}
+	return nil
 }
