@@ -15,7 +15,7 @@ import (
 
 const fhirJSON = "application/fhir+json; charset=utf-8"
 
-// fail answers with err's OperationOutcome. A fault of ours is logged with its request id; its text is not sent.
+// fail answers with err's OperationOutcome, or under /admin its problem. A fault of ours is logged with its request id; its text is not sent.
 func (s *Server) fail(c *gin.Context, err error) {
 	status, oo := outcomeOf(err)
 	if status >= 500 {
@@ -26,6 +26,10 @@ func (s *Server) fail(c *gin.Context, err error) {
 		c.Header("WWW-Authenticate", `Bearer realm="concord"`)
 	case http.StatusServiceUnavailable:
 		c.Header("Retry-After", "2")
+	}
+	if strings.HasPrefix(c.FullPath(), adminPrefix) {
+		s.sendProblem(c, status, oo)
+		return
 	}
 	s.send(c, status, oo)
 	c.Abort()

@@ -1,5 +1,7 @@
 package server
 
+import "github.com/concord-hie/concord/hie"
+
 // routes is where every path of the machine doors is named.
 func (s *Server) routes() {
 	s.engine.GET("/version", s.version)
@@ -22,6 +24,10 @@ func (s *Server) routes() {
 	f.POST("/Endpoint/_search", s.requireScope("Endpoint", 's'), s.searchEndpoints)
 	f.GET("/Endpoint/:id", s.requireScope("Endpoint", 'r'), s.readEndpoint)
 
+	f.GET("/AuditEvent", s.requireScope("AuditEvent", 's'), s.searchAuditEvents)
+	f.POST("/AuditEvent/_search", s.requireScope("AuditEvent", 's'), s.searchAuditEvents)
+	f.GET("/AuditEvent/:id", s.requireScope("AuditEvent", 'r'), s.readAuditEvent)
+
 	f.PUT("/Patient", s.requireScope("Patient", 'u'), s.putPatient)
 	f.POST("/Patient", s.requireScope("Patient", 'c'), s.postPatient)
 	f.DELETE("/Patient", s.requireScope("Patient", 'd'), s.deletePatient)
@@ -31,4 +37,14 @@ func (s *Server) routes() {
 	f.POST("/Patient/$ihe-pix", s.requireScope("Patient", 's'), s.crossReference)
 	f.POST("/Patient/$match", s.requireScope("Patient", 's'), s.matchPatient)
 	f.GET("/Patient/:id", s.requireScope("Patient", 'r'), s.readPatient)
+
+	m := s.engine.Group(adminPrefix+"v1/match", s.authenticate, s.withinLimit)
+	look, settle := s.requireGrant("concord/match.read", hie.RoleSteward), s.requireGrant("concord/match.write", hie.RoleSteward)
+	m.GET("/tasks", look, s.listTasks)
+	m.GET("/tasks/:id", look, s.readTask)
+	m.POST("/tasks/:id/verdict", settle, s.settleTask)
+	m.POST("/verdicts", settle, s.decideRecords)
+	m.POST("/changes/:id/undo", settle, s.undoChange)
+	m.GET("/records/:id", look, s.readPerson)
+	m.GET("/records/:id/history", look, s.recordHistory)
 }

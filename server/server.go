@@ -44,9 +44,12 @@ type Deps struct {
 	Patients Patients
 	Nameable Nameable
 	Audit    Recorder
-	Log      *slog.Logger
-	Metrics  prometheus.Registerer // nil for none
-	Now      func() time.Time
+	Trail    Trail // the audit trail, for those who may read it
+	// Stewardship is the index as stewards work on it.
+	Stewardship Stewardship
+	Log         *slog.Logger
+	Metrics     prometheus.Registerer // nil for none
+	Now         func() time.Time
 }
 
 // A Server answers HTTP requests.

@@ -49,6 +49,14 @@ func Other(sp mpi.SourcePatient, id string) []byte {
 	return fhir.Encode(p)
 }
 
+// Demographic returns all demographics of sp, for a steward who compares registrations. What else a site sent in
+// its Patient is left out.
+func Demographic(sp mpi.SourcePatient, id string) []byte {
+	p := patient(sp, false)
+	p.ID = id
+	return fhir.Encode(p)
+}
+
 // patient writes sp from its demographics; with subset only what [Other] serves.
 func patient(sp mpi.SourcePatient, subset bool) fhir.Patient {
 	d := sp.Demographics

@@ -1,0 +1,117 @@
+package server
+
+import (
+	"time"
+
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/mpi"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// What stewards see, as JSON. Tasks, changes and persons are named by sealed ids; a record's is the id of its
+// FHIR Patient.
+
+// taskJSON is a review task.
+type taskJSON struct {
+	ID       string         `json:"id"`
+	Kind     mpi.TaskKind   `json:"kind"`
+	Record   string         `json:"record"`
+	Other    string         `json:"other,omitempty"`
+	Grade    string         `json:"grade"`
+	Bits     mpi.Bits       `json:"bits"`
+	Missing  string         `json:"missing,omitempty"`
+	Evidence []evidenceJSON `json:"evidence"`
+	Opened   time.Time      `json:"opened"`
+	Closed   *time.Time     `json:"closed,omitempty"`
+	Verdict  string         `json:"verdict,omitempty"`
+	By       string         `json:"by,omitempty"`
+	Reason   string         `json:"reason,omitempty"`
+}
+
+type evidenceJSON struct {
+	Field string   `json:"field"`
+	Level string   `json:"level"`
+	Bits  mpi.Bits `json:"bits"`
+}
+
+// eventJSON is one link row's change.
+type eventJSON struct {
+	Change   string         `json:"change"`
+	Kind     mpi.EventKind  `json:"kind"`
+	At       time.Time      `json:"at"`
+	Cause    mpi.Cause      `json:"cause"`
+	Record   string         `json:"record,omitempty"`
+	Other    string         `json:"other,omitempty"`
+	From     *placeJSON     `json:"from,omitempty"`
+	To       *placeJSON     `json:"to,omitempty"`
+	Verdict  string         `json:"verdict,omitempty"`
+	Model    string         `json:"model,omitempty"`
+	Grade    string         `json:"grade,omitempty"`
+	Bits     mpi.Bits       `json:"bits"`
+	Evidence []evidenceJSON `json:"evidence,omitempty"`
+	By       string         `json:"by,omitempty"`
+	Reason   string         `json:"reason,omitempty"`
+	Undoes   string         `json:"undoes,omitempty"`
+}
+
+type placeJSON struct {
+	Person string `json:"person"`
+	Link   string `json:"link"`
+}
+
+// memberJSON is one registration of a person, as a steward compares it.
+type memberJSON struct {
+	Record  string         `json:"record"`
+	Site    hie.SiteID     `json:"site"`
+	Link    string         `json:"link"`
+	Active  bool           `json:"active"`
+	Patient jsontext.Value `json:"patient"`
+}
+
+func (s *Server) taskJSON(t mpi.Task) taskJSON {
+	out := taskJSON{ID: s.adminID("task", int64(t.ID)), Kind: t.Kind, Record: s.patientID(t.Record), Grade: t.Grade.String(), Bits: t.Bits,
+		Missing: t.Missing, Evidence: evidence(t.Evidence), Opened: t.Opened, By: t.By, Reason: t.Reason}
+	if t.Other != 0 {
+		out.Other = s.patientID(t.Other)
+	}
+	if !t.Closed.IsZero() {
+		out.Closed, out.Verdict = &t.Closed, verdictWord(t.Verdict)
+	}
+	return out
+}
+
+func (s *Server) eventJSON(e mpi.Event) eventJSON {
+	out := eventJSON{Change: s.adminID("change", int64(e.Change)), Kind: e.Kind, At: e.At, Cause: e.Cause, Model: e.Model, Bits: e.Bits,
+		Evidence: evidence(e.Evidence), By: e.By, Reason: e.Reason, From: s.placeJSON(e.From), To: s.placeJSON(e.To)}
+	if e.Record != 0 {
+		out.Record = s.patientID(e.Record)
+	}
+	if e.Other != 0 {
+		out.Other = s.patientID(e.Other)
+	}
+	if e.Grade != mpi.GradeNone {
+		out.Grade = e.Grade.String()
+	}
+	if e.Kind == mpi.EventConstrained {
+		out.Verdict = e.ToVerdict.String()
+	}
+	if e.Undoes != 0 {
+		out.Undoes = s.adminID("change", int64(e.Undoes))
+	}
+	return out
+}
+
+func (s *Server) placeJSON(p mpi.Place) *placeJSON {
+	if p.Person == 0 {
+		return nil
+	}
+	return &placeJSON{Person: s.adminID("person", int64(p.Person)), Link: p.Link.String()}
+}
+
+func evidence(es []mpi.Evidence) []evidenceJSON {
+	out := make([]evidenceJSON, 0, len(es))
+	for _, e := range es {
+		out = append(out, evidenceJSON(e))
+	}
+	return out
+}
