@@ -42,7 +42,7 @@ func (x *Index) Find(ctx context.Context, f Filter, plans []Plan, cursor Cursor,
 	if err := fillAll(ctx, streams); err != nil {
 		return Page{}, fmt.Errorf("locator: find: %w", err)
 	}
-	page := Page{}
+	page := Page{Next: cursor}
 	for len(page.Pointers) <= limit {
 		best, err := newest(ctx, streams)
 		if err != nil {

@@ -37,6 +37,9 @@ type Submission struct {
 	// Path is where the submission stands in the request, for errors: "DocumentReference" or
 	// "Bundle.entry[3].resource".
 	Path string
+	// Render, if set, makes the bytes to store as Received once the ids of all documents of the publication
+	// are known; they come in the order of the publication.
+	Render func(docs []Ref) []byte
 }
 
 // A Provision is a publication of documents together with the lists that group them.
@@ -77,7 +80,7 @@ func (x *Index) Prepare(actor hie.Actor, p Provision) (Deposit, error) {
 		return Deposit{}, fmt.Errorf("locator: publish: %w", hie.ErrTooLarge)
 	}
 	now := x.now().UTC().Truncate(time.Microsecond)
-	d := Deposit{Now: now, Lists: p.Lists, Judge: x.judge(actor), Relate: x.relate(actor)}
+	d := Deposit{Now: now, Lists: slices.Clone(p.Lists), Judge: x.judge(actor), Relate: x.relate(actor)}
 	network := x.network()
 	claims := map[Claim]bool{}
 	for i, s := range p.Documents {
@@ -126,7 +129,7 @@ func (x *Index) ready(network *directory.Network, actor hie.Actor, s Submission,
 	p.Kind = KindOf(p.Categories, p.Types, p.Labels, site.Labelled)
 	p.Version, p.Published, p.Updated = 1, now, now
 	p.SortAt = sortAt(p)
-	doc := Document{Pointer: p, Claim: claimOf(p), Targets: make([]Claim, len(p.Relations))}
+	doc := Document{Pointer: p, Render: s.Render, Claim: ClaimOf(p), Targets: make([]Claim, len(p.Relations))}
 	for i, r := range p.Relations {
 		if r.Target == (Ref{}) && r.Entry == 0 {
 			doc.Targets[i] = identifierClaim(p.Custodian, r.Identifier)
@@ -175,11 +178,11 @@ func sortAt(p Pointer) time.Time {
 	return p.Published
 }
 
-// claimOf returns the key under which p is unique: custodian and master identifier, or without one custodian
+// ClaimOf returns the key under which p is unique: custodian and master identifier, or without one custodian
 // and place.
 //
 // Source: spec locator section 5 ("Unstable document ids").
-func claimOf(p Pointer) Claim {
+func ClaimOf(p Pointer) Claim {
 	if !p.MasterIdentifier.IsZero() {
 		return identifierClaim(p.Custodian, p.MasterIdentifier)
 	}

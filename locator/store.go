@@ -69,6 +69,8 @@ type Document struct {
 	// Targets are the claims of relations that name their target by identifier, as Relations does; zero where
 	// a relation is resolved already.
 	Targets []Claim
+	// Render is that of the [Submission].
+	Render func(docs []Ref) []byte
 }
 
 // A Claim is the 16-byte key under which an organisation's document is unique.

@@ -1,0 +1,93 @@
+package locatorpg
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/concord-hie/concord/internal/pg"
+	"github.com/concord-hie/concord/locator"
+)
+
+// batch is how many rows one insert carries; what is left over goes one by one, so that there are two texts
+// of each statement and both stay prepared.
+const batch = 25
+
+// batches cuts rows into stretches of batch and of one.
+func batches[T any](rows []T) iter.Seq[[]T] {
+	return func(yield func([]T) bool) {
+		for len(rows) > 0 {
+			n := batch
+			if len(rows) < batch {
+				n = 1
+			}
+			if !yield(rows[:n]) {
+				return
+			}
+			rows = rows[n:]
+		}
+	}
+}
+
+// texts by number of rows.
+func perBatch(text func(n int) string) map[int]string {
+	return map[int]string{1: text(1), batch: text(batch)}
+}
+
+// values returns "($1, $2), ($3, $4)" for n rows of width columns, the first numbered from+1; cast names the
+// type of a column where the server cannot infer it.
+func values(n, width, stride, offset int, casts ...string) string {
+	var b strings.Builder
+	for row := range n {
+		if row > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteByte('(')
+		for col := range width {
+			if col > 0 {
+				b.WriteString(", ")
+			}
+			_, _ = fmt.Fprintf(&b, "$%d", row*stride+offset+col+1)
+			if col < len(casts) {
+				b.WriteString(casts[col])
+			}
+		}
+		b.WriteByte(')')
+	}
+	return b.String()
+}
+
+var insertClaims = perBatch(func(n int) string {
+	return `insert into locator.doc_key (claim, sp_id, ptr_id, content_hash) values ` + values(n, 4, 4, 0) +
+		` on conflict (claim) do nothing returning claim`
+})
+
+// pointerParams is how many parameters pointerArgs gives: 22 for the pointer, 4 for its body.
+const pointerParams = 26
+
+var insertPointers = perBatch(func(n int) string {
+	return `with body as (
+		insert into locator.pointer_body (sp_id, ptr_id, detail, received) values ` + values(n, 4, pointerParams, 22) + `)
+		insert into locator.pointer (sp_id, ptr_id, sort_at, kind, version, size, published, updated, date_lo, date_hi, creation_lo, creation_hi,
+			period_lo, period_hi, status, site, custodian, endpoint, path, hash, terms, names) values ` + values(n, 22, pointerParams, 0)
+})
+
+func pointerArgs(p locator.Pointer) []any {
+	dateLo, dateHi := bounds(p.Date)
+	creationLo, creationHi := bounds(p.Creation)
+	periodLo, periodHi := bounds(p.Period)
+	return []any{int64(p.Record), int64(p.ID), p.SortAt, p.Kind.ID, p.Version, p.Size, p.Published, p.Updated, dateLo, dateHi, creationLo, creationHi,
+		periodLo, periodHi, int64(p.Status), string(p.Site), string(p.Custodian), p.Location.Endpoint, p.Location.Path, p.Hash, numbers(p.Terms()), p.NameIndex(),
+		int64(p.Record), int64(p.ID), encodeDetail(p), p.Received}
+}
+
+// keepHistory records what p was before a change. The pointer's row is locked by the caller.
+func keepHistory(ctx context.Context, q pg.Querier, p locator.Pointer, change string, at time.Time) error {
+	_, err := q.Exec(ctx, `
+		insert into locator.pointer_history (sp_id, ptr_id, version, status, kind, change, changed, updated, custodian, detail, received)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		int64(p.Record), int64(p.ID), p.Version, int64(p.Status), p.Kind.ID, change, at, p.Updated, string(p.Custodian), encodeDetail(p), p.Received)
+	return err
+}
