@@ -6,12 +6,13 @@ import (
 	"github.com/concord-hie/concord/hie"
 )
 
-// A Query selects events. Empty fields select everything; several values of one field are alternatives.
+// A Query selects events. A nil or zero field selects everything, an empty slice nothing; several values of one field
+// are alternatives.
 type Query struct {
 	hie.Private
 	// From and To bound the event's time: From <= time < To. Zero is unbounded.
 	From, To time.Time
-	// Records selects events that touch any of these source patients: nil any at all, an empty slice none.
+	// Records selects events that touch any of these source patients.
 	Records []hie.SourcePatientID
 	// Organizations and User select by who acted.
 	Organizations []hie.OrgID

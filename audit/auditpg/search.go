@@ -96,9 +96,9 @@ func firstID(t time.Time) string {
 	return ms[:8] + "-" + ms[8:] + "-0000-0000-000000000000"
 }
 
-// optional returns values as text, nil (any) when there are none.
+// optional returns values as text, nil (any) for nil; an empty slice selects nothing.
 func optional[T ~string](values []T) []string {
-	if len(values) == 0 {
+	if values == nil {
 		return nil
 	}
 	out := make([]string, len(values))
