@@ -1,0 +1,198 @@
+package consent
+
+import (
+	"slices"
+
+	"github.com/concord-hie/concord/hie"
+)
+
+// confidentiality is a place in U < L < M < N < R < V.
+type confidentiality int8
+
+const noConfidentiality confidentiality = -1
+
+const normal confidentiality = 3 // N
+
+var confidentialities = [...]string{"U", "L", "M", "N", "R", "V"}
+
+// readConfidentiality returns the place of code, or noConfidentiality for anything outside the list.
+func readConfidentiality(code string) confidentiality {
+	if len(code) == 1 {
+		for i, c := range confidentialities {
+			if c == code {
+				return confidentiality(i)
+			}
+		}
+	}
+	return noConfidentiality
+}
+
+// An atom kind is a sensitivity code of the list, or one of three that are none: plain (a completely labelled
+// document without labels), vague (the plain atom of a document whose labels are not known to be complete) and
+// other (a label outside the list).
+type atomKind uint8
+
+const (
+	plain atomKind = 15 + iota
+	vague
+	other
+)
+
+// atomSet is a set of atom kinds.
+type atomSet uint32
+
+func (s atomSet) has(k atomKind) bool { return s>>k&1 == 1 }
+
+const (
+	allAtoms    atomSet = 1<<(other+1) - 1
+	listedAtoms atomSet = 1<<(plain+1) - 1 // the codes of the list, and plain
+)
+
+// PsychotherapyNote is the sensitivity code no emergency opens.
+const psychotherapyNote atomKind = 3
+
+// sensitivities is the sensitivity list: each code with the code it is under. Parents stand before children.
+//
+// Source: spec consent-cases, "Code lists"; HL7 v3 ActCode, InformationSensitivityPolicy.
+var sensitivities = [15]struct {
+	code   string
+	parent int
+}{
+	{"BH", -1}, {"MH", 0}, {"PSY", 0}, {"PSYTHPN", 0}, {"SUD", 0}, {"ETHUD", 4}, {"OPIOIDUD", 4},
+	{"HIV", -1}, {"SDV", -1}, {"SEX", -1}, {"STD", -1}, {"GDIS", -1}, {"REPRO", -1}, {"SICKLE", -1}, {"VIO", -1},
+}
+
+// below[k] is k and what is under it; around[k] adds what k is under, which may contain k.
+var below, around = sensitivityTree()
+
+func sensitivityTree() (below, around [15]atomSet) {
+	for i := range sensitivities {
+		for p := i; p >= 0; p = sensitivities[p].parent {
+			below[p] |= 1 << i
+			around[i] |= 1 << p
+		}
+	}
+	for i := range around {
+		around[i] |= below[i]
+	}
+	return below, around
+}
+
+// sensitivityName brings synonyms to one code: ETH is SUD.
+func sensitivityName(code string) string {
+	if code == "ETH" {
+		return "SUD"
+	}
+	return code
+}
+
+// readSensitivity returns the atom kind of a code; other for one outside the list.
+func readSensitivity(code string) atomKind {
+	code = sensitivityName(code)
+	for i := range sensitivities {
+		if sensitivities[i].code == code {
+			return atomKind(i)
+		}
+	}
+	return other
+}
+
+// readAction says whether a provision's action speaks of disclosure.
+//
+// Source: spec consent-cases, "Code lists"; FHIR R4 consentaction.
+func readAction(code string) tri {
+	switch code {
+	case "access", "disclose":
+		return yes
+	case "collect", "use", "correct":
+		return no
+	}
+	return unknown
+}
+
+// A LocalPurpose is a purpose of use added to the tree: under Parent, or a root of its own when Parent is "".
+type LocalPurpose struct {
+	Code, Parent hie.Purpose
+}
+
+// builtinPurposes is the tree of purposes of use, children under their parent.
+//
+// Source: spec consent-cases, "Code lists"; HL7 v3 ActReason, PurposeOfUse.
+var builtinPurposes = []struct {
+	parent   hie.Purpose
+	children []hie.Purpose
+}{
+	{"TREAT", []hie.Purpose{"CLINTRL", "COC", "CAREMGT", "POPHLTH", "ETREAT"}},
+	{"ETREAT", []hie.Purpose{"BTG", "ERTREAT"}},
+	{"HPAYMT", []hie.Purpose{"CLMATTCH", "COVAUTH", "COVERAGE", "ELIGDTRM", "ELIGVER", "ENROLLM", "REMITADV", "PMTDS"}},
+	{"HOPERAT", []hie.Purpose{"HLEGAL", "HACCRED", "HCOMPL", "HQUALIMP", "PATADMIN", "PATSFTY", "RECORDMGT", "TRAIN"}},
+	{"HRESCH", []hie.Purpose{"BIORCH", "CLINTRCH", "DSRCH", "POARCH", "TRANSRCH"}},
+	{"PATRQT", []hie.Purpose{"FAMRQT", "PWATRNY", "SUPNWK"}},
+	{"PUBHLTH", []hie.Purpose{"DISASTER", "THREAT"}},
+	{"HMARKT", nil},
+	{"GOVDTRM", nil},
+}
+
+// purpose is one node of the tree.
+type purpose struct {
+	code hie.Purpose
+	// up is the purpose itself and what it is under, nearest first; the last is its root.
+	up []*purpose
+	// treatment and research say it is under TREAT or HRESCH; breakGlass that it is BTG or under it.
+	treatment, research, breakGlass bool
+}
+
+func (p *purpose) root() hie.Purpose { return p.up[len(p.up)-1].code }
+
+// under reports whether p is q or under it in the full tree.
+func (p *purpose) under(q *purpose) bool { return slices.Contains(p.up, q) }
+
+// coveredBy reports whether a rule on q speaks of p. Break-glass is never implied by a permit on what it is under.
+//
+// Source: spec consent 2.4; spec consent-cases 6.
+func (p *purpose) coveredBy(q *purpose, s sense) bool {
+	if !p.under(q) {
+		return false
+	}
+	return s == denying || !p.breakGlass || q.breakGlass
+}
+
+type purposeTree map[hie.Purpose]*purpose
+
+// basePurposes is the tree without local purposes. It is never written to after it was made.
+var basePurposes = newPurposeTree(nil)
+
+// newPurposeTree adds local purposes to the built-in tree. A code that is there already keeps its place; a
+// parent that is not known makes a root; a chain that leads back to itself stops at the first repeat.
+func newPurposeTree(local []LocalPurpose) purposeTree {
+	parents := map[hie.Purpose]hie.Purpose{}
+	for _, b := range builtinPurposes {
+		if _, has := parents[b.parent]; !has {
+			parents[b.parent] = ""
+		}
+		for _, c := range b.children {
+			parents[c] = b.parent
+		}
+	}
+	for _, l := range local {
+		if _, taken := parents[l.Code]; !taken {
+			parents[l.Code] = l.Parent
+		}
+	}
+	tree := make(purposeTree, len(parents))
+	for code := range parents {
+		tree[code] = &purpose{code: code}
+	}
+	for code, p := range tree {
+		for at := p; at != nil && !slices.Contains(p.up, at); at = tree[parents[at.code]] {
+			p.up = append(p.up, at)
+		}
+		for _, q := range p.up {
+			p.treatment = p.treatment || q.code == hie.PurposeTreat
+			p.research = p.research || q.code == "HRESCH"
+			p.breakGlass = p.breakGlass || q.code == hie.PurposeBreakGlass
+		}
+		_ = code
+	}
+	return tree
+}

@@ -1,0 +1,205 @@
+// Package consentfhir reads and writes directives as FHIR R4 Consent: what a resource says becomes a
+// consent.Directive, received bytes are kept and served unchanged but for id and meta, and the cases of
+// `concord consent decide` are read and answered.
+//
+// It decides nothing: what cannot be understood is passed on as it stands, and consent holds it.
+//
+// Source: spec consent 2.7; spec consent-cases; IHE PCF; FHIR R4 Consent.
+package consentfhir
+
+import (
+	"strings"
+
+	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/internal/fhir"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// The wire structs name exactly the elements that are read: an element not named here may have any shape.
+//
+// Source: spec consent-cases, "Consent elements read".
+type wireConsent struct {
+	Status            string           `json:"status"`
+	Scope             *wireConcept     `json:"scope"`
+	Performer         []wireReference  `json:"performer"`
+	Organization      []wireReference  `json:"organization"`
+	Policy            []wirePolicy     `json:"policy"`
+	PolicyRule        *wireConcept     `json:"policyRule"`
+	Contained         []jsontext.Value `json:"contained"`
+	ModifierExtension []wireAny        `json:"modifierExtension"`
+	Provision         *wireProvision   `json:"provision"`
+}
+
+type wireProvision struct {
+	Type              string          `json:"type"`
+	Period            *wirePeriod     `json:"period"`
+	Actor             []wireActor     `json:"actor"`
+	Action            []wireConcept   `json:"action"`
+	SecurityLabel     []wireCoding    `json:"securityLabel"`
+	Purpose           []wireCoding    `json:"purpose"`
+	Class             []wireCoding    `json:"class"`
+	Code              []wireConcept   `json:"code"`
+	DataPeriod        *wirePeriod     `json:"dataPeriod"`
+	Data              []wireData      `json:"data"`
+	Provision         []wireProvision `json:"provision"`
+	ModifierExtension []wireAny       `json:"modifierExtension"`
+}
+
+type (
+	wireAny    struct{} // an object whatever its members
+	wireCoding struct {
+		Code string `json:"code"`
+	}
+	wireConcept struct {
+		Coding []wireCoding `json:"coding"`
+	}
+	wireReference struct {
+		Reference string `json:"reference"`
+	}
+	wirePolicy struct {
+		URI string `json:"uri"`
+	}
+	wirePeriod struct {
+		Start string `json:"start"`
+		End   string `json:"end"`
+	}
+	wireActor struct {
+		Role      *wireConcept   `json:"role"`
+		Reference *wireReference `json:"reference"`
+	}
+	wireData struct {
+		Meaning   string         `json:"meaning"`
+		Reference *wireReference `json:"reference"`
+	}
+	wireContained struct {
+		ID           string         `json:"id"`
+		Organization *wireReference `json:"organization"`
+		Practitioner *wireReference `json:"practitioner"`
+		Code         []wireConcept  `json:"code"`
+	}
+)
+
+// Read returns what a Consent says: its header elements and its tree. What the exchange knows of it (record,
+// filing, evidence, reach) is left to the caller. An element of the wrong JSON type is an *hie.InvalidError;
+// anything else is passed on, for consent to hold.
+func Read(resource []byte) (consent.Directive, error) {
+	var w wireConsent
+	if err := fhir.Decode(resource, &w); err != nil {
+		return consent.Directive{}, err
+	}
+	return w.directive()
+}
+
+func (w *wireConsent) directive() (consent.Directive, error) {
+	d := consent.Directive{Status: w.Status, Scope: w.Scope.first(), Modified: len(w.ModifierExtension) > 0}
+	for _, p := range w.Performer {
+		d.Performers = append(d.Performers, p.Reference)
+	}
+	for _, o := range w.Organization {
+		d.Organizations = append(d.Organizations, o.Reference)
+	}
+	for _, p := range w.Policy {
+		d.Policies = append(d.Policies, p.URI)
+	}
+	if w.PolicyRule != nil {
+		d.PolicyRules = codes(w.PolicyRule.Coding)
+	}
+	teams := map[string]*consent.PractitionerRole{}
+	for _, raw := range w.Contained {
+		if err := readTeam(raw, teams); err != nil {
+			return consent.Directive{}, err
+		}
+	}
+	if w.Provision != nil {
+		p := w.Provision.read(teams)
+		d.Provision = &p
+	}
+	return d, nil
+}
+
+// readTeam adds raw to teams when it is a PractitionerRole; other contained resources are not looked at.
+func readTeam(raw jsontext.Value, teams map[string]*consent.PractitionerRole) error {
+	if kind, err := fhir.ResourceType(raw); err != nil || kind != "PractitionerRole" {
+		return nil
+	}
+	var c wireContained
+	if err := fhir.Decode(raw, &c); err != nil {
+		return err
+	}
+	if _, twice := teams[c.ID]; twice || c.ID == "" {
+		return nil // a second resource of one id cannot be meant
+	}
+	t := &consent.PractitionerRole{Codes: conceptCodes(c.Code)}
+	if c.Organization != nil {
+		t.HasOrganization, t.Organization = true, c.Organization.Reference
+	}
+	if c.Practitioner != nil {
+		t.HasPractitioner, t.Practitioner = true, c.Practitioner.Reference
+	}
+	teams[c.ID] = t
+	return nil
+}
+
+func (w *wireProvision) read(teams map[string]*consent.PractitionerRole) consent.Provision {
+	p := consent.Provision{
+		Type: w.Type, Period: w.Period.read(), DataPeriod: w.DataPeriod.read(), Modified: len(w.ModifierExtension) > 0,
+		Actions: conceptCodes(w.Action), Labels: codes(w.SecurityLabel), Purposes: codes(w.Purpose),
+		Classes: codes(w.Class), Codes: conceptCodes(w.Code),
+	}
+	for _, a := range w.Actor {
+		actor := consent.Actor{Role: a.Role.first(), Reference: a.Reference.text()}
+		if id, local := strings.CutPrefix(actor.Reference, "#"); local {
+			actor.Team = teams[id]
+		}
+		p.Actors = append(p.Actors, actor)
+	}
+	for _, d := range w.Data {
+		p.Data = append(p.Data, consent.Data{Meaning: d.Meaning, Reference: d.Reference.text()})
+	}
+	for i := range w.Provision {
+		p.Provisions = append(p.Provisions, w.Provision[i].read(teams))
+	}
+	return p
+}
+
+func (w *wirePeriod) read() *consent.Period {
+	if w == nil {
+		return nil
+	}
+	return &consent.Period{Start: w.Start, End: w.End}
+}
+
+func (w *wireReference) text() string {
+	if w == nil {
+		return ""
+	}
+	return w.Reference
+}
+
+// first returns the concept's first code, "" when there is none.
+func (w *wireConcept) first() string {
+	if w == nil || len(w.Coding) == 0 {
+		return ""
+	}
+	return w.Coding[0].Code
+}
+
+func codes(in []wireCoding) []string {
+	var out []string
+	for _, c := range in {
+		out = append(out, c.Code)
+	}
+	return out
+}
+
+// conceptCodes returns the codes of all concepts; a concept without a coding is an unknown code, "".
+func conceptCodes(in []wireConcept) []string {
+	var out []string
+	for _, c := range in {
+		if len(c.Coding) == 0 {
+			out = append(out, "")
+		}
+		out = append(out, codes(c.Coding)...)
+	}
+	return out
+}

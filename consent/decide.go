@@ -1,0 +1,353 @@
+package consent
+
+import (
+	"slices"
+	"time"
+
+	"github.com/concord-hie/concord/hie"
+)
+
+// A Decision says whether one document may be released to one request, and why. The zero Decision denies.
+type Decision struct {
+	// Release is true only if every atom is permitted for every purpose and no obligation refuses.
+	Release bool
+	Atoms   Atoms
+	// Reason is the first in the order of the reasons among all atoms and purposes; Layer is where it arose.
+	// Neither may reach a requester.
+	Reason Reason
+	Layer  Layer
+	// Obligations go with a release, sorted, each once; nil on a refusal. The slice is shared: do not write to it.
+	Obligations []string
+	// Emergency says that a valid emergency claim was at hand, used or not.
+	Emergency bool
+}
+
+// atom is one sensitivity label of a document, or plain.
+type atom struct {
+	kind atomKind
+	name string // of an other atom
+}
+
+func (a atom) String() string {
+	switch a.kind {
+	case plain, vague:
+		return "plain"
+	case other:
+		return a.name
+	}
+	return sensitivities[a.kind].code
+}
+
+// Atoms are the parts a document was decided by: each of its sensitivity labels, or "plain".
+//
+// Source: spec consent 2.3.
+type Atoms struct {
+	asked, permitted atomSet // of the listed codes and plain
+	others           []otherAtom
+}
+
+type otherAtom struct {
+	name   string
+	permit bool
+}
+
+func (a *Atoms) add(at atom, permit bool) {
+	if at.kind == other {
+		a.others = append(a.others, otherAtom{at.name, permit})
+		return
+	}
+	k := at.kind
+	if k == vague {
+		k = plain
+	}
+	a.asked |= 1 << k
+	if permit {
+		a.permitted |= 1 << k
+	}
+}
+
+// Each calls f with every atom and whether it is permitted: listed codes in the order of the list, plain, then
+// codes outside the list as they stood on the document.
+func (a Atoms) Each(f func(label string, permit bool)) {
+	for k := range plain + 1 {
+		if a.asked.has(k) {
+			f(atom{kind: k}.String(), a.permitted.has(k))
+		}
+	}
+	for _, o := range a.others {
+		f(o.name, o.permit)
+	}
+}
+
+func (a *Atoms) denyAll() {
+	a.permitted = 0
+	for i := range a.others {
+		a.others[i].permit = false
+	}
+}
+
+// query is one decision under way.
+type query struct {
+	env  *Env
+	req  *Request
+	doc  *Document
+	org  *org
+	site *site
+	rec  *Record
+	home string
+	now  micros
+
+	level confidentiality
+	times interval
+
+	emergency bool // a valid claim is at hand
+	duties    dutySet
+	clauses   []string // instrument kinds whose emergency clause was used; nil nearly always
+	trace     *Trace
+
+	// What changes from answer to answer.
+	atom        atom
+	purpose     *purpose
+	purposeRoot hie.Purpose
+	row         bool // something of single documents was looked at
+}
+
+// Decide answers req for doc from what is in force at now. The answer depends on nothing else.
+//
+// Source: spec consent 2.5; README.md in this package, "The order of rules".
+func (d *Decider) Decide(req Request, doc Document, now time.Time) Decision {
+	var q query
+	return d.decide(&q, &req, &doc, now)
+}
+
+// DecideKind answers for a kind of document: doc without what belongs to single documents (ID, Authors, Start,
+// End, Encounter, Replaces). perRow says that some rule which could matter reads those, so that the answer must
+// be had from Decide for each document; otherwise d holds for every document of the kind.
+//
+// Source: DESIGN idea 4 (decide, then read).
+func (d *Decider) DecideKind(req Request, doc Document, now time.Time) (_ Decision, perRow bool) {
+	var q query
+	doc.ID, doc.Authors, doc.Encounter, doc.Replaces = "", nil, "", nil
+	doc.Start, doc.End = time.Time{}, time.Time{}
+	sum := summary{}
+	out := d.sum(&q, &req, &doc, now, &sum)
+	return out, sum.row && !sum.settled
+}
+
+func (d *Decider) decide(q *query, req *Request, doc *Document, now time.Time) Decision {
+	var sum summary
+	return d.sum(q, req, doc, now, &sum)
+}
+
+// summary tells what the answers of one decision have in common.
+type summary struct {
+	row     bool // some answer looked at what belongs to single documents
+	settled bool // some refusal did not
+}
+
+// sum gives the answer for every atom and purpose and sums them up.
+func (d *Decider) sum(q *query, req *Request, doc *Document, now time.Time, sum *summary) Decision {
+	out := Decision{}
+	if r := d.gate(q, req, doc, now); r != ReasonNone {
+		return refuseAll(doc, r)
+	}
+	holds, refuse := d.emergencyHolds(q, now)
+	if refuse {
+		return refuseAll(doc, ReasonEmergencyInvalid)
+	}
+	q.emergency, out.Emergency = holds, holds
+	ph := d.at(q.now)
+	mandated, first := false, reasons
+	answerAtom := func(a atom) {
+		q.atom = a
+		permit := true
+		for _, code := range req.Purposes {
+			q.purpose = d.env.purposes[code]
+			q.purposeRoot, q.row = q.purpose.root(), false
+			r := d.answer(q, ph)
+			permit = permit && r.Permits()
+			mandated = mandated || r == ReasonMandate
+			first = min(first, r)
+			sum.row = sum.row || q.row
+			sum.settled = sum.settled || !q.row && !r.Permits()
+		}
+		out.Atoms.add(a, permit)
+	}
+	eachAtom(doc, answerAtom)
+	out.Reason = first
+	if first.Permits() {
+		out.Release = true
+		d.oblige(q, &out, mandated)
+	}
+	out.Layer = out.Reason.Layer()
+	return out
+}
+
+// gate refuses what cannot be decided at all, and otherwise fills q.
+//
+// Source: spec consent 2.5, L0; spec consent-cases, reasons INPUT and LABEL_STALE.
+func (d *Decider) gate(q *query, req *Request, doc *Document, now time.Time) Reason {
+	e := d.env
+	q.env, q.req, q.doc, q.home, q.now = e, req, doc, d.subject.Home, micros(now.UnixMicro())
+	q.org, q.site, q.rec = e.orgs[req.Organization], e.sites[doc.Site], d.record(doc.Record)
+	if d.fault || now.IsZero() || len(req.Purposes) == 0 || q.org == nil || q.site == nil || q.rec == nil {
+		return ReasonInput
+	}
+	for _, p := range req.Purposes {
+		if e.purposes[p] == nil {
+			return ReasonInput
+		}
+	}
+	if doc.LabelState == LabelsStale {
+		return ReasonLabelStale
+	}
+	q.level = readConfidentiality(doc.Confidentiality)
+	q.times = interval{always, forever}
+	if !doc.Start.IsZero() {
+		q.times.from = micros(doc.Start.UnixMicro())
+	}
+	if !doc.End.IsZero() {
+		q.times.to = micros(doc.End.UnixMicro())
+	}
+	if q.times.from > q.times.to {
+		q.times = interval{always, forever}
+	}
+	return ReasonNone
+}
+
+// eachAtom calls f with each atom of doc once: its labels; plain when it is known to have none, and beside its
+// labels when it is not known that they are all.
+//
+// Source: spec consent 2.3; spec consent-cases 4.
+func eachAtom(doc *Document, f func(atom)) {
+	var seen atomSet
+	complete := doc.LabelState == Labelled
+	if !complete {
+		f(atom{kind: vague})
+	} else if len(doc.Sensitivity) == 0 {
+		f(atom{kind: plain})
+	}
+	for i, code := range doc.Sensitivity {
+		k := readSensitivity(code)
+		if k == other {
+			if !slices.Contains(doc.Sensitivity[:i], code) {
+				f(atom{kind: other, name: code})
+			}
+		} else if !seen.has(k) {
+			seen |= 1 << k
+			f(atom{kind: k})
+		}
+	}
+}
+
+// RefuseAll refuses doc for a reason outside the engine's sight, such as input that cannot be read.
+func refuseAll(doc *Document, r Reason) Decision {
+	out := Decision{Reason: r, Layer: r.Layer()}
+	eachAtom(doc, func(a atom) { out.Atoms.add(a, false) })
+	return out
+}
+
+// RefuseInput refuses doc because something needed for a decision cannot be read.
+func RefuseInput(doc Document) Decision { return refuseAll(&doc, ReasonInput) }
+
+// answer decides one atom for one purpose: gate passed, then law, network, site, break-glass, link, patient,
+// default, each of which may be replaced by a valid emergency where it allows that.
+//
+// Source: spec consent 2.5; spec consent-cases 25-28.
+func (d *Decider) answer(q *query, ph *phase) Reason {
+	law := d.evaluate(q, ph)
+	if law.refusal != ReasonNone {
+		return law.refusal
+	}
+	if q.purpose.breakGlass && !q.emergency {
+		q.step(Step{Layer: LayerEmergency, Rule: "break-glass", Effect: "refuses", Decides: true, Note: "no valid emergency is at hand"})
+		return ReasonBTGOnly
+	}
+	if law.mandate && q.rec.Link != hie.LinkDisputed {
+		if law.replaced {
+			return ReasonEmergency
+		}
+		return ReasonMandate
+	}
+	r, absolute := d.patient(q, ph)
+	if q.rec.Link == hie.LinkDisputed {
+		if r != ReasonPermit {
+			q.step(Step{Layer: LayerIdentity, Rule: "link", Effect: "refuses", Decides: true, Note: "the record's link is disputed and no directive given on it permits"})
+			return ReasonLinkDisputed
+		}
+	} else if r == ReasonNone {
+		var rule defaultRule
+		r, rule = d.env.byDefault(q)
+		q.step(Step{Layer: LayerDefault, Rule: rule.String(), Effect: effectOf(r), Decides: true})
+	}
+	if !r.Permits() {
+		if !q.emergency || absolute || q.shielded() {
+			return r
+		}
+		q.step(Step{Layer: LayerEmergency, Rule: "break-glass", Effect: "permits", Decides: true, Note: "replaces " + r.String()})
+		return ReasonEmergency
+	}
+	if law.replaced {
+		return ReasonEmergency
+	}
+	return r
+}
+
+func effectOf(r Reason) string {
+	if r.Permits() {
+		return "permits"
+	}
+	return "refuses"
+}
+
+// shielded reports whether no emergency opens the atom: it is, or may contain, a psychotherapy note, or the
+// document is a note of a class kept apart.
+//
+// Source: spec consent 2.10; spec consent-cases 27; 45 CFR 164.508(a)(2), 42 CFR 2.31(b).
+func (q *query) shielded() bool {
+	switch q.doc.Class {
+	case "psychotherapy-note", "sud-counselling-note", "":
+		return true
+	}
+	switch q.atom.kind {
+	case vague:
+		return !q.site.Unlabelled
+	case other:
+		return true
+	case plain:
+		return false
+	}
+	return around[psychotherapyNote].has(q.atom.kind)
+}
+
+// oblige adds what goes with a release, and turns it into a refusal when the requester cannot honour it.
+func (d *Decider) oblige(q *query, out *Decision, mandated bool) {
+	duties := &q.duties
+	duties.addOwn(dutyAudit)
+	duties.addOwn(dutyRecheck)
+	if q.level != noConfidentiality || len(q.doc.Sensitivity) > 0 {
+		duties.addOwn(dutyLabels)
+	}
+	for _, p := range q.req.Purposes {
+		if !d.env.purposes[p].treatment {
+			duties.addOwn(dutyMinec)
+		}
+	}
+	if mandated {
+		duties.addOwn(dutyAOD)
+	}
+	if q.emergency {
+		duties.addOwn(dutyReview)
+		duties.addOwn(dutyNotifyPatient)
+		duties.addOwn(dutyNotifySite)
+	}
+	if slices.Contains(q.clauses, "part2-consent") {
+		duties.addOwn(dutyPart2Record)
+	}
+	if !duties.honoured(d.env, q.req.Abilities) {
+		out.Release, out.Reason = false, ReasonObligation
+		out.Atoms.denyAll()
+		return
+	}
+	out.Obligations = duties.texts(d.env)
+}

@@ -1,0 +1,101 @@
+package consent
+
+import (
+	"time"
+
+	"github.com/concord-hie/concord/hie"
+)
+
+// A Directive is one version of what a patient has said: who may have which of their documents for what.
+// Members keep what the source wrote; what it means, and whether it can be understood, is settled by Compile.
+type Directive struct {
+	hie.Private
+	// ID and Version name it in explanations and on the ground of a disclosure.
+	ID      string
+	Version int64
+	// Record is the source record it was given on.
+	Record string
+	// Filed is when it was recorded, Signed when the patient signed it; a zero Signed is not known.
+	Filed, Signed time.Time
+	// Verified says that the evidence was verified; without it only what it denies acts.
+	Verified bool
+	// NetworkWide says that it was meant for the whole network, not only where it was given.
+	NetworkWide bool
+	// Absolute says that its denies hold against everything, emergencies included.
+	Absolute bool
+	// ReturnToDefault says that revoking it was meant to leave the defaults, not a refusal.
+	ReturnToDefault bool
+
+	Status string // FHIR consent-state-codes; only "active" and "inactive" count
+	Scope  string // first code of the scope: "patient-privacy", "research", ...
+	// Performers and Organizations are references, Policies URIs, PolicyRules codes ("OPTIN", "OPTOUT").
+	Performers, Organizations, Policies, PolicyRules []string
+	// Modified says that it carries a modifier extension, which nobody here understands.
+	Modified bool
+	// Provision is the root; nil is a root without limits.
+	Provision *Provision
+}
+
+// A Provision is one node of a directive. In lists of codes "" is a coding without a code.
+//
+// Source: FHIR R4 Consent.provision; spec consent 2.6 and 2.7.
+type Provision struct {
+	Type       string // "permit", "deny" or ""
+	Period     *Period
+	Actors     []Actor
+	Actions    []string
+	Labels     []string
+	Purposes   []string
+	Classes    []string
+	Codes      []string
+	DataPeriod *Period
+	Data       []Data
+	Provisions []Provision
+	Modified   bool
+}
+
+// An Actor is a recipient or a source.
+type Actor struct {
+	Role      string // first code of the role; IRCP or "" is a recipient, CST and INF a source
+	Reference string
+	// Team is the contained PractitionerRole that Reference names, nil when there is none.
+	Team *PractitionerRole
+}
+
+// A PractitionerRole is someone in an organisation, in some role: what it states is AND, its codes are OR.
+type PractitionerRole struct {
+	// HasOrganization and HasPractitioner say that the element is there, though its reference may be "".
+	HasOrganization, HasPractitioner bool
+	Organization, Practitioner       string // references
+	Codes                            []string
+}
+
+// Data is a piece of data a node speaks of.
+type Data struct {
+	Meaning   string // instance, related, dependents, authoredby
+	Reference string
+}
+
+// A Subject is the person a decision is about: the records that make them up now.
+type Subject struct {
+	Records []Record
+	// Home is the patient's home jurisdiction, or "".
+	Home string
+	// Proxies may sign for the patient.
+	Proxies []Proxy
+	// Grants are emergency claims on file.
+	Grants []Grant
+}
+
+// A Record is one site's registration of the person.
+type Record struct {
+	ID   string // a source patient id in decimal
+	Site hie.SiteID
+	Link hie.LinkState
+}
+
+// A Proxy may sign for the patient while the period lasts.
+type Proxy struct {
+	Ref    string // "RelatedPerson/x", "Practitioner/y"
+	Period Period
+}

@@ -1,0 +1,219 @@
+package consent
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/concord-hie/concord/hie"
+)
+
+// A Step is one rule, directive node, default or emergency that spoke about one atom for one purpose.
+type Step struct {
+	Atom    string
+	Purpose hie.Purpose
+	Layer   Layer
+	// Rule names what spoke: a rule's id, a directive as "id/version", a default's rule.
+	Rule string
+	// Node is the place in a directive's tree, or "".
+	Node string
+	// Effect says what it said: "FORBID", "permits", "denies", "tombstone denies", "does not cover", ...
+	Effect string
+	// Decides marks the step that gave the answer.
+	Decides bool
+	// Note adds why, in plain words without personal data.
+	Note string
+	// Source cites the ground of a rule, or "".
+	Source string
+}
+
+// A Standing says what part a directive plays at the time of the decision.
+type Standing struct {
+	ID      string
+	Version int64
+	// State is "in force", "held", "not verified", "replaced", "not begun", "revoked", "expired", "tombstone",
+	// or "does not count".
+	State string
+	Why   []string
+}
+
+// A Trace is a decision with everything that spoke, in the order of the rules.
+type Trace struct {
+	Decision   Decision
+	Directives []Standing
+	// Steps are grouped by atom and purpose, in the order of layers within each.
+	Steps []Step
+	// Answers are the reasons for each atom and purpose.
+	Answers []Answer
+}
+
+// An Answer is the reason for one atom and purpose.
+type Answer struct {
+	Atom    string
+	Purpose hie.Purpose
+	Reason  Reason
+}
+
+// Explain gives the decision Decide gives, with everything that spoke. It is for privacy officers, the source
+// site and the audit trail; a requester must not see it.
+//
+// Source: spec consent 2.12 and 2.17 (every refused atom names its deciding rule, every permit its ground).
+func (d *Decider) Explain(req Request, doc Document, now time.Time) Trace {
+	t := Trace{}
+	q := query{trace: &t}
+	t.Decision = d.decide(&q, &req, &doc, now)
+	t.Directives = d.standings(micros(now.UnixMicro()))
+	switch t.Decision.Reason {
+	case ReasonInput, ReasonLabelStale, ReasonEmergencyInvalid:
+		t.Decision.Atoms.Each(func(label string, _ bool) {
+			t.Steps = append(t.Steps, Step{Atom: label, Layer: t.Decision.Layer, Rule: t.Decision.Reason.String(), Effect: "refuses", Decides: true})
+		})
+	case ReasonObligation:
+		t.Steps = append(t.Steps, Step{Layer: LayerObligation, Rule: "obligations", Effect: "refuses", Decides: true, Note: "the requester did not declare that it honours every mandatory obligation"})
+	}
+	return t
+}
+
+func (q *query) step(s Step) {
+	if q.trace == nil {
+		return
+	}
+	s.Atom, s.Purpose = q.atom.String(), q.purpose.code
+	q.trace.Steps = append(q.trace.Steps, s)
+}
+
+func (q *query) ruleStep(r *rule, effect string) {
+	if q.trace != nil {
+		q.step(Step{Layer: r.Layer, Rule: r.ID, Effect: effect, Source: r.Source})
+	}
+}
+
+// decided marks the first rule step of the answer under way that gave reason r.
+func (q *query) decided(r Reason) {
+	if q.trace == nil {
+		return
+	}
+	steps := q.trace.Steps
+	for i := range steps {
+		s := &steps[i]
+		if s.Atom == q.atom.String() && s.Purpose == q.purpose.code && s.Layer == r.Layer() && !s.Decides && ruleRefuses(s.Effect, r) {
+			s.Decides = true
+			return
+		}
+	}
+}
+
+func ruleRefuses(effect string, r Reason) bool {
+	if effect == "FORBID" {
+		return r == ReasonLawForbid || r == ReasonNetworkForbid || r == ReasonSiteForbid
+	}
+	return len(effect) > 7 && effect[:7] == "REQUIRE" && effect[len(effect)-7:] == "not met" &&
+		(r == ReasonLawRequire || r == ReasonNetworkRequire || r == ReasonSiteRequire)
+}
+
+// weighed records what the patient's directives said; winner is the permit that releases, nil on a refusal.
+func (q *query) weighed(rep *report, missing []*compiled, winner *node, r Reason) {
+	if q.trace == nil {
+		return
+	}
+	decided := winner != nil
+	for i := range rep.denies.n {
+		n := rep.denies.at(i)
+		s := Step{Layer: LayerPatient, Rule: n.dir.name(), Node: n.path, Effect: "denies"}
+		gives := ReasonDeny
+		if n.tombstone {
+			s.Effect, gives = "tombstone denies", ReasonTombstone
+		}
+		if n.absolute {
+			s.Effect, gives = "denies absolutely", ReasonAbsolute
+		}
+		switch {
+		case winner != nil:
+			s.Note = "beaten by a later and narrower permit"
+		case !decided && gives == r && (!n.beaten(rep) || rep.permits.n > 0 && allBeaten(rep)):
+			s.Decides, decided = true, true
+		}
+		q.step(s)
+	}
+	for _, c := range missing {
+		s := Step{Layer: LayerPatient, Rule: c.name(), Node: "provision", Effect: "does not cover"}
+		if winner != nil {
+			s.Note = "a later permit does"
+		} else if !decided && r == ReasonNotCovered {
+			s.Decides, decided = true, true
+		}
+		q.step(s)
+	}
+	for i := range rep.permits.n {
+		n := rep.permits.at(i)
+		q.step(Step{Layer: LayerPatient, Rule: n.dir.name(), Node: n.path, Effect: "permits", Decides: n == winner})
+	}
+}
+
+func allBeaten(rep *report) bool {
+	for i := range rep.denies.n {
+		if !rep.denies.at(i).beaten(rep) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *compiled) name() string {
+	if c.Version == 0 {
+		return c.ID
+	}
+	return c.ID + "/" + strconv.FormatInt(c.Version, 10)
+}
+
+// standings says what part each directive plays at now.
+func (d *Decider) standings(now micros) []Standing {
+	ph := d.at(now)
+	out := make([]Standing, 0, len(d.dirs))
+	for _, c := range d.dirs {
+		s := Standing{ID: c.ID, Version: c.Version, State: "replaced", Why: c.held}
+		switch {
+		case c.ignored != "":
+			s.State, s.Why = "does not count", []string{c.ignored}
+		case micros(c.Filed.UnixMicro()) > now || c.begins > now:
+			s.State = "not begun"
+		default:
+			for i := range ph.live {
+				if ph.live[i].compiled == c {
+					s.State = ph.live[i].standing()
+				}
+			}
+			if s.State == "replaced" && d.newestOf(c, now) {
+				s.State = "revoked"
+				if c.Status == "active" {
+					s.State = "expired"
+				}
+			}
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func (l *live) standing() string {
+	switch {
+	case l.mode == tombstones:
+		return "tombstone"
+	case l.mode == expiredDeny:
+		return "expired, still denies"
+	case l.held != nil:
+		return "held"
+	case !l.Verified:
+		return "not verified"
+	}
+	return "in force"
+}
+
+// newestOf reports whether no begun directive of c's key was filed after c.
+func (d *Decider) newestOf(c *compiled, now micros) bool {
+	for _, o := range d.dirs {
+		if o.ignored == "" && o.key == c.key && o.Filed.After(c.Filed) && micros(o.Filed.UnixMicro()) <= now && o.begins <= now {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,167 @@
+package consent
+
+import "slices"
+
+// labels is a stated securityLabel: one dimension with two axes.
+//
+// Source: spec consent 2.4; spec consent-cases 3 and 5.
+type labels struct {
+	// low and high bound the confidentiality codes stated; both noConfidentiality when the axis is not stated.
+	low, high confidentiality
+	// sensitive says the sensitivity axis is stated. covers holds the atoms the codes and what is under them
+	// name; touches adds what may contain them.
+	sensitive       bool
+	covers, touches atomSet
+	// odd are stated codes outside the lists; "" is a coding without a code.
+	odd []string
+	// stated is every code, sorted, each once.
+	stated []string
+}
+
+// readLabels reads the codes of a securityLabel: places in U..V make one axis, everything else the other.
+func readLabels(codes []string) *labels {
+	l := &labels{low: noConfidentiality, high: noConfidentiality}
+	for _, code := range codes {
+		if c := readConfidentiality(code); c != noConfidentiality {
+			if l.low == noConfidentiality || c < l.low {
+				l.low = c
+			}
+			l.high = max(l.high, c)
+			l.stated = append(l.stated, code)
+			continue
+		}
+		l.addSensitivity(code)
+	}
+	slices.Sort(l.stated)
+	l.stated = slices.Compact(l.stated)
+	return l
+}
+
+// readSensitivities reads codes that can only be sensitivity codes.
+func readSensitivities(codes []string) *labels {
+	l := &labels{low: noConfidentiality, high: noConfidentiality}
+	for _, code := range codes {
+		l.addSensitivity(code)
+	}
+	return l
+}
+
+func (l *labels) addSensitivity(code string) {
+	l.sensitive = true
+	if k := readSensitivity(code); k != other {
+		l.covers |= below[k]
+		l.touches |= around[k]
+	} else {
+		l.odd = append(l.odd, code)
+	}
+	l.stated = append(l.stated, sensitivityName(code))
+}
+
+func (l *labels) confidential() bool { return l.low != noConfidentiality }
+
+// withoutConfidentiality returns l with only its sensitivity axis, nil when it has none: a deny that inherits
+// confidentiality from a permit is not limited by it.
+//
+// Source: spec consent 2.21; spec consent-cases 3.
+func (l *labels) withoutConfidentiality() *labels {
+	if !l.confidential() {
+		return l
+	}
+	if !l.sensitive {
+		return nil
+	}
+	out := *l
+	out.low, out.high, out.stated = noConfidentiality, noConfidentiality, nil
+	for _, s := range l.stated {
+		if readConfidentiality(s) == noConfidentiality {
+			out.stated = append(out.stated, s)
+		}
+	}
+	return &out
+}
+
+// sensitivity matches one atom against the stated sensitivity codes.
+func (l *labels) sensitivity(a atom, s sense) tri {
+	switch a.kind {
+	case vague:
+		return unknown
+	case other:
+		if a.name != "" && slices.Contains(l.odd, a.name) {
+			return yes
+		}
+		return unknown
+	case plain:
+	default:
+		named := l.covers
+		if s == denying {
+			named = l.touches
+		}
+		if named.has(a.kind) {
+			return yes
+		}
+	}
+	if l.odd != nil {
+		return unknown
+	}
+	return no
+}
+
+// match matches a document's confidentiality and one of its atoms. A deny acts on either axis, a permit needs
+// both.
+func (l *labels) match(c confidentiality, a atom, s sense) tri {
+	level := unknown
+	switch {
+	case c == noConfidentiality:
+	case s == denying:
+		level = known(c >= l.low)
+	default:
+		level = known(c <= l.high)
+	}
+	switch {
+	case !l.sensitive:
+		return level
+	case !l.confidential():
+		return l.sensitivity(a, s)
+	case s == denying:
+		return max(level, l.sensitivity(a, s))
+	default:
+		return min(level, l.sensitivity(a, s))
+	}
+}
+
+// cells returns, for each confidentiality, the atoms of the list (and plain) that l matches for certain.
+func (l *labels) cells(s sense) (out [len(confidentialities)]atomSet) {
+	for c := range out {
+		for k := range plain + 1 {
+			if l.match(confidentiality(c), atom{kind: k}, s) == yes {
+				out[c] |= 1 << k
+			}
+		}
+	}
+	return out
+}
+
+// labelsWithin says whether what a means (read as as) lies within what b means (read as bs). nil is unlimited.
+// A permit and a deny that both state confidentiality and nothing else count as within each other, so that
+// whoever denied R can later name one doctor for R.
+//
+// Source: spec consent-cases 21.
+func labelsWithin(a *labels, as sense, b *labels, bs sense) bool {
+	switch {
+	case b == nil:
+		return true
+	case a == nil:
+		return false
+	case as != bs && !a.sensitive && !b.sensitive:
+		return true
+	case a.odd != nil || b.odd != nil:
+		return slices.Equal(a.stated, b.stated)
+	}
+	ac, bc := a.cells(as), b.cells(bs)
+	for i := range ac {
+		if ac[i]&^bc[i] != 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,169 @@
+package consent
+
+import (
+	"math"
+	"strings"
+	"time"
+)
+
+// micros is an instant in microseconds since 1970 UTC. Both ends of an interval belong to it.
+type micros int64
+
+const (
+	always  micros = math.MinInt64 // an open start
+	forever micros = math.MaxInt64 // an open end
+)
+
+// interval is a span of time, ends included. The zero interval is an instant in 1970, never a default.
+type interval struct{ from, to micros }
+
+func (a interval) within(b interval) bool   { return b.from <= a.from && a.to <= b.to }
+func (a interval) overlaps(b interval) bool { return a.from <= b.to && b.from <= a.to }
+func (a interval) holds(t micros) bool      { return a.from <= t && t <= a.to }
+
+// ParseInstant reads a date and time with seconds and offset ("2026-03-01T10:00:00Z"); anything else is not ok.
+//
+// Source: FHIR R4 datatypes, instant; spec consent-cases 1.
+func ParseInstant(s string) (_ time.Time, ok bool) {
+	if len(s) < len("2006-01-02T15:04:05Z") || s[10] != 'T' {
+		return time.Time{}, false
+	}
+	m, ok := readMoment(s, time.UTC)
+	return time.UnixMicro(int64(m.from)).UTC(), ok
+}
+
+// readMoment reads a FHIR date, partial date or dateTime. A date covers its widest interval in zone; a dateTime
+// is one instant and needs an offset.
+//
+// Source: spec consent-cases 1; FHIR R4 datatypes, dateTime.
+func readMoment(s string, zone *time.Location) (_ interval, ok bool) {
+	day, clock, timed := strings.Cut(s, "T")
+	if len(day) != 4 && len(day) != 7 && len(day) != 10 || timed && len(day) != 10 {
+		return interval{}, false
+	}
+	y, ok := number(day[:4])
+	if !ok || y == 0 {
+		return interval{}, false
+	}
+	m, d := 1, 1
+	if len(day) >= 7 {
+		if m, ok = number(day[5:7]); !ok || day[4] != '-' || m < 1 || m > 12 {
+			return interval{}, false
+		}
+	}
+	if len(day) == 10 {
+		if d, ok = number(day[8:10]); !ok || day[7] != '-' || d < 1 || d > time.Date(y, time.Month(m)+1, 0, 0, 0, 0, 0, time.UTC).Day() {
+			return interval{}, false
+		}
+	}
+	if timed {
+		return readClock(y, m, d, clock)
+	}
+	from := startOfDay(y, m, d, zone)
+	switch len(day) {
+	case 4:
+		return interval{from, startOfDay(y+1, 1, 1, zone) - 1}, true
+	case 7:
+		return interval{from, startOfDay(y, m+1, 1, zone) - 1}, true
+	}
+	return interval{from, startOfDay(y, m, d+1, zone) - 1}, true
+}
+
+// readClock reads hh:mm:ss[.fraction](Z|±hh:mm).
+func readClock(y, m, d int, clock string) (interval, bool) {
+	if len(clock) < len("15:04:05Z") || clock[2] != ':' || clock[5] != ':' {
+		return interval{}, false
+	}
+	hh, ok1 := number(clock[:2])
+	mm, ok2 := number(clock[3:5])
+	ss, ok3 := number(clock[6:8])
+	if !ok1 || !ok2 || !ok3 || hh > 23 || mm > 59 || ss > 59 {
+		return interval{}, false
+	}
+	rest := clock[8:]
+	var fraction micros
+	if rest[0] == '.' {
+		digits := strings.TrimLeft(rest[1:], "0123456789")
+		f := rest[1 : len(rest)-len(digits)]
+		if f == "" {
+			return interval{}, false
+		}
+		n, _ := number((f + "000000")[:6]) // digits only
+		fraction, rest = micros(n), digits
+	}
+	offset := 0
+	if rest != "Z" {
+		if len(rest) != 6 || rest[3] != ':' || rest[0] != '+' && rest[0] != '-' {
+			return interval{}, false
+		}
+		oh, ok1 := number(rest[1:3])
+		om, ok2 := number(rest[4:6])
+		if !ok1 || !ok2 || om > 59 || oh*60+om > 14*60 {
+			return interval{}, false
+		}
+		if offset = oh*3600 + om*60; rest[0] == '-' {
+			offset = -offset
+		}
+	}
+	at := micros(time.Date(y, time.Month(m), d, hh, mm, ss, 0, time.UTC).Unix()-int64(offset))*1e6 + fraction
+	return interval{at, at}, true
+}
+
+// startOfDay returns the first instant of a local day. Where clocks skip midnight it is the instant they skip
+// at; where midnight comes twice it is the first.
+func startOfDay(y, m, d int, zone *time.Location) micros {
+	wall := time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC)
+	if zone == time.UTC {
+		return micros(wall.UnixMicro())
+	}
+	var first time.Time
+	for _, probe := range [...]time.Duration{-24 * time.Hour, 24 * time.Hour} {
+		_, offset := wall.Add(probe).In(zone).Zone()
+		at := wall.Add(-time.Duration(offset) * time.Second)
+		_, there := at.In(zone).Zone()
+		if at.Add(time.Duration(there) * time.Second).Before(wall) {
+			continue // this offset no longer, or not yet, holds then
+		}
+		if first.IsZero() || at.Before(first) {
+			first = at
+		}
+	}
+	if first.IsZero() {
+		first = time.Date(y, time.Month(m), d, 0, 0, 0, 0, zone)
+	}
+	return micros(first.UnixMicro())
+}
+
+func number(s string) (int, bool) {
+	n := 0
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		n = n*10 + int(s[i]-'0')
+	}
+	return n, s != ""
+}
+
+// A Period is a span of time as FHIR writes it; "" is an open end.
+type Period struct{ Start, End string }
+
+// read returns the interval p means in zone. It is not ok when an end cannot be read or p is inverted.
+func (p Period) read(zone *time.Location) (_ interval, ok bool) {
+	out := interval{always, forever}
+	if p.Start != "" {
+		m, ok := readMoment(p.Start, zone)
+		if !ok {
+			return interval{}, false
+		}
+		out.from = m.from
+	}
+	if p.End != "" {
+		m, ok := readMoment(p.End, zone)
+		if !ok {
+			return interval{}, false
+		}
+		out.to = m.to
+	}
+	return out, out.from <= out.to
+}
