@@ -35,7 +35,7 @@ func (v *values) features(site hie.SiteID) Features {
 	}
 	for _, x := range v.ids {
 		if f.nIDs < maxIDs {
-			f.ids[f.nIDs] = id{hash32(x.kind, x.system), hash32(x.value)}
+			f.ids[f.nIDs] = id{hash32(x.system), hash32(x.value)}
 			f.nIDs++
 		}
 	}

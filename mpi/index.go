@@ -2,43 +2,236 @@ package mpi
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"time"
 
+	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/hie"
 )
 
 // An Index answers who is who. Make one with New; it is safe for concurrent use.
-type Index struct{}
-
-// Resolve returns the person whom id's source means, following merges in the site and between persons to the
-// survivor. hie.ErrNotFound means no site has registered id.
-func (x *Index) Resolve(ctx context.Context, id hie.Identifier) (Person, error) {
-	return Person{}, fmt.Errorf("mpi: resolve: %w", hie.ErrUnavailable)
+type Index struct {
+	store   Store
+	ids     *hie.IDs
+	log     Recorder
+	weights *Weights
+	now     func() time.Time
+	hub     int64
+	budget  int64
 }
+
+// A Recorder keeps audit events that belong to no change: those of queries. An error fails the query.
+type Recorder interface {
+	Record(ctx context.Context, events ...audit.Event) error
+}
+
+// Options set an Index up. The zero Options are the defaults.
+type Options struct {
+	// Weights is the model; nil means HandWeights.
+	Weights *Weights
+	// Now is the clock; nil means hie.Now.
+	Now func() time.Time
+	// Hub is how many records may share a key before it says too little to look under; 0 means 400.
+	Hub int64
+	// Budget bounds the candidate rows one search reads, rarest keys first; 0 means 3,000.
+	Budget int64
+}
+
+// New returns an Index over store. Queries are recorded in log.
+func New(store Store, ids *hie.IDs, log Recorder, o Options) *Index {
+	x := &Index{store: store, ids: ids, log: log, weights: o.Weights, now: o.Now, hub: o.Hub, budget: o.Budget}
+	if x.weights == nil {
+		x.weights = HandWeights()
+	}
+	if x.now == nil {
+		x.now = hie.Now
+	}
+	if x.hub == 0 {
+		x.hub = 400
+	}
+	if x.budget == 0 {
+		x.budget = 3000
+	}
+	return x
+}
+
+// errMoved means that what a transaction had read changed under it: it is run again.
+var errMoved = fmt.Errorf("mpi: rows moved: %w", hie.ErrUnavailable)
+
+// maxTries bounds how often a transaction is run again for errMoved.
+const maxTries = 8
+
+// update runs f in a transaction, again while others move the rows it read.
+func (x *Index) update(ctx context.Context, f func(Tx) error) error {
+	for try := 1; ; try++ {
+		err := x.store.Update(ctx, f)
+		if !errors.Is(err, errMoved) || try == maxTries || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// maxAliases bounds how far a chain of in-site merges is followed; it cannot be longer without a fault.
+const maxAliases = 64
 
 // RecordOf returns the record registered under id, following merges in the site to the survivor.
 // hie.ErrNotFound means no site has registered id.
 func (x *Index) RecordOf(ctx context.Context, id hie.Identifier) (hie.SourcePatientID, error) {
-	return 0, fmt.Errorf("mpi: record of: %w", hie.ErrUnavailable)
+	record, _, err := x.homeOf(ctx, x.store, id)
+	if err != nil {
+		return 0, fmt.Errorf("mpi: record of: %w", err)
+	}
+	return record, nil
+}
+
+func (x *Index) homeOf(ctx context.Context, r Reader, id hie.Identifier) (hie.SourcePatientID, Home, error) {
+	if id.System == "" || id.Value == "" {
+		return 0, Home{}, hie.ErrNotFound
+	}
+	record, err := r.Owner(ctx, id)
+	if err != nil {
+		return 0, Home{}, err
+	}
+	return x.survivor(ctx, r, record)
+}
+
+// survivor follows record's aliases to the record that stands for it in its site.
+func (x *Index) survivor(ctx context.Context, r Reader, record hie.SourcePatientID) (hie.SourcePatientID, Home, error) {
+	for range maxAliases {
+		homes, err := r.Homes(ctx, []hie.SourcePatientID{record})
+		if err != nil {
+			return 0, Home{}, err
+		}
+		home, ok := homes[record]
+		if !ok {
+			return 0, Home{}, hie.ErrNotFound
+		}
+		if home.AliasOf == 0 {
+			return record, home, nil
+		}
+		record = home.AliasOf
+	}
+	return 0, Home{}, fmt.Errorf("chain of aliases too long: %w", hie.ErrConflict)
+}
+
+// Resolve returns the person whom id's source means, following merges in the site and between persons to the
+// survivor. hie.ErrNotFound means no site has registered id.
+func (x *Index) Resolve(ctx context.Context, id hie.Identifier) (Person, error) {
+	_, home, err := x.homeOf(ctx, x.store, id)
+	if err != nil {
+		return Person{}, fmt.Errorf("mpi: resolve: %w", err)
+	}
+	p, err := x.person(ctx, x.store, home.Person)
+	if err != nil {
+		return Person{}, fmt.Errorf("mpi: resolve: %w", err)
+	}
+	return p, nil
 }
 
 // PersonOf returns the person record belongs to, or hie.ErrNotFound.
 func (x *Index) PersonOf(ctx context.Context, record hie.SourcePatientID) (Person, error) {
-	return Person{}, fmt.Errorf("mpi: person of: %w", hie.ErrUnavailable)
+	homes, err := x.store.Homes(ctx, []hie.SourcePatientID{record})
+	if err != nil {
+		return Person{}, fmt.Errorf("mpi: person of: %w", err)
+	}
+	home, ok := homes[record]
+	if !ok {
+		return Person{}, fmt.Errorf("mpi: person of: %w", hie.ErrNotFound)
+	}
+	p, err := x.person(ctx, x.store, home.Person)
+	if err != nil {
+		return Person{}, fmt.Errorf("mpi: person of: %w", err)
+	}
+	return p, nil
+}
+
+// person reads a person, following redirects. The version is read before the members, so that members newer
+// than it are found out by the release gate, never older ones.
+func (x *Index) person(ctx context.Context, r Reader, id hie.PersonID) (Person, error) {
+	for range maxAliases {
+		rows, err := r.Persons(ctx, []hie.PersonID{id})
+		if err != nil {
+			return Person{}, err
+		}
+		row, ok := rows[id]
+		if !ok {
+			return Person{}, hie.ErrNotFound
+		}
+		if row.Redirect != 0 {
+			id = row.Redirect
+			continue
+		}
+		members, err := r.Members(ctx, []hie.PersonID{id})
+		if err != nil {
+			return Person{}, err
+		}
+		p := Person{ID: id, Version: row.Version}
+		for _, m := range members {
+			p.Members = append(p.Members, m.Member)
+		}
+		return p, nil
+	}
+	return Person{}, fmt.Errorf("chain of redirects too long: %w", hie.ErrConflict)
 }
 
 // Record returns one registration, retired ones too, or hie.ErrNotFound.
 func (x *Index) Record(ctx context.Context, record hie.SourcePatientID) (SourcePatient, error) {
-	return SourcePatient{}, fmt.Errorf("mpi: record: %w", hie.ErrUnavailable)
+	row, err := patient(ctx, x.store, record)
+	if err != nil {
+		return SourcePatient{}, fmt.Errorf("mpi: record: %w", err)
+	}
+	return row.SourcePatient, nil
+}
+
+func patient(ctx context.Context, r Reader, record hie.SourcePatientID) (PatientRow, error) {
+	rows, err := r.Patients(ctx, []hie.SourcePatientID{record})
+	if err != nil {
+		return PatientRow{}, err
+	}
+	if len(rows) == 0 {
+		return PatientRow{}, hie.ErrNotFound
+	}
+	return rows[0], nil
 }
 
 // Records returns the registrations that exist of records, ordered by record, each once.
 func (x *Index) Records(ctx context.Context, records []hie.SourcePatientID) ([]SourcePatient, error) {
-	return nil, fmt.Errorf("mpi: records: %w", hie.ErrUnavailable)
+	rows, err := x.store.Patients(ctx, records)
+	if err != nil {
+		return nil, fmt.Errorf("mpi: records: %w", err)
+	}
+	return bare(rows), nil
+}
+
+func bare(rows []PatientRow) []SourcePatient {
+	out := make([]SourcePatient, len(rows))
+	for i, r := range rows {
+		out[i] = r.SourcePatient
+	}
+	return out
 }
 
 // Versions returns the current version of each person; one that does not exist, or was merged away, is
 // missing. The release gate compares it.
 func (x *Index) Versions(ctx context.Context, persons []hie.PersonID) (map[hie.PersonID]int64, error) {
-	return nil, fmt.Errorf("mpi: versions: %w", hie.ErrUnavailable)
+	rows, err := x.store.Persons(ctx, persons)
+	if err != nil {
+		return nil, fmt.Errorf("mpi: versions: %w", err)
+	}
+	out := make(map[hie.PersonID]int64, len(rows))
+	for id, row := range rows {
+		if row.Redirect == 0 {
+			out[id] = row.Version
+		}
+	}
+	return out, nil
+}
+
+// sortedRecords returns records in order, each once.
+func sortedRecords(records []hie.SourcePatientID) []hie.SourcePatientID {
+	out := slices.Clone(records)
+	slices.Sort(out)
+	return slices.Compact(out)
 }

@@ -3,7 +3,11 @@ package mpi
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 
+	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/hie"
 )
 
@@ -42,13 +46,15 @@ type Matched struct {
 	hie.Private
 	// Identities are the persons found, best first, each once.
 	Identities []Identity
+	// Dropped names the values of the query that were not compared, with the reason.
+	Dropped []Dropped
 	// Keys are the kinds of key that were looked up, Skipped those left out because too many records share
 	// the value; both sorted, each once.
 	Keys, Skipped []string
 	// Truncated is set when somebody who would have to be weighed may not have been seen.
 	Truncated bool
-	// Withheld says in a code why OnlyCertain returned nothing though something was found ("truncated",
-	// "disputed", "two-proven", "unproven", "none"). It is for the audit trail, never for the caller.
+	// Withheld says in a code why OnlyCertain returned nothing though something was found ("none", "truncated",
+	// "unproven", "two-proven", "disputed", "uncertain"). It is for the audit trail, never for the caller.
 	Withheld string
 }
 
@@ -74,12 +80,25 @@ type Identity struct {
 
 // Evidence is one step of a waterfall. It holds no value of the person's.
 type Evidence struct {
-	// Field is what was compared ("given", "family", "birth-date", ...), or "household-ceiling", "consistency".
+	// Field is what was compared ("given", "family", "birth-date", ...), or "household" for its ceiling, "consistency".
 	Field string
 	// Level is how well it agreed ("exact", "nickname", "one-edit", "different", ...).
 	Level string
 	Bits  Bits
 }
+
+// The reasons why a search with OnlyCertain returns nothing.
+const (
+	WithheldNone      = "none"       // nobody was found
+	WithheldTruncated = "truncated"  // somebody who would have to be weighed may not have been seen
+	WithheldUnproven  = "unproven"   // no approved combination proves anybody
+	WithheldTwo       = "two-proven" // more than one person is proven
+	WithheldDisputed  = "disputed"   // a link of the person is in dispute or tentative
+	WithheldUncertain = "uncertain"  // proven, but the evidence as a whole is not certain
+)
+
+// maxWeighed bounds the identities whose demographics are read; more mean that the search is not complete.
+const maxWeighed = 24
 
 // Match says who d might be: identities with grade, bits, probability and evidence. It records the query.
 // With OnlyCertain it returns exactly one identity whose grade is certain and that an approved combination
@@ -88,5 +107,165 @@ type Evidence struct {
 //
 // Source: IHE PDQm ITI-119; spec cms-matching; DESIGN idea 3.
 func (x *Index) Match(ctx context.Context, actor hie.Actor, d Demographics, o MatchOptions) (Matched, error) {
-	return Matched{}, fmt.Errorf("mpi: match: %w", hie.ErrUnavailable)
+	m, err := x.match(ctx, d, o)
+	if err != nil {
+		return Matched{}, fmt.Errorf("mpi: match: %w", err)
+	}
+	e := audit.NewEvent(audit.PatientQueried, actor, x.now())
+	for _, i := range m.Identities {
+		e = e.About(i.Person.Records()...)
+	}
+	e.Detail = map[string]string{"interaction": "match", "identities": strconv.Itoa(len(m.Identities))}
+	e.Ground = []string{"model " + x.weights.Model}
+	if m.Withheld != "" {
+		e.Reasons = []string{m.Withheld}
+	}
+	if err := x.log.Record(context.WithoutCancel(ctx), e); err != nil {
+		return Matched{}, fmt.Errorf("mpi: record match: %w", err)
+	}
+	return m, nil
+}
+
+func (x *Index) match(ctx context.Context, d Demographics, o MatchOptions) (Matched, error) {
+	v := normalize(d)
+	f := v.features("")
+	keys := v.keys()
+	counts, err := x.store.KeyCounts(ctx, hashes(keys))
+	if err != nil {
+		return Matched{}, err
+	}
+	l, err := x.find(ctx, x.store, &f, keys, counts, 0, 0)
+	if err != nil {
+		return Matched{}, err
+	}
+	l.found = slices.DeleteFunc(l.found, func(f found) bool { return f.best == 0 || f.set.Bits < 0 })
+	m := Matched{Dropped: v.dropped, Truncated: l.truncated || len(l.found) > maxWeighed || unguarded(&v, keys, l.skipped)}
+	m.Keys, m.Skipped = kindsOf(keys, l.skipped)
+	l.found = l.found[:min(len(l.found), maxWeighed)]
+	if m.Identities, err = x.identities(ctx, &v, d.Identifiers, l.found); err != nil {
+		return Matched{}, err
+	}
+	if o.OnlyCertain {
+		m.Identities, m.Withheld = onlyCertain(m)
+		return m, nil
+	}
+	n := o.Count
+	if n <= 0 {
+		n = 20
+	}
+	m.Identities = slices.DeleteFunc(m.Identities, func(i Identity) bool { return i.Grade == GradeNone })
+	m.Identities = m.Identities[:min(len(m.Identities), n)]
+	return m, nil
+}
+
+// onlyCertain returns the one provable identity, or none and why.
+func onlyCertain(m Matched) ([]Identity, string) {
+	var proven []Identity
+	for _, i := range m.Identities {
+		if i.Proof != "" {
+			proven = append(proven, i)
+		}
+	}
+	switch {
+	case len(m.Identities) == 0:
+		return nil, WithheldNone
+	case m.Truncated:
+		return nil, WithheldTruncated
+	case len(proven) == 0:
+		return nil, WithheldUnproven
+	case len(proven) > 1:
+		return nil, WithheldTwo
+	case slices.ContainsFunc(proven[0].Person.Members, func(m Member) bool { return m.Link != hie.LinkConfirmed }):
+		return nil, WithheldDisputed
+	case proven[0].Grade != GradeCertain:
+		return nil, WithheldUncertain
+	}
+	return proven, ""
+}
+
+// kindsOf names the kinds of keys looked under and of those skipped, each sorted and once.
+func kindsOf(keys []Key, skipped map[int64]bool) (looked, left []string) {
+	in, out := map[string]bool{}, map[string]bool{}
+	for _, k := range keys {
+		if skipped[k.Hash] {
+			out[k.Kind.String()] = true
+		} else {
+			in[k.Kind.String()] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(in)), slices.Sorted(maps.Keys(out))
+}
+
+// identities reads the persons found and says what each is worth.
+func (x *Index) identities(ctx context.Context, query *values, quoted []Identifier, all []found) ([]Identity, error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	var records []hie.SourcePatientID
+	persons := make([]hie.PersonID, len(all))
+	for i, f := range all {
+		records = append(records, recordsOf(f.members)...)
+		persons[i] = f.person
+	}
+	rows, err := x.store.Patients(ctx, records)
+	if err != nil {
+		return nil, err
+	}
+	versions, err := x.store.Persons(ctx, persons)
+	if err != nil {
+		return nil, err
+	}
+	byRecord := make(map[hie.SourcePatientID]*PatientRow, len(rows))
+	for i := range rows {
+		byRecord[rows[i].Record] = &rows[i]
+	}
+	out := make([]Identity, len(all))
+	for i, f := range all {
+		id := Identity{Person: Person{ID: f.person, Version: versions[f.person].Version}, Grade: f.grade, Bits: f.set.Bits,
+			Probability: x.weights.Probability(f.set.Bits), Margin: f.set.Bits, Evidence: x.weights.evidence(&f.set), Vetoes: f.set.vetoes.names()}
+		if i+1 < len(all) {
+			id.Margin = f.set.Bits - all[i+1].set.Bits
+		}
+		var known []values
+		var local []hie.Identifier
+		for _, m := range f.members {
+			id.Person.Members = append(id.Person.Members, m.Member)
+			row := byRecord[m.Record]
+			if row == nil {
+				continue
+			}
+			if row.Active {
+				id.Records = append(id.Records, row.SourcePatient)
+			}
+			if m.Link != hie.LinkDisputed {
+				known = append(known, normalize(row.Demographics))
+				local = append(local, row.Local)
+			}
+		}
+		id.Proof = prove(query, known, local, quoted, twinBeside(all, i))
+		out[i] = id
+	}
+	if _, clear := x.margin(all); !clear && out[0].Grade == GradeCertain {
+		out[0].Grade = GradeProbable
+		for i := range out[1:] {
+			if out[i+1].Grade == GradeCertain {
+				out[i+1].Grade = GradeProbable
+			}
+		}
+	}
+	return out, nil
+}
+
+// twinBeside reports whether another candidate than all[i] shares the query's date of birth and its family
+// name, phone or address.
+func twinBeside(all []found, i int) bool {
+	for j, f := range all {
+		l := &f.set.Union.levels
+		if j != i && l[fieldBirth] >= birthExact && l[fieldBirth] <= birthWeak &&
+			(l[fieldFamily] >= familyExact && l[fieldFamily] <= familyPart || l[fieldPhone] == phoneEqual ||
+				l[fieldAddress] >= addressExact && l[fieldAddress] <= addressNear) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,8 +1,6 @@
 package mpi
 
 import (
-	"context"
-	"fmt"
 	"time"
 
 	"github.com/concord-hie/concord/hie"
@@ -61,14 +59,17 @@ type Event struct {
 	Change ChangeID
 	Kind   EventKind
 	At     time.Time
+	// Person is the person whose row this concerns: the one moved into, or the one redirected.
+	Person hie.PersonID
 	// Record is what moved or was constrained; 0 for a redirect. Other is the record it moved because of, the
 	// other end of a constraint, or the record it became an alias of; 0 for none.
 	Record, Other hie.SourcePatientID
 	From, To      Place
 	// FromVerdict and ToVerdict are set for a constraint.
 	FromVerdict, ToVerdict Verdict
-	// FromAlias and ToAlias are set for an alias.
+	// FromAlias and ToAlias are set for an alias; WasActive tells the registration's state before.
 	FromAlias, ToAlias hie.SourcePatientID
+	WasActive          bool
 	Cause              Cause
 	// Model names the weights that scored it ("hand-1"), "" when a person decided.
 	Model    string
@@ -79,38 +80,6 @@ type Event struct {
 	By, Reason string
 	// Undoes names the change this one took back, or 0.
 	Undoes ChangeID
-}
-
-// Decide records a steward's verdict about records a and b and brings the links in line with it: MustLink
-// joins their persons; CannotLink parts them, the record that came later leaving with those that joined
-// because of it. It returns the change, for Undo. A reason is required. Errors: *hie.InvalidError,
-// hie.ErrNotFound, hie.ErrConflict when an opposite verdict binds others between them.
-func (x *Index) Decide(ctx context.Context, actor hie.Actor, a, b hie.SourcePatientID, v Verdict, reason string) (ChangeID, error) {
-	return 0, fmt.Errorf("mpi: decide: %w", hie.ErrUnavailable)
-}
-
-// Undo takes a change back: every link row it wrote is again as it was before, byte for byte but for the
-// person's version; records that joined later because of one that goes back go with it. Undoing what the
-// engine linked records a cannot-link between the records, so that rescoring does not bring it back.
-// hie.ErrConflict means that a later change moved one of the same records: undo that one first.
-func (x *Index) Undo(ctx context.Context, actor hie.Actor, change ChangeID, reason string) (ChangeID, error) {
-	return 0, fmt.Errorf("mpi: undo: %w", hie.ErrUnavailable)
-}
-
-// HistoryOfRecord returns the events that touched record, oldest first; nil when there were none.
-func (x *Index) HistoryOfRecord(ctx context.Context, record hie.SourcePatientID) ([]Event, error) {
-	return nil, fmt.Errorf("mpi: history: %w", hie.ErrUnavailable)
-}
-
-// HistoryOfPerson returns the events that touched person, oldest first; nil when there were none.
-func (x *Index) HistoryOfPerson(ctx context.Context, person hie.PersonID) ([]Event, error) {
-	return nil, fmt.Errorf("mpi: history: %w", hie.ErrUnavailable)
-}
-
-// AsOf returns the person record belonged to at t, with the members it had then. Version is 0: it is not a
-// current version. hie.ErrNotFound means record was not registered yet.
-func (x *Index) AsOf(ctx context.Context, record hie.SourcePatientID, t time.Time) (Person, error) {
-	return Person{}, fmt.Errorf("mpi: as of: %w", hie.ErrUnavailable)
 }
 
 // A TaskKind says why a steward should look.
@@ -150,21 +119,4 @@ type TaskFilter struct {
 	After  TaskID
 	// Count bounds the page; 0 means 50, at most 200.
 	Count int
-}
-
-// Tasks returns review tasks, oldest first, and whether there are more.
-func (x *Index) Tasks(ctx context.Context, f TaskFilter) (tasks []Task, more bool, err error) {
-	return nil, false, fmt.Errorf("mpi: tasks: %w", hie.ErrUnavailable)
-}
-
-// Task returns one task.
-func (x *Index) Task(ctx context.Context, id TaskID) (Task, error) {
-	return Task{}, fmt.Errorf("mpi: task: %w", hie.ErrUnavailable)
-}
-
-// Settle closes a task with a verdict: for a duplicate or a conflict as Decide does; for an overlay, MustLink
-// says the record still means the same person (the update takes effect), CannotLink that it now means another
-// (it gets a person of its own), Clear leaves it in dispute. hie.ErrConflict means it is closed already.
-func (x *Index) Settle(ctx context.Context, actor hie.Actor, id TaskID, v Verdict, reason string) (ChangeID, error) {
-	return 0, fmt.Errorf("mpi: settle: %w", hie.ErrUnavailable)
 }

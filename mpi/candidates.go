@@ -1,0 +1,200 @@
+package mpi
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/concord-hie/concord/hie"
+)
+
+// maxPairs bounds the candidate records whose persons are looked at closer.
+const maxPairs = 64
+
+// A found person, scored as a whole.
+type found struct {
+	person  hie.PersonID
+	members []MemberRow
+	set     Set
+	grade   Grade
+	// best is the member that resembles the record most.
+	best hie.SourcePatientID
+}
+
+// A lookup is one search for somebody among the candidates.
+type lookup struct {
+	// found are the persons, best first: unvetoed before vetoed of the same grade.
+	found []found
+	// skipped are the keys not looked under; truncated is set when candidates were left unseen.
+	skipped   map[int64]bool
+	truncated bool
+}
+
+// find scores every person that shares a key with f. self and what own holds are left out.
+func (x *Index) find(ctx context.Context, r Reader, f *Features, keys []Key, counts map[int64]int64, self hie.SourcePatientID, own hie.PersonID) (lookup, error) {
+	l := lookup{skipped: map[int64]bool{}}
+	look := x.choose(&l, keys, counts)
+	if len(look) == 0 {
+		return l, nil
+	}
+	rows, err := r.Candidates(ctx, look)
+	if err != nil {
+		return lookup{}, err
+	}
+	pairs := x.pairs(&l, f, rows, self)
+	if len(pairs) == 0 {
+		return l, nil
+	}
+	homes, err := r.Homes(ctx, pairs)
+	if err != nil {
+		return lookup{}, err
+	}
+	var persons []hie.PersonID
+	for _, record := range pairs {
+		if p := homes[record].Person; p != 0 && p != own && !slices.Contains(persons, p) {
+			persons = append(persons, p)
+		}
+	}
+	sets, err := members(ctx, r, persons...)
+	if err != nil {
+		return lookup{}, err
+	}
+	for _, p := range persons {
+		if len(sets[p]) == 0 {
+			continue // moved away since; its new home is locked against us or will be seen on the next try
+		}
+		l.found = append(l.found, x.weigh(f, p, sets[p]))
+	}
+	rank(l.found)
+	return l, nil
+}
+
+func rank(all []found) {
+	slices.SortFunc(all, func(a, b found) int {
+		return cmp.Or(cmp.Compare(b.grade, a.grade), cmp.Compare(b.set.Bits, a.set.Bits), cmp.Compare(a.person, b.person))
+	})
+}
+
+// choose returns the keys to look under, rarest first until the budget is spent; hub keys never.
+func (x *Index) choose(l *lookup, keys []Key, counts map[int64]int64) []int64 {
+	byCount := slices.Clone(keys)
+	slices.SortStableFunc(byCount, func(a, b Key) int { return cmp.Compare(counts[a.Hash], counts[b.Hash]) })
+	var look []int64
+	spent := int64(0)
+	for _, k := range byCount {
+		n := counts[k.Hash]
+		if n > x.hub || spent+n > x.budget {
+			l.skipped[k.Hash] = true
+			continue
+		}
+		look = append(look, k.Hash)
+		spent += n
+	}
+	slices.Sort(look)
+	return look
+}
+
+// pairs returns the records worth a closer look, most alike first.
+func (x *Index) pairs(l *lookup, f *Features, rows []Candidate, self hie.SourcePatientID) []hie.SourcePatientID {
+	slices.SortFunc(rows, func(a, b Candidate) int { return cmp.Compare(a.Record, b.Record) })
+	type scored struct {
+		record hie.SourcePatientID
+		bits   Bits
+	}
+	var all []scored
+	var g Features
+	last := self
+	for i := range rows {
+		if rows[i].Record == last || rows[i].Record == self {
+			continue
+		}
+		last = rows[i].Record
+		if g.Decode(rows[i].Features) != nil {
+			l.truncated = true // an unreadable row is somebody not seen
+			continue
+		}
+		c := Compare(f, &g)
+		all = append(all, scored{rows[i].Record, x.weights.Score(&c)})
+	}
+	slices.SortFunc(all, func(a, b scored) int {
+		return cmp.Or(cmp.Compare(b.bits, a.bits), cmp.Compare(a.record, b.record))
+	})
+	if len(all) > maxPairs {
+		// Those beyond are only lost if they could still matter.
+		l.truncated = l.truncated || all[maxPairs].bits >= x.weights.Probable
+		all = all[:maxPairs]
+	}
+	out := make([]hie.SourcePatientID, len(all))
+	for i, s := range all {
+		out[i] = s.record
+	}
+	return out
+}
+
+// weigh scores f against a whole person. Members in dispute do not count: what they show may be another's.
+func (x *Index) weigh(f *Features, person hie.PersonID, rows []MemberRow) found {
+	out := found{person: person, members: rows}
+	var sets []Features
+	var top Bits
+	for i := range rows {
+		var g Features
+		if rows[i].Link == hie.LinkDisputed || g.Decode(rows[i].Features) != nil {
+			continue
+		}
+		c := Compare(f, &g)
+		if b := x.weights.Score(&c); out.best == 0 || b > top {
+			out.best, top = rows[i].Record, b
+		}
+		sets = append(sets, g)
+	}
+	out.set = x.weights.ScoreSet(f, sets)
+	out.grade = x.weights.grade(&out.set)
+	return out
+}
+
+// margin returns by how much found[0] beats the next identity that nothing forbids, and whether that is enough.
+func (x *Index) margin(all []found) (Bits, bool) {
+	if len(all) == 0 {
+		return 0, false
+	}
+	for _, f := range all[1:] {
+		if f.set.vetoes == 0 && f.grade >= GradePossible {
+			m := all[0].set.Bits - f.set.Bits
+			return m, m >= x.weights.Margin
+		}
+	}
+	return all[0].set.Bits, true
+}
+
+// agree reports whether two persons may be joined because one record is certainly both: nothing between any
+// of their records forbids it, and each resembles the other.
+func (x *Index) agree(a, b []MemberRow, verdicts []Constraint) bool {
+	for _, v := range verdicts {
+		if v.Verdict == CannotLink && holds(a, v.A) && holds(b, v.B) {
+			return false
+		}
+	}
+	for _, m := range a {
+		var f Features
+		if m.Link == hie.LinkDisputed || f.Decode(m.Features) != nil {
+			return false
+		}
+		w := x.weigh(&f, 0, b)
+		if w.set.vetoes != 0 || w.set.Bits < x.weights.Possible || x.weights.contradiction(&w.set.Union)+w.set.Consistency < -3 {
+			return false
+		}
+	}
+	return true
+}
+
+func holds(members []MemberRow, record hie.SourcePatientID) bool {
+	return slices.ContainsFunc(members, func(m MemberRow) bool { return m.Record == record })
+}
+
+func recordsOf(members []MemberRow) []hie.SourcePatientID {
+	out := make([]hie.SourcePatientID, len(members))
+	for i, m := range members {
+		out[i] = m.Record
+	}
+	return out
+}

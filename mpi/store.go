@@ -1,0 +1,171 @@
+package mpi
+
+import (
+	"context"
+	"time"
+
+	"github.com/concord-hie/concord/audit"
+	"github.com/concord-hie/concord/hie"
+)
+
+// A Store keeps the index's rows. Every implementation passes the suite in mpitest.
+type Store interface {
+	Reader
+	// Update runs f in one transaction and commits it; an error from f undoes everything. f may be run again
+	// when the store met a conflict, so it has no effect but through its Tx. Reads see what was committed
+	// before each of them began, and the transaction's own writes.
+	Update(ctx context.Context, f func(Tx) error) error
+}
+
+// A Reader reads rows. Lists of ids may be empty and hold duplicates; what does not exist is left out.
+type Reader interface {
+	// Owner returns the record that claimed id, or hie.ErrNotFound.
+	Owner(ctx context.Context, id hie.Identifier) (hie.SourcePatientID, error)
+	// Patients returns rows ordered by record, each once.
+	Patients(ctx context.Context, records []hie.SourcePatientID) ([]PatientRow, error)
+	// Homes returns where records belong, without their demographics.
+	Homes(ctx context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]Home, error)
+	// Persons returns the persons' own rows.
+	Persons(ctx context.Context, ids []hie.PersonID) (map[hie.PersonID]PersonRow, error)
+	// Members returns the members of persons, ordered by person and record.
+	Members(ctx context.Context, ids []hie.PersonID) ([]MemberRow, error)
+	// KeyCounts returns how many live records share each key, up to where counting stops; a key nobody has is left out.
+	KeyCounts(ctx context.Context, keys []int64) (map[int64]int64, error)
+	// Candidates returns the live rows of keys, in no order; one record appears once for each key it shares.
+	Candidates(ctx context.Context, keys []int64) ([]Candidate, error)
+	// Constraints returns the verdicts that have one of records as an end, with that end as A.
+	Constraints(ctx context.Context, records []hie.SourcePatientID) ([]Constraint, error)
+	// EventsOfRecords, EventsOfPerson and EventsOfChange return link events ordered by id: those about the
+	// records, those that put somebody into the person or redirected it, and those of one change.
+	EventsOfRecords(ctx context.Context, records []hie.SourcePatientID) ([]Event, error)
+	EventsOfPerson(ctx context.Context, person hie.PersonID) ([]Event, error)
+	EventsOfChange(ctx context.Context, change ChangeID) ([]Event, error)
+	// ListTasks returns at most limit tasks, ordered by id.
+	ListTasks(ctx context.Context, f TaskFilter, limit int) ([]Task, error)
+	// TaskByID returns one task, or hie.ErrNotFound.
+	TaskByID(ctx context.Context, id TaskID) (Task, error)
+	// Find returns at most limit records behind after that meet p, in order.
+	Find(ctx context.Context, p Probe, after hie.SourcePatientID, limit int) ([]hie.SourcePatientID, error)
+}
+
+// A Tx is one transaction of a Store.
+type Tx interface {
+	Reader
+	// Claim makes record the owner of id if nobody is, and returns the owner. Until the transaction ends,
+	// others who claim id wait.
+	Claim(ctx context.Context, id hie.Identifier, record hie.SourcePatientID) (hie.SourcePatientID, error)
+	// ClaimKeys adds to the counts of keys, which are sorted and each once. Until the transaction ends, others
+	// who claim one of them wait, and then see what this transaction wrote.
+	ClaimKeys(ctx context.Context, keys []KeyClaim) error
+	// PutPatient inserts or replaces a row.
+	PutPatient(ctx context.Context, p PatientRow) error
+	// MoveHome changes the person a record's row names.
+	MoveHome(ctx context.Context, record hie.SourcePatientID, person hie.PersonID) error
+	// PutCandidates makes record found under live with features, and no longer under dead.
+	PutCandidates(ctx context.Context, record hie.SourcePatientID, live, dead []int64, features []byte) error
+	// PutTerms replaces the terms record is found by in a search.
+	PutTerms(ctx context.Context, record hie.SourcePatientID, terms []string) error
+	// NewPerson makes a person with version 1 and no members.
+	NewPerson(ctx context.Context, id hie.PersonID) error
+	// Bump raises a person's version. Until the transaction ends, others who bump it wait.
+	Bump(ctx context.Context, id hie.PersonID) error
+	// Redirect sets which person id was merged into; 0 for none.
+	Redirect(ctx context.Context, id, into hie.PersonID) error
+	// PutMember inserts or replaces a membership, RemoveMember takes it away.
+	PutMember(ctx context.Context, m MemberRow) error
+	RemoveMember(ctx context.Context, person hie.PersonID, record hie.SourcePatientID) error
+	// PutFeatures replaces the features of a membership; hie.ErrNotFound means that there is none.
+	PutFeatures(ctx context.Context, person hie.PersonID, record hie.SourcePatientID, features []byte) error
+	// PutConstraint sets the verdict about c.A and c.B for both ends; Clear removes it.
+	PutConstraint(ctx context.Context, c Constraint) error
+	// AddEvents appends link events.
+	AddEvents(ctx context.Context, events []Event) error
+	// OpenTask adds t unless an open task of its kind about the same records exists, and reports whether it did.
+	OpenTask(ctx context.Context, t Task) (bool, error)
+	// CloseTask closes an open task as t says; hie.ErrConflict means that it is not open.
+	CloseTask(ctx context.Context, t Task) error
+	// Record appends audit events in this transaction.
+	Record(ctx context.Context, events ...audit.Event) error
+}
+
+// A PatientRow is a source patient as stored.
+type PatientRow struct {
+	SourcePatient
+	// Person is where the record belongs: a hint, kept in step with the membership, which decides.
+	Person hie.PersonID
+	// Keys are the candidate keys the record is found under, sorted; none when it is inactive.
+	Keys []int64
+}
+
+// A Home is where a record belongs.
+type Home struct {
+	Person  hie.PersonID
+	AliasOf hie.SourcePatientID
+}
+
+// A PersonRow is a person's own row. Redirect is the person it was merged into, or 0.
+type PersonRow struct {
+	ID, Redirect hie.PersonID
+	Version      int64
+}
+
+// A MemberRow is one membership, with the record's features as last accepted.
+type MemberRow struct {
+	hie.Private
+	Person hie.PersonID
+	Member
+	Features []byte
+}
+
+// A Candidate is one row found under a key.
+type Candidate struct {
+	hie.Private
+	Key      int64
+	Record   hie.SourcePatientID
+	Features []byte
+}
+
+// A KeyClaim adds Add (-1, 0 or 1) to a key's count.
+type KeyClaim struct{ Key, Add int64 }
+
+// A Constraint is a steward's standing verdict about two records. Bits is what the engine thought then.
+type Constraint struct {
+	A, B    hie.SourcePatientID
+	Verdict Verdict
+	Bits    Bits
+	Change  ChangeID
+	At      time.Time
+}
+
+// A Probe is how a search finds records before all criteria are checked; the first part set is used.
+type Probe struct {
+	hie.Private
+	Records []hie.SourcePatientID
+	// Keys are candidate keys, any of which may hold.
+	Keys []int64
+	// Terms are prefixes of terms, any of which may hold.
+	Terms []string
+	// BirthFrom <= year*10000+month*100+day < BirthUntil.
+	BirthFrom, BirthUntil int
+	// Otherwise all records.
+}
+
+// terms returns what a record is found by in a name search: every word of its family names behind "f:", of its
+// given names behind "g:"; folded, each once.
+func terms(d Demographics) []string {
+	var out []string
+	for _, n := range d.Names {
+		for _, w := range words(n.Family) {
+			out = addOnce(out, "f:"+w)
+		}
+		for _, g := range n.Given {
+			for _, w := range words(g) {
+				out = addOnce(out, "g:"+w)
+			}
+		}
+	}
+	return out[:min(len(out), 12)]
+}
+
+// BirthNumber returns d as year*10000+month*100+day, the form a Probe compares; 0 for no date.
+func (d Date) BirthNumber() int { return d.Year*10000 + d.Month*100 + d.Day }
