@@ -47,4 +47,8 @@ func (s *Server) routes() {
 	m.POST("/changes/:id/undo", settle, s.undoChange)
 	m.GET("/records/:id", look, s.readPerson)
 	m.GET("/records/:id/history", look, s.recordHistory)
+
+	a := s.engine.Group(adminPrefix+"v1/audit", s.authenticate, s.withinLimit, s.requireAuditor)
+	a.GET("/checkpoint", s.readCheckpoint)
+	a.GET("/events/:id/proof", s.readProof)
 }

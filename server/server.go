@@ -44,7 +44,8 @@ type Deps struct {
 	Patients Patients
 	Nameable Nameable
 	Audit    Recorder
-	Trail    Trail // the audit trail, for those who may read it
+	Trail    Trail  // the audit trail, for those who may read it
+	Proofs   Proofs // its signed checkpoints and proofs
 	// Stewardship is the index as stewards work on it.
 	Stewardship Stewardship
 	Log         *slog.Logger

@@ -61,7 +61,9 @@ func ParseSearch(ps []fhir.Param, sealer *opaque.Sealer) (s Search, unknown []st
 		case "type":
 			err = s.kinds(p, func(f form) []fhir.Coding { return []fhir.Coding{f.typ} })
 		case "subtype":
-			err = s.kinds(p, func(f form) []fhir.Coding { return []fhir.Coding{f.subtype, {System: kindSystem, Code: string(f.kind)}} })
+			err = s.kinds(p, func(f form) []fhir.Coding {
+				return []fhir.Coding{f.subtype, {System: kindSystem, Code: string(f.kind)}}
+			})
 		case "outcome":
 			err = s.outcomes(p)
 		default:

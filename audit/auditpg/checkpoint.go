@@ -118,21 +118,30 @@ func PublicKey(key ed25519.PublicKey) (string, error) {
 // ParseKey reads a key that checks checkpoints: a verifier key line as [PublicKey] writes it, or a PEM public key,
 // or the PEM private key of the node. The error quotes nothing.
 func ParseKey(raw []byte) (note.Verifier, error) {
+	line, err := KeyLine(raw)
+	if err != nil {
+		return nil, err
+	}
+	return note.NewVerifier(line)
+}
+
+// KeyLine reads a key as [ParseKey] does and returns its verifier key line, never anything of a private key.
+func KeyLine(raw []byte) (string, error) {
 	line := strings.TrimSpace(string(raw))
 	if block, _ := pem.Decode(raw); block != nil {
 		pub, err := pemKey(block)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		if line, err = PublicKey(pub); err != nil {
-			return nil, err
+			return "", err
 		}
 	}
 	v, err := note.NewVerifier(line)
 	if err != nil || v.Name() != origin {
-		return nil, errKey
+		return "", errKey
 	}
-	return v, nil
+	return line, nil
 }
 
 var errKey = fmt.Errorf("auditpg: not an Ed25519 key for this log's checkpoints")

@@ -260,7 +260,11 @@ func TestAProofHoldsForItsEventAloneAndQuotesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Check(v); err != nil {
+		read, err := ReadProof(p.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := read.Check(v); err != nil {
 			t.Errorf("row %d: %v", p.Seq, err)
 		}
 		for name, spoil := range map[string]func(*Proof){
@@ -346,6 +350,23 @@ func FuzzOpenCheckpoint(f *testing.F) {
 			t.Errorf("a checkpoint was read that was never signed")
 		}
 		_, _ = ParseKey([]byte(in))
+	})
+}
+
+func FuzzReadProof(f *testing.F) {
+	v := testVerifier(f)
+	f.Add(Proof{Event: "e", Path: []tlog.Hash{{1}}, Checkpoint: "x"}.Encode())
+	f.Fuzz(func(t *testing.T, in []byte) {
+		p, err := ReadProof(in)
+		if err != nil {
+			return
+		}
+		if p.Check(v) == nil {
+			t.Errorf("a proof holds without a signature")
+		}
+		if _, err := ReadProof(p.Encode()); err != nil {
+			t.Errorf("a proof cannot be read again: %v", err)
+		}
 	})
 }
 
