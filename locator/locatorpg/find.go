@@ -19,7 +19,7 @@ const pointerColumns = `p.ptr_id, p.sort_at, p.kind, p.version, p.size, p.publis
 // $9 $10 name clauses (clause number, text), $11-$16 time clauses (clause number, field, four bounds). Clauses
 // are grouped by their number: one alternative of each must hold. Every search is one statement text.
 const wanted = `
-	p.sp_id = $1 and p.kind = any($2) and (cardinality($3::smallint[]) = 0 or p.status = any($3)) and p.ptr_id <= $4
+	p.kind = any($2) and (cardinality($3::smallint[]) = 0 or p.status = any($3)) and p.ptr_id <= $4
 	and (not $5::boolean or p.ptr_id = any($6::bigint[]))
 	and (cardinality($7::integer[]) = 0 or not exists (
 		select 1 from unnest($7::integer[], $8::bigint[]) as c (clause, term)
@@ -39,19 +39,19 @@ const wanted = `
 const (
 	selectRows = `
 		select ` + pointerColumns + `, b.detail
-		from (select * from locator.pointer p where ` + wanted + `
+		from (select * from locator.pointer p where p.sp_id = $1 and ` + wanted + `
 			and (p.sort_at, p.ptr_id) < ($17::timestamptz, $18::bigint)
 			order by p.sort_at desc, p.ptr_id desc limit $19) p
 		join locator.pointer_body b on b.sp_id = $1 and b.ptr_id = p.ptr_id
 		order by p.sort_at desc, p.ptr_id desc`
 	selectRowsReceived = `
 		select ` + pointerColumns + `, b.detail, b.received
-		from (select * from locator.pointer p where ` + wanted + `
+		from (select * from locator.pointer p where p.sp_id = $1 and ` + wanted + `
 			and (p.sort_at, p.ptr_id) < ($17::timestamptz, $18::bigint)
 			order by p.sort_at desc, p.ptr_id desc limit $19) p
 		join locator.pointer_body b on b.sp_id = $1 and b.ptr_id = p.ptr_id
 		order by p.sort_at desc, p.ptr_id desc`
-	selectCount = `select count(*) from locator.pointer p where ` + wanted
+	selectCount = `select count(*) from locator.pointer p where p.sp_id = $1 and ` + wanted
 )
 
 // Rows implements locator.Store.

@@ -68,7 +68,7 @@ var insertClaims = perBatch(func(n int) string {
 const pointerParams = 26
 
 var insertPointers = perBatch(func(n int) string {
-	return `with body as (
+	return `with body as (` + `
 		insert into locator.pointer_body (sp_id, ptr_id, detail, received) values ` + values(n, 4, pointerParams, 22) + `)
 		insert into locator.pointer (sp_id, ptr_id, sort_at, kind, version, size, published, updated, date_lo, date_hi, creation_lo, creation_hi,
 			period_lo, period_hi, status, site, custodian, endpoint, path, hash, terms, names) values ` + values(n, 22, pointerParams, 0)
