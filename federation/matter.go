@@ -1,0 +1,333 @@
+package federation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/directory"
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/locator"
+	"github.com/concord-hie/concord/mpi"
+)
+
+// Directives returns what is on file about records: the versions of their directives, and the emergency grants.
+type Directives func(ctx context.Context, records []hie.SourcePatientID) ([]consent.Directive, []consent.Grant, error)
+
+// abilities are the obligations this exchange honours by itself: it delivers the notice, the refrain and the label
+// with every entry and document they are attached to.
+var abilities = []string{"P2-NOTICE", "NORDSCLCD", "NODSCLCDS", "NO-PROCEEDINGS", "STATE-STMT", "LABELS", "MINEC"}
+
+// A standing is what an answer rests on: who belongs to the person, the epochs of their records, and the directory.
+type standing struct {
+	person  hie.PersonID
+	version int64
+	epochs  map[hie.SourcePatientID]int64
+	// picture is the version of the directory, which holds the defaults and the law each site is under.
+	picture int64
+}
+
+// digest returns a number that stands for s in a cursor: equal standings give equal numbers.
+func (s standing) digest() int64 {
+	h := uint64(14695981039346656037) // FNV-1a over the numbers
+	mix := func(v int64) {
+		for i := range 8 {
+			h = (h ^ uint64(byte(v>>(8*i)))) * 1099511628211
+		}
+	}
+	mix(int64(s.person))
+	mix(s.version)
+	mix(s.picture)
+	for _, r := range slices.Sorted(maps.Keys(s.epochs)) {
+		mix(int64(r))
+		mix(s.epochs[r])
+	}
+	return int64(h >> 1)
+}
+
+// A matter is one requester asking about one person at one instant, with everything a decision needs. Its standing
+// was read before anything else.
+type matter struct {
+	standing
+	actor   hie.Actor
+	members []mpi.Member
+	network *directory.Network
+	decider *consent.Decider
+	request consent.Request
+	now     time.Time
+	name    func(locator.Ref) string
+}
+
+// person returns whom a query is about. hie.ErrNotFound means that nobody is, or nobody this actor may ask about: a
+// patient asks for their own record only.
+func (x *Exchange) person(ctx context.Context, actor hie.Actor, patient hie.Identifier, record hie.SourcePatientID) (mpi.Person, error) {
+	var (
+		p   mpi.Person
+		err error
+	)
+	switch {
+	case record != 0:
+		p, err = x.Patients.PersonOf(ctx, record)
+	case !patient.IsZero():
+		p, err = x.Patients.Resolve(ctx, patient)
+	default:
+		return mpi.Person{}, hie.ErrNotFound
+	}
+	if err != nil {
+		return mpi.Person{}, err
+	}
+	if !own(actor, p) {
+		return mpi.Person{}, hie.ErrNotFound
+	}
+	return p, nil
+}
+
+// own reports whether actor may ask about p at all: everyone may, but a patient only about themselves.
+func own(actor hie.Actor, p mpi.Person) bool {
+	if actor.Patient == 0 {
+		return !actor.HasRole(hie.RolePatient) // a patient's token that names no patient is nobody's
+	}
+	_, member := p.Member(actor.Patient)
+	return member
+}
+
+// open reads the rules about p for actor: epochs first, then what they guard.
+func (x *Exchange) open(ctx context.Context, actor hie.Actor, p mpi.Person) (*matter, error) {
+	records := p.Records()
+	network := x.Network()
+	epochs, err := x.Epochs(ctx, records)
+	if err != nil {
+		return nil, err
+	}
+	directives, grants, err := x.Directives(ctx, records)
+	if err != nil {
+		return nil, err
+	}
+	m := &matter{standing: standing{person: p.ID, version: p.Version, epochs: epochs, picture: network.Version()},
+		actor: actor, members: p.Members, network: network, now: x.Now(), name: x.DocumentID}
+	subject := consent.Subject{Grants: grants}
+	for _, member := range p.Members {
+		subject.Records = append(subject.Records, consent.Record{ID: member.Record.String(), Site: member.Site, Link: member.Link})
+	}
+	m.decider = consent.Compile(x.Env(), subject, directives)
+	m.request = request(actor, m.network)
+	return m, nil
+}
+
+// still reports whether m's standing is what it was.
+func (x *Exchange) still(ctx context.Context, m *matter) (bool, error) {
+	if x.Network().Version() != m.picture {
+		return false, nil
+	}
+	versions, err := x.Patients.Versions(ctx, []hie.PersonID{m.person})
+	if err != nil {
+		return false, err
+	}
+	if versions[m.person] != m.version {
+		return false, nil
+	}
+	epochs, err := x.Epochs(ctx, slices.Collect(maps.Keys(m.epochs)))
+	if err != nil {
+		return false, err
+	}
+	return maps.Equal(epochs, m.epochs), nil
+}
+
+// request turns who asks into the words of consent.
+func request(actor hie.Actor, network *directory.Network) consent.Request {
+	r := consent.Request{Organization: actor.Organization, Roles: slices.Clone(actor.Roles), Purposes: slices.Clone(actor.Purposes),
+		Abilities: abilities, User: actor.User, OwnRecord: actor.Patient != 0}
+	if strings.HasPrefix(actor.User, "Practitioner/") {
+		r.Practitioner = actor.User
+	}
+	if r.Roles == nil {
+		r.Roles = []string{} // the token states the roles; none stated is none held
+	}
+	for _, id := range network.Ancestors(actor.Organization) {
+		if o, ok := network.Organization(id); ok && o.Jurisdiction != "" {
+			r.Jurisdiction = o.Jurisdiction
+			break
+		}
+	}
+	return r
+}
+
+// documents returns what consent decides about for one document or kind: one for each pair of class and type, each
+// of which must be permitted. A document without class, or without type, is one whose class or type is not known.
+func documents(base consent.Document, k locator.Kind) []consent.Document {
+	classes, types := k.Classes, k.Types
+	if len(classes) == 0 {
+		classes = []string{""}
+	}
+	if len(types) == 0 {
+		types = []string{""}
+	}
+	out := make([]consent.Document, 0, len(classes)*len(types))
+	for _, c := range classes {
+		for _, t := range types {
+			d := base
+			d.Class, d.Type = c, t
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// about is what is known of every document of kind k of one record.
+func (m *matter) about(record hie.SourcePatientID, site hie.SiteID, k locator.Kind) consent.Document {
+	d := consent.Document{Record: record.String(), Site: site, Confidentiality: k.Confidentiality, Sensitivity: k.Sensitivity}
+	s, known := m.network.Site(site)
+	switch {
+	case !known:
+	case !s.Labelled:
+		d.LabelState = consent.Unlabelled
+	case k.Labelled:
+		d.LabelState = consent.Labelled
+	}
+	return d
+}
+
+// whole is what is known of one document.
+func (m *matter) whole(p locator.Pointer) consent.Document {
+	d := m.about(p.Record, p.Site, p.Kind)
+	d.ID = m.name(p.Ref())
+	for _, a := range p.Authors {
+		for _, ref := range []string{a.Reference, a.Organization} {
+			if ref != "" {
+				d.Authors = append(d.Authors, ref)
+			}
+		}
+	}
+	d.Start = p.Period.Start
+	if !p.Period.End.IsZero() {
+		d.End = p.Period.End.Add(-time.Microsecond) // a span ends before its End, a document's interval with it
+	}
+	if len(p.Encounters) == 1 { // of several none is known to be the one
+		d.Encounter = p.Encounters[0][strings.LastIndexByte(p.Encounters[0], '/')+1:]
+	}
+	for _, r := range p.Relations {
+		if r.Code == "replaces" && r.Target != (locator.Ref{}) {
+			d.Replaces = append(d.Replaces, m.name(r.Target))
+		}
+	}
+	return d
+}
+
+// A ruling is what consent says of one document or kind, over all its classes and types together.
+type ruling struct {
+	release bool
+	// perRow says that documents of the kind must be decided one by one.
+	perRow      bool
+	emergency   bool
+	reasons     []string
+	ground      []string
+	obligations []string
+}
+
+// add joins the decision on one more part: all must release; what they rest on and ask for adds up.
+func (r *ruling) add(d consent.Decision, perRow bool) {
+	r.release = r.release && d.Release
+	r.perRow = r.perRow || perRow
+	r.emergency = r.emergency || d.Emergency
+	r.reasons = append(r.reasons, d.Reason.String())
+	r.obligations = append(r.obligations, d.Obligations...)
+}
+
+func (r *ruling) tidy() {
+	for _, list := range []*[]string{&r.reasons, &r.ground, &r.obligations} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
+	}
+}
+
+// kind decides a kind of one record.
+func (m *matter) kind(record hie.SourcePatientID, site hie.SiteID, k locator.Kind) ruling {
+	r := ruling{release: true}
+	for _, d := range documents(m.about(record, site, k), k) {
+		decision, perRow := m.decider.DecideKind(m.request, d, m.now)
+		r.add(decision, perRow)
+	}
+	r.tidy()
+	return r
+}
+
+// document decides one document.
+func (m *matter) document(p locator.Pointer) ruling {
+	if _, member := (mpi.Person{Members: m.members}).Member(p.Record); !member {
+		return ruling{} // not this person's: nothing permits it
+	}
+	r := ruling{release: true}
+	for _, d := range documents(m.whole(p), p.Kind) {
+		r.add(m.decider.Decide(m.request, d, m.now), false)
+	}
+	r.tidy()
+	return r
+}
+
+// grounds names what decided: directives as "id/version", rules by their id, defaults by their rule. It is dearer
+// than a decision and made for what is shown and recorded alone.
+func (m *matter) grounds(ds []consent.Document) []string {
+	var out []string
+	for _, d := range ds {
+		for _, step := range m.decider.Explain(m.request, d, m.now).Steps {
+			if step.Decides && step.Rule != "" {
+				out = append(out, step.Rule)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// worthAsking reports whether member's site, which does not publish, could tell anything that may be shown: whether
+// any kind of document there might be permitted. Its documents are decided one by one when it has answered.
+func (m *matter) worthAsking(member mpi.Member, held []locator.Presence) bool {
+	site, ok := m.network.Site(member.Site)
+	if !ok {
+		return false
+	}
+	try := func(k locator.Kind) bool {
+		k.Labelled = site.Labelled
+		r := m.kind(member.Record, member.Site, k)
+		return r.release || r.perRow
+	}
+	for _, class := range probeClasses {
+		if try(locator.Kind{Classes: []string{class}, Confidentiality: "N"}) {
+			return true
+		}
+	}
+	for _, h := range held {
+		if try(h.Kind) {
+			return true
+		}
+	}
+	return try(locator.Kind{})
+}
+
+// probeClasses are the classes of document that sites hold most: LOINC codes of the US Core and IHE class lists.
+var probeClasses = []string{
+	"clinical-note", "11506-3", "34133-9", "18842-5", "34117-2", "11488-4", "28570-0", "57133-1", "34105-7",
+	"11502-2", "26436-6", "18748-4", "18726-0", "47045-0", "29749-9", "57016-8", "10160-0", "11369-6", "47420-5",
+	"52521-2", "46241-6", "51847-2", "57024-2",
+}
+
+// presences returns what is held of m's records.
+func (x *Exchange) presences(ctx context.Context, m *matter) ([]locator.Presence, error) {
+	records := make([]hie.SourcePatientID, len(m.members))
+	for i, member := range m.members {
+		records[i] = member.Record
+	}
+	held, err := x.Holdings.Presence(ctx, records)
+	if err != nil {
+		return nil, fmt.Errorf("federation: presence: %w", err)
+	}
+	return held, nil
+}
+
+// absent reports whether err means that there is nobody to answer about.
+func absent(err error) bool { return errors.Is(err, hie.ErrNotFound) }

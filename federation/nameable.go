@@ -1,0 +1,85 @@
+package federation
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/locator"
+	"github.com/concord-hie/concord/mpi"
+)
+
+// registration is the class under which the mere fact that a site knows a person is decided.
+const registration = "registration"
+
+// Nameable says of which of p's records actor may learn that they exist: the true entries. Records of the actor's
+// own organisation are; others when some document there may be shown, or, where there is none, when the
+// registration itself may be. A patient may name their own records, and nobody else's.
+//
+// Source: spec consent 2.12 (a site's name is content).
+func (x *Exchange) Nameable(ctx context.Context, actor hie.Actor, p mpi.Person) (map[hie.SourcePatientID]bool, error) {
+	out := make(map[hie.SourcePatientID]bool, len(p.Members))
+	if !own(actor, p) {
+		return out, nil
+	}
+	m, err := x.open(ctx, actor, p)
+	if err != nil {
+		return nil, fmt.Errorf("federation: nameable: %w", err)
+	}
+	held, err := x.presences(ctx, m)
+	if err != nil {
+		return nil, fmt.Errorf("federation: nameable: %w", err)
+	}
+	for _, member := range p.Members {
+		if out[member.Record], err = x.nameable(ctx, m, member, held); err != nil {
+			return nil, fmt.Errorf("federation: nameable: %w", err)
+		}
+	}
+	return out, nil
+}
+
+func (x *Exchange) nameable(ctx context.Context, m *matter, member mpi.Member, held []locator.Presence) (bool, error) {
+	if site, ok := m.network.Site(member.Site); ok && m.actor.Organization != "" && m.network.Within(site.Org, m.actor.Organization) {
+		return true, nil
+	}
+	none := true
+	singly := locator.Plan{Record: member.Record, Decide: func(p locator.Pointer) bool { return m.document(p).release }}
+	for _, h := range held {
+		if h.Record != member.Record || h.Count == 0 {
+			continue
+		}
+		none = false
+		switch r := m.kind(h.Record, h.Site, h.Kind); {
+		case r.perRow:
+			singly.PerRow = append(singly.PerRow, h.Kind.ID)
+		case r.release:
+			return true, nil
+		}
+	}
+	switch {
+	case none:
+		r := m.kind(member.Record, member.Site, locator.Kind{Classes: []string{registration}, Confidentiality: "N", Labelled: true})
+		return r.release && !r.perRow, nil
+	case len(singly.PerRow) == 0:
+		return false, nil
+	}
+	page, err := x.Holdings.Find(ctx, locator.Filter{}, []locator.Plan{singly}, locator.Cursor{}, 1)
+	return len(page.Pointers) > 0, err
+}
+
+// Visible reports whether actor may see p, a document of its record, now. It records nothing: a caller that shows
+// something of p records that. An error means that it could not be told, and then nothing may be shown.
+func (x *Exchange) Visible(ctx context.Context, actor hie.Actor, p locator.Pointer) (bool, error) {
+	person, err := x.person(ctx, actor, hie.Identifier{}, p.Record)
+	if absent(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("federation: visible: %w", err)
+	}
+	m, err := x.open(ctx, actor, person)
+	if err != nil {
+		return false, fmt.Errorf("federation: visible: %w", err)
+	}
+	return m.document(p).release, nil
+}

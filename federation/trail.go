@@ -1,0 +1,86 @@
+package federation
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/concord-hie/concord/audit"
+	"github.com/concord-hie/concord/hie"
+)
+
+// queried returns the event of one query: what was asked, how much was released and withheld, and why. m, found and l
+// are nil when nobody was found.
+func (x *Exchange) queried(actor hie.Actor, q Query, m *matter, found *Found, l *lot) audit.Event {
+	e := audit.NewEvent(audit.DocumentsQueried, actor, x.Now())
+	e.Query = q.Raw
+	e.Detail = map[string]string{"interaction": "search-type"}
+	if q.CountOnly {
+		e.Detail["interaction"] = "count"
+	}
+	if m == nil {
+		e.Reasons = []string{"UNKNOWN_PATIENT"}
+		return e
+	}
+	for _, member := range m.members {
+		e = e.About(member.Record)
+	}
+	e.Released, e.Withheld = int(found.Total), l.withheld
+	why := l.refusals
+	for _, entry := range found.Entries {
+		why.reasons = append(why.reasons, entry.ruling.reasons...)
+		why.ground = append(why.ground, entry.ruling.ground...)
+		e.Classes = append(e.Classes, entry.Kind.Classes...)
+		e.Emergency = e.Emergency || entry.ruling.emergency
+	}
+	why.tidy()
+	e.Reasons, e.Ground = why.reasons, why.ground
+	slices.Sort(e.Classes)
+	e.Classes = slices.Compact(e.Classes)
+	return e
+}
+
+// disclosed returns one event for each record of which documents are shown: attribution is by source patient, so it
+// follows merge and unmerge.
+func (x *Exchange) disclosed(m *matter, shown []Entry, interaction string) []audit.Event {
+	byRecord := map[hie.SourcePatientID]*audit.Event{}
+	var order []hie.SourcePatientID
+	add := func(e Entry, record hie.SourcePatientID, site hie.SiteID, d audit.Document) {
+		ev := byRecord[record]
+		if ev == nil {
+			fresh := audit.NewEvent(audit.Disclosed, m.actor, x.Now()).About(record)
+			fresh.Action, fresh.Site = "R", site
+			fresh.Detail = map[string]string{"interaction": interaction}
+			ev = &fresh
+			byRecord[record], order = ev, append(order, record)
+		}
+		ev.Documents = append(ev.Documents, d)
+		ev.Released++
+		ev.Classes = append(ev.Classes, e.Kind.Classes...)
+		ev.Reasons = append(ev.Reasons, e.ruling.reasons...)
+		ev.Ground = append(ev.Ground, e.ruling.ground...)
+		ev.Emergency = ev.Emergency || e.ruling.emergency
+		if e.Live {
+			ev.Detail["live"] = strconv.FormatBool(true)
+		}
+	}
+	for _, e := range shown {
+		class := ""
+		if len(e.Kind.Classes) > 0 {
+			class = e.Kind.Classes[0]
+		}
+		add(e, e.Record, e.Site, audit.Document{Record: e.Record, Pointer: e.ID, Class: class})
+		for _, a := range e.Alternates {
+			add(e, a.Record, a.Site, audit.Document{Record: a.Record, Pointer: a.ID, Class: class})
+		}
+	}
+	out := make([]audit.Event, 0, len(order))
+	for _, r := range order {
+		ev := byRecord[r]
+		for _, list := range []*[]string{&ev.Classes, &ev.Reasons, &ev.Ground} {
+			slices.Sort(*list)
+			*list = slices.Compact(*list)
+		}
+		out = append(out, *ev)
+	}
+	return out
+}
