@@ -159,12 +159,10 @@ func (p *purpose) coveredBy(q *purpose, s sense) bool {
 
 type purposeTree map[hie.Purpose]*purpose
 
-// basePurposes is the tree without local purposes. It is never written to after it was made.
-var basePurposes = newPurposeTree(nil)
+// basePurposes is the built-in tree. It is never written to after it was made.
+var basePurposes = builtinTree()
 
-// newPurposeTree adds local purposes to the built-in tree. A code that is there already keeps its place; a
-// parent that is not known makes a root; a chain that leads back to itself stops at the first repeat.
-func newPurposeTree(local []LocalPurpose) purposeTree {
+func builtinTree() purposeTree {
 	parents := map[hie.Purpose]hie.Purpose{}
 	for _, b := range builtinPurposes {
 		if _, has := parents[b.parent]; !has {
@@ -174,25 +172,54 @@ func newPurposeTree(local []LocalPurpose) purposeTree {
 			parents[c] = b.parent
 		}
 	}
-	for _, l := range local {
-		if _, taken := parents[l.Code]; !taken {
-			parents[l.Code] = l.Parent
-		}
-	}
 	tree := make(purposeTree, len(parents))
+	tree.grow(parents, tree.find)
+	return tree
+}
+
+func (t purposeTree) find(code hie.Purpose) *purpose { return t[code] }
+
+// grow adds codes with their parents, which find looks up. A parent that is not known makes a root; a chain
+// that leads back to itself stops at the first repeat.
+func (t purposeTree) grow(parents map[hie.Purpose]hie.Purpose, find func(hie.Purpose) *purpose) {
 	for code := range parents {
-		tree[code] = &purpose{code: code}
+		t[code] = &purpose{code: code}
 	}
-	for code, p := range tree {
-		for at := p; at != nil && !slices.Contains(p.up, at); at = tree[parents[at.code]] {
+	for code := range parents {
+		p := t[code]
+		for at := p; at != nil && !slices.Contains(p.up, at); {
 			p.up = append(p.up, at)
+			above, mine := parents[at.code]
+			if !mine { // a code of another tree, complete already
+				p.up = append(p.up, at.up[1:]...)
+				break
+			}
+			at = find(above)
 		}
 		for _, q := range p.up {
 			p.treatment = p.treatment || q.code == hie.PurposeTreat
 			p.research = p.research || q.code == "HRESCH"
 			p.breakGlass = p.breakGlass || q.code == hie.PurposeBreakGlass
 		}
-		_ = code
 	}
-	return tree
+}
+
+// purpose returns the purpose of code, nil when it is in neither the built-in tree nor the local one.
+func (e *Env) purpose(code hie.Purpose) *purpose {
+	if p := basePurposes[code]; p != nil {
+		return p
+	}
+	return e.local[code]
+}
+
+// addPurposes adds local purposes. A code that is there already keeps its place.
+func (e *Env) addPurposes(local []LocalPurpose) {
+	parents := make(map[hie.Purpose]hie.Purpose, len(local))
+	for _, l := range local {
+		if _, taken := parents[l.Code]; !taken && basePurposes[l.Code] == nil {
+			parents[l.Code] = l.Parent
+		}
+	}
+	e.local = make(purposeTree, len(parents))
+	e.local.grow(parents, e.purpose)
 }

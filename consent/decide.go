@@ -162,7 +162,7 @@ func (d *Decider) sum(q *query, req *Request, doc *Document, now time.Time, sum 
 		q.atom = a
 		permit := true
 		for _, code := range req.Purposes {
-			q.purpose = d.env.purposes[code]
+			q.purpose = d.env.purpose(code)
 			q.purposeRoot, q.row = q.purpose.root(), false
 			r := d.answer(q, ph)
 			permit = permit && r.Permits()
@@ -194,7 +194,7 @@ func (d *Decider) gate(q *query, req *Request, doc *Document, now time.Time) Rea
 		return ReasonInput
 	}
 	for _, p := range req.Purposes {
-		if e.purposes[p] == nil {
+		if e.purpose(p) == nil {
 			return ReasonInput
 		}
 	}
@@ -329,7 +329,7 @@ func (d *Decider) oblige(q *query, out *Decision, mandated bool) {
 		duties.addOwn(dutyLabels)
 	}
 	for _, p := range q.req.Purposes {
-		if !d.env.purposes[p].treatment {
+		if !d.env.purpose(p).treatment {
 			duties.addOwn(dutyMinec)
 		}
 	}

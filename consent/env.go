@@ -80,7 +80,7 @@ type Env struct {
 	sites    map[hie.SiteID]*site
 	inOrder  []*site
 	policies map[string]Policy
-	purposes purposeTree
+	local    purposeTree // purposes besides the built-in ones
 
 	network  []defaultRow
 	home     map[string][]defaultRow
@@ -120,12 +120,11 @@ func NewEnv(s Setup) (*Env, error) {
 		orgs:     make(map[hie.OrgID]*org, len(s.Organizations)),
 		sites:    make(map[hie.SiteID]*site, len(s.Sites)),
 		policies: make(map[string]Policy, len(s.Policies)),
-		purposes: basePurposes,
 		home:     map[string][]defaultRow{},
 		homeToo:  s.HomeDefault, window: s.EmergencyHours,
 	}
 	if len(s.Purposes) > 0 {
-		e.purposes = newPurposeTree(s.Purposes)
+		e.addPurposes(s.Purposes)
 	}
 	for _, p := range s.Policies {
 		e.policies[p.URI] = p
@@ -217,11 +216,11 @@ func (e *Env) DocumentTimes(id hie.SiteID, start, end string) (from, to time.Tim
 }
 
 // KnowsPurpose reports whether code is in the tree of purposes.
-func (e *Env) KnowsPurpose(code hie.Purpose) bool { return e.purposes[code] != nil }
+func (e *Env) KnowsPurpose(code hie.Purpose) bool { return e.purpose(code) != nil }
 
 // Treatment reports whether code is TREAT or under it: the purposes an emergency may be claimed for.
 func (e *Env) Treatment(code hie.Purpose) bool {
-	p := e.purposes[code]
+	p := e.purpose(code)
 	return p != nil && p.treatment
 }
 

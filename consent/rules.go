@@ -106,7 +106,7 @@ func (e *Env) readRules(in []Rule) ([]rule, error) {
 			c.to = micros(r.End.UnixMicro())
 		}
 		for _, code := range r.Scope.Purposes {
-			if p := e.purposes[code]; p != nil {
+			if p := e.purpose(code); p != nil {
 				c.purposes = append(c.purposes, p)
 			} else {
 				c.oddPurpose = true

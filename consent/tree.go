@@ -205,7 +205,7 @@ func (b *builder) stated(p *Provision, root bool, path string, as sense) scope {
 	if len(p.Purposes) > 0 {
 		s.purpose = &purposes{}
 		for _, code := range p.Purposes {
-			if q := b.env.purposes[purposeCode(code)]; q != nil {
+			if q := b.env.purpose(purposeCode(code)); q != nil {
 				s.purpose.known = append(s.purpose.known, q)
 			} else {
 				s.purpose.odd = append(s.purpose.odd, code)

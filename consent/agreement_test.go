@@ -1,0 +1,118 @@
+package consent_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/concord-hie/concord/consent"
+)
+
+func (o *oracle) engine(t *testing.T) *consent.Decider {
+	o.setup.Zone = func(name string) (*time.Location, error) { return zoneNamed(name), nil }
+	env, err := consent.NewEnv(o.setup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return consent.Compile(env, o.subj, o.dirs)
+}
+
+func asVerdict(d consent.Decision) verdict {
+	v := verdict{release: d.Release, reason: d.Reason.String(), obligations: d.Obligations, atoms: map[string]bool{}}
+	d.Atoms.Each(func(label string, permit bool) { v.atoms[label] = permit })
+	return v
+}
+
+func (v verdict) String() string {
+	return fmt.Sprint(v.release, v.reason, v.atoms, v.obligations)
+}
+
+const agreementCases = 250_000
+
+// TestTheEngineAgreesWithASecondReading compares the engine with the oracle on random cases.
+func TestTheEngineAgreesWithASecondReading(t *testing.T) {
+	n := agreementCases
+	if testing.Short() {
+		n /= 25
+	}
+	workers := runtime.GOMAXPROCS(0)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	seen, failures := map[string]int{}, 0
+	for w := range workers {
+		wg.Go(func() {
+			mine := map[string]int{}
+			for i := w; i < n; i += workers {
+				g := gen{rand.New(rand.NewPCG(uint64(i), 7))}
+				o := g.all()
+				got, want := asVerdict(o.engine(t).Decide(o.req, o.doc, o.now)), o.decide()
+				mine[want.reason]++
+				if got.String() != want.String() {
+					mu.Lock()
+					if failures++; failures <= 3 {
+						t.Errorf("case %d: engine %v, oracle %v\n%s", i, got, want, o.dump())
+					}
+					mu.Unlock()
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for r, k := range mine {
+				seen[r] += k
+			}
+		})
+	}
+	wg.Wait()
+	if failures > 0 {
+		t.Errorf("%d of %d cases differ", failures, n)
+	}
+	for _, r := range oracleOrder {
+		if seen[r] < n/5000 {
+			t.Errorf("reason %s arose in only %d of %d cases: the generator no longer reaches it", r, seen[r], n)
+		}
+	}
+	t.Log(seen)
+}
+
+// dump shows a made-up case; nothing in it is about anybody.
+func (o *oracle) dump() string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	for _, s := range o.setup.Sites {
+		line("site %+v", s)
+	}
+	line("orgs %+v\ndefaults %+v home %v", o.setup.Organizations, o.setup.Defaults, o.setup.HomeDefault)
+	for _, r := range o.setup.Rules {
+		line("rule %+v", r)
+	}
+	line("subject %+v %v\nrequest org=%s prac=%s roles=%q teams=%q purposes=%q instruments=%q abilities=%q emergency=%t", o.subj.Records, o.subj.Home,
+		o.req.Organization, o.req.Practitioner, o.req.Roles, o.req.CareTeams, o.req.Purposes, o.req.Instruments, o.req.Abilities, o.req.Emergency != nil)
+	line("document %+v", o.doc)
+	for _, d := range o.dirs {
+		line("%s rec=%s filed=%v signed=%v v=%t nw=%t abs=%t rtd=%t %s %s perf=%q orgs=%q pol=%q rules=%q mod=%t", d.ID, d.Record, d.Filed, d.Signed, d.Verified, d.NetworkWide,
+			d.Absolute, d.ReturnToDefault, d.Status, d.Scope, d.Performers, d.Organizations, d.Policies, d.PolicyRules, d.Modified)
+		if d.Provision != nil {
+			dumpProvision(line, *d.Provision, 1)
+		}
+	}
+	return b.String()
+}
+
+func dumpProvision(line func(string, ...any), p consent.Provision, depth int) {
+	kids := p.Provisions
+	p.Provisions = nil
+	var teams []string
+	for _, a := range p.Actors {
+		if a.Team != nil {
+			teams = append(teams, fmt.Sprintf("%+v", *a.Team))
+		}
+	}
+	line("%s%+v period=%v times=%v teams=%v", strings.Repeat("  ", depth), p, p.Period, p.DataPeriod, teams)
+	for _, k := range kids {
+		dumpProvision(line, k, depth+1)
+	}
+}
