@@ -48,6 +48,7 @@ type doors struct {
 	server *Server
 	sealer *opaque.Sealer
 	log    *bytes.Buffer
+	as     *hie.Actor // who the token "app" is
 }
 
 // newDoors returns a Server over testFile; with sets further dependencies.
@@ -62,7 +63,13 @@ func newDoors(t *testing.T, with ...func(*Deps)) *doors {
 		t.Fatal(err)
 	}
 	d := &doors{T: t, sealer: sealer, log: &bytes.Buffer{}}
-	deps := Deps{Verify: testActor, Sealer: sealer, Network: func() *directory.Network { return n },
+	verify := func(ctx context.Context, token string) (hie.Actor, error) {
+		if token == "app" && d.as != nil {
+			return *d.as, nil
+		}
+		return testActor(ctx, token)
+	}
+	deps := Deps{Verify: verify, Sealer: sealer, Network: func() *directory.Network { return n },
 		Log: slog.New(slog.NewJSONHandler(d.log, nil))}
 	for _, set := range with {
 		set(&deps)

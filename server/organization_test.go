@@ -24,7 +24,7 @@ func testFile() directory.File {
 					{ID: "mercy-fhir", Protocol: "fhir-r4", Address: "https://mercy.example/fhir"}}},
 			{ID: "oak-street", Org: "oak", Name: "Oak Street", Authorities: []string{"urn:oid:1.3.6.1.4.1.21367.13.20.3000"},
 				Zone: "America/Chicago", Active: true},
-			{ID: "elm", Org: "oak", Name: "Elm", Authorities: []string{"urn:oid:1.3.6.1.4.1.21367.13.20.2000"}, Zone: "America/Chicago"},
+			{ID: "elm", Org: "mercy", Name: "Elm", Authorities: []string{"urn:oid:1.3.6.1.4.1.21367.13.20.2000"}, Zone: "America/Chicago"},
 		},
 	}
 }
@@ -39,9 +39,9 @@ func TestTheDirectoryIsSearched(t *testing.T) {
 		{"by the beginning of a name", "/fhir/Organization?name=mercy", "mercy mercy-heart mercy-main"},
 		{"by a whole name", "/fhir/Organization?name:exact=Elm", "elm"},
 		{"by part of a name", "/fhir/Organization?name:contains=STREET", "oak oak-street"},
-		{"units and sites of an organization", "/fhir/Organization?partof=Organization/mercy", "mercy-heart mercy-main"},
+		{"units and sites of an organization", "/fhir/Organization?partof=Organization/mercy", "elm mercy-heart mercy-main"},
 		{"what takes part no more", "/fhir/Organization?active=false", "elm"},
-		{"both conditions", "/fhir/Organization?partof=oak&active=true", "oak-street"},
+		{"both conditions", "/fhir/Organization?partof=mercy&active=true", "mercy-heart mercy-main"},
 		{"by type", "/fhir/Organization?type=facility", "elm mercy-main oak-street"},
 		{"nothing", "/fhir/Organization?name=zzz", ""},
 		{"endpoints of a site", "/fhir/Endpoint?organization=Organization/mercy-main", "mercy-fhir"},

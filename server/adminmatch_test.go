@@ -1,0 +1,194 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/mpi"
+	"github.com/go-json-experiment/json"
+)
+
+// desk is an index as stewards see it, with what they said written down.
+type desk struct {
+	*scripted
+	tasks    []mpi.Task
+	filter   mpi.TaskFilter
+	verdict  mpi.Verdict
+	decided  [2]hie.SourcePatientID
+	undone   mpi.ChangeID
+	reason   string
+	actor    hie.Actor
+	conflict bool
+}
+
+func (d *desk) Tasks(_ context.Context, f mpi.TaskFilter) ([]mpi.Task, bool, error) {
+	d.filter = f
+	return d.tasks, len(d.tasks) > 0, nil
+}
+
+func (d *desk) Task(_ context.Context, id mpi.TaskID) (mpi.Task, error) {
+	for _, t := range d.tasks {
+		if t.ID == id {
+			return t, nil
+		}
+	}
+	return mpi.Task{}, hie.ErrNotFound
+}
+
+func (d *desk) Settle(ctx context.Context, actor hie.Actor, id mpi.TaskID, v mpi.Verdict, reason string) (mpi.ChangeID, error) {
+	t, err := d.Task(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	return d.Decide(ctx, actor, t.Record, t.Other, v, reason)
+}
+
+func (d *desk) Decide(_ context.Context, actor hie.Actor, a, b hie.SourcePatientID, v mpi.Verdict, reason string) (mpi.ChangeID, error) {
+	if d.conflict {
+		return 0, hie.ErrConflict
+	}
+	d.actor, d.decided, d.verdict, d.reason = actor, [2]hie.SourcePatientID{a, b}, v, reason
+	return 77, nil
+}
+
+func (d *desk) Undo(_ context.Context, actor hie.Actor, change mpi.ChangeID, reason string) (mpi.ChangeID, error) {
+	d.actor, d.undone, d.reason = actor, change, reason
+	return 78, nil
+}
+
+func (d *desk) HistoryOfRecord(_ context.Context, record hie.SourcePatientID) ([]mpi.Event, error) {
+	return []mpi.Event{{ID: 1, Change: 77, Kind: mpi.EventMoved, Record: record, To: mpi.Place{Person: 9, Link: hie.LinkConfirmed},
+		Cause: mpi.CauseRule, Model: "hand-1", Grade: mpi.GradeCertain, Bits: 21.5,
+		Evidence: []mpi.Evidence{{Field: "given", Level: "exact", Bits: 8}}}}, nil
+}
+
+func newDesk(t *testing.T) (*clinic, *desk) {
+	t.Helper()
+	d := &desk{scripted: newScripted()}
+	a := d.add(1, "mercy-main", redSystem, "R-1", "MOHR")
+	b := d.add(1, "oak-street", blueSystem, "B-1", "MOHR")
+	d.tasks = []mpi.Task{{ID: 5, Kind: mpi.TaskDuplicate, Record: a, Other: b, Grade: mpi.GradePossible, Bits: 9.25, Missing: "birth-order",
+		Evidence: []mpi.Evidence{{Field: "given", Level: "different", Bits: -3}}, Opened: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}}
+	c := &clinic{index: d.scripted, trail: &trail{}, named: map[hie.SourcePatientID]bool{}}
+	c.doors = newDoors(t, func(deps *Deps) { deps.Patients, deps.Audit, deps.Stewardship = d, c.trail, d })
+	return c, d
+}
+
+// post sends JSON as a steward.
+func (c *clinic) post(path, token, body string) *httptest.ResponseRecorder {
+	c.Helper()
+	return c.do(http.MethodPost, path, token, []byte(body), "Content-Type", "application/json")
+}
+
+// troubled checks an answer that must be a problem at places.
+func (c *clinic) troubled(r *httptest.ResponseRecorder, status int, places string) {
+	c.Helper()
+	var p problem
+	if err := json.Unmarshal(r.Body.Bytes(), &p); err != nil || r.Header().Get("Content-Type") != "application/problem+json" {
+		c.Errorf("status %d, not a problem: %v %s", r.Code, err, r.Body)
+		return
+	}
+	if r.Code != status || p.Status != status || p.Title == "" || strings.Join(p.Errors, " ") != places {
+		c.Errorf("got %d at %v, want %d at %q", r.Code, p.Errors, status, places)
+	}
+}
+
+func TestAStewardSettlesATask(t *testing.T) {
+	c, d := newDesk(t)
+	r := c.get("/admin/v1/match/tasks?kind=duplicate&count=10", stewardToken)
+	var list struct {
+		Tasks []taskJSON `json:"tasks"`
+		Next  string     `json:"next"`
+	}
+	if err := json.Unmarshal(r.Body.Bytes(), &list, json.RejectUnknownMembers(true)); err != nil || r.Code != http.StatusOK || len(list.Tasks) != 1 {
+		t.Fatalf("%d %v %s", r.Code, err, r.Body)
+	}
+	task := list.Tasks[0]
+	if d.filter.Kind != mpi.TaskDuplicate || d.filter.Count != 10 || task.Missing != "birth-order" || task.Evidence[0].Level != "different" || task.Record != c.id(1000) {
+		t.Errorf("task = %+v", task)
+	}
+	if r := c.get("/admin/v1/match/tasks/"+task.ID, stewardToken); r.Code != http.StatusOK {
+		t.Errorf("read: %d", r.Code)
+	}
+	if c.get("/admin/v1/match/tasks?after="+list.Next+"&record="+task.Record+"&closed=true", stewardToken); d.filter.After != 5 || d.filter.Record != 1000 || !d.filter.Closed {
+		t.Errorf("filter = %+v", d.filter)
+	}
+	for word, verdict := range map[string]mpi.Verdict{"same": mpi.MustLink, "different": mpi.CannotLink, "cannot-tell": mpi.Clear} {
+		r := c.post("/admin/v1/match/tasks/"+task.ID+"/verdict", stewardToken, `{"verdict":"`+word+`","reason":"seen both"}`)
+		if r.Code != http.StatusOK || d.verdict != verdict || d.reason != "seen both" || d.actor.User != "sam" || d.decided != [2]hie.SourcePatientID{1000, 1001} {
+			t.Errorf("%s: %d, verdict %v by %q", word, r.Code, d.verdict, d.actor.User)
+		}
+	}
+	r = c.post("/admin/v1/match/verdicts", stewardToken, `{"records":["`+c.id(1001)+`","`+c.id(1000)+`"],"verdict":"different","reason":"twins"}`)
+	var change struct {
+		Change string `json:"change"`
+	}
+	if err := json.Unmarshal(r.Body.Bytes(), &change); err != nil || r.Code != http.StatusOK || d.decided != [2]hie.SourcePatientID{1001, 1000} {
+		t.Fatalf("%d %v %s", r.Code, err, r.Body)
+	}
+	if r := c.post("/admin/v1/match/changes/"+change.Change+"/undo", stewardToken, `{"reason":"mistaken"}`); r.Code != http.StatusOK || d.undone != 77 {
+		t.Errorf("undo: %d of %d", r.Code, d.undone)
+	}
+}
+
+func TestAStewardLooksAtAPersonAndThatIsRecorded(t *testing.T) {
+	c, _ := newDesk(t)
+	r := c.get("/admin/v1/match/records/"+c.id(1000), stewardToken)
+	if r.Code != http.StatusOK || strings.Count(r.Body.String(), `"link":"confirmed"`) != 2 || !strings.Contains(r.Body.String(), "MOHR") {
+		t.Errorf("%d %s", r.Code, r.Body)
+	}
+	r = c.get("/admin/v1/match/records/"+c.id(1000)+"/history", stewardToken)
+	if r.Code != http.StatusOK || !strings.Contains(r.Body.String(), `"model":"hand-1"`) || !strings.Contains(r.Body.String(), `"level":"exact"`) {
+		t.Errorf("%d %s", r.Code, r.Body)
+	}
+	if len(c.trail.events) != 2 || len(c.trail.events[0].Records) != 2 || len(c.trail.events[1].Records) != 1 {
+		t.Errorf("%d events", len(c.trail.events))
+	}
+	c.trail.fault = hie.ErrUnavailable
+	c.troubled(c.get("/admin/v1/match/records/"+c.id(1000), stewardToken), http.StatusServiceUnavailable, "")
+}
+
+func TestWhatAStewardMayNotDoIsAProblem(t *testing.T) {
+	c, d := newDesk(t)
+	task := "/admin/v1/match/tasks/" + c.server.adminID("task", 5)
+	good := `{"verdict":"same","reason":"x"}`
+	for _, tt := range []struct {
+		name   string
+		got    *httptest.ResponseRecorder
+		status int
+		places string
+	}{
+		{"no token", c.get("/admin/v1/match/tasks", ""), 401, ""},
+		{"a practice's token", c.get("/admin/v1/match/tasks", oakToken), 403, ""},
+		{"an unknown verdict", c.post(task+"/verdict", stewardToken, `{"verdict":"maybe","reason":"x"}`), 400, "verdict"},
+		{"no reason", c.post(task+"/verdict", stewardToken, `{"verdict":"same"}`), 400, "reason"},
+		{"no reason to undo", c.post("/admin/v1/match/changes/"+c.server.adminID("change", 7)+"/undo", stewardToken, `{}`), 400, "reason"},
+		{"a member nobody knows", c.post(task+"/verdict", stewardToken, `{"verdict":"same","reason":"x","colour":"red"}`), 400, ""},
+		{"a member twice", c.post(task+"/verdict", stewardToken, `{"verdict":"same","verdict":"same","reason":"x"}`), 400, "verdict"},
+		{"one record", c.post("/admin/v1/match/verdicts", stewardToken, `{"records":["a"],"verdict":"same","reason":"x"}`), 400, "records"},
+		{"a record with itself", c.post("/admin/v1/match/verdicts", stewardToken, `{"records":["a","a"],"verdict":"same","reason":"x"}`), 400, "records"},
+		{"forged records", c.post("/admin/v1/match/verdicts", stewardToken, `{"records":["a","b"],"verdict":"same","reason":"x"}`), 404, ""},
+		{"a forged task", c.post("/admin/v1/match/tasks/5/verdict", stewardToken, good), 404, ""},
+		{"a task's id as a change", c.post("/admin/v1/match/changes/"+c.server.adminID("task", 5)+"/undo", stewardToken, `{"reason":"x"}`), 404, ""},
+		{"an unknown kind", c.get("/admin/v1/match/tasks?kind=x", stewardToken), 400, "kind"},
+		{"an unknown parameter", c.get("/admin/v1/match/tasks?colour=x", stewardToken), 400, "colour"},
+		{"too many", c.get("/admin/v1/match/tasks?count=1000", stewardToken), 400, "count"},
+		{"an unknown record", c.get("/admin/v1/match/records/"+c.id(4711), stewardToken), 404, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inner := *c
+			inner.doors = &doors{T: t, server: c.server, sealer: c.sealer, log: c.log}
+			inner.troubled(tt.got, tt.status, tt.places)
+		})
+	}
+	if d.reason != "" {
+		t.Error("a refused verdict was acted on")
+	}
+	d.conflict = true
+	c.troubled(c.post(task+"/verdict", stewardToken, good), 409, "")
+}
