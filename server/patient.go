@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -78,6 +79,13 @@ func (s *Server) register(c *gin.Context, local hie.Identifier) {
 		return
 	}
 	r, err := s.registration(c.Request.Context(), caller(c), local, body)
+	if errors.Is(err, hie.ErrForbidden) {
+		event := audit.NewEvent(audit.Refused, caller(c), s.deps.Now())
+		event.Outcome, event.Action = audit.Refusal, "U"
+		event.Reasons = []string{"not a site of the caller's"}
+		event.Detail = map[string]string{"interaction": "patient register"}
+		err = errors.Join(err, s.deps.Audit.Record(context.WithoutCancel(c.Request.Context()), event))
+	}
 	if err != nil {
 		s.fail(c, err)
 		return

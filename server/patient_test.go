@@ -270,6 +270,9 @@ func TestARegistrationThatBreaksARuleIsRefused(t *testing.T) {
 	if len(c.index.patients) != 1 || c.index.patients[0].Version != 1 {
 		t.Error("a refused registration changed something")
 	}
+	if n := len(c.trail.events); n != 2 || c.trail.events[0].Kind != audit.Refused || c.trail.events[0].Actor.Organization != "oak" {
+		t.Errorf("%d events for two attempts on sites that are not the caller's", n)
+	}
 	c.refused(c.do(http.MethodPut, "/fhir/Patient?family=x", oakToken, []byte(good)), http.StatusBadRequest, "required", "identifier")
 	c.refused(c.do(http.MethodDelete, "/fhir/Patient?identifier=x", oakToken, nil), http.StatusBadRequest, "not-supported", "")
 	both := strings.Replace(good, `"identifier":[`, `"identifier":[{"system":"`+blueSystem+`","value":"B-7"},`, 1)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/concord-hie/concord/hie"
@@ -37,6 +38,10 @@ func (s *Server) searchPatients(c *gin.Context) {
 	}
 	after := hie.SourcePatientID(0)
 	if ctl.cursor != "" {
+		if len(ps) > 0 { // the cursor holds the search; another beside it would be ignored
+			s.fail(c, errCursor)
+			return
+		}
 		if ps, after, err = s.openSearch(actor, ctl.cursor); err != nil {
 			s.fail(c, err)
 			return
@@ -108,6 +113,12 @@ func (s *Server) findPatients(ctx context.Context, actor hie.Actor, search mpifh
 	}
 	if search.IDs != nil && criteria.Records == nil {
 		return nil, false, nil // none of the ids is one of ours
+	}
+	if actor.Patient != 0 { // no other is shown, so no other is read
+		if search.IDs != nil && !slices.Contains(criteria.Records, actor.Patient) {
+			return nil, false, nil
+		}
+		criteria.Records = []hie.SourcePatientID{actor.Patient}
 	}
 	criteria.After, criteria.Count = after, 200
 	persons := map[hie.SourcePatientID]bool{} // decided records; a person's are decided together

@@ -108,6 +108,7 @@ func TestASearchIsReadInPagesThatCountOnlyWhatIsShown(t *testing.T) {
 			}
 		}
 		if next != "" {
+			c.refused(c.get(next+"&family=X", oakToken), http.StatusBadRequest, "value", "_cursor")
 			c.refused(c.get(next, mercyToken), http.StatusBadRequest, "value", "_cursor") // another organisation's cursor
 			c.refused(c.get(next[:len(next)-12]+"AAAA&_count=3", oakToken), http.StatusBadRequest, "value", "_cursor")
 		}
