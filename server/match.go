@@ -55,7 +55,7 @@ func (s *Server) matchPatient(c *gin.Context) {
 		q.Count = maxMatches
 	}
 	found = found[:min(len(found), q.Count)]
-	if err := s.recordMatch(ctx, actor, q, m, found); err != nil {
+	if err := s.recordMatch(ctx, actor, m, found); err != nil {
 		s.fail(c, err)
 		return
 	}
@@ -102,9 +102,14 @@ func (s *Server) matches(ctx context.Context, actor hie.Actor, m mpi.Matched) ([
 	return out, nil
 }
 
-// recordMatch records what a $match revealed, and why it did not reveal more. The index has recorded the query.
-func (s *Server) recordMatch(ctx context.Context, actor hie.Actor, q mpifhir.MatchQuery, m mpi.Matched, found []matched) error {
-	event := s.asked(actor, "match", "")
+// recordMatch records what a $match reveals, before it does. The query itself, whom it found and why it found
+// nobody the index has recorded.
+func (s *Server) recordMatch(ctx context.Context, actor hie.Actor, m mpi.Matched, found []matched) error {
+	if len(found) == 0 {
+		return nil
+	}
+	event := audit.NewEvent(audit.Disclosed, actor, s.deps.Now())
+	event.Action, event.Detail = "R", map[string]string{"interaction": "patient match"}
 	records := 0
 	for i := range m.Identities {
 		records += len(m.Identities[i].Records)
@@ -112,10 +117,7 @@ func (s *Server) recordMatch(ctx context.Context, actor hie.Actor, q mpifhir.Mat
 	for _, f := range found {
 		event = event.About(f.patient.Record)
 	}
-	event.Released, event.Withheld = len(found), max(0, records-len(found))
-	if q.OnlyCertain && m.Withheld != "" {
-		event.Reasons = []string{m.Withheld}
-	}
+	event.Released, event.Withheld = len(found), records-len(found)
 	return s.deps.Audit.Record(context.WithoutCancel(ctx), event)
 }
 

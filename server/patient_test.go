@@ -329,7 +329,7 @@ func sameHeaders(a, b *httptest.ResponseRecorder) bool {
 func TestNothingIsAnsweredThatCannotBeRecorded(t *testing.T) {
 	c := newClinic(t)
 	own := c.index.add(1, "oak-street", blueSystem, "B-1", "MOHR")
-	c.index.match = mpi.Matched{}
+	c.index.match = mpi.Matched{Identities: []mpi.Identity{c.identity(mpi.GradeCertain, 1, "01", own)}}
 	c.trail.fault = errors.Join(hie.ErrUnavailable)
 	for name, r := range map[string]*httptest.ResponseRecorder{
 		"read":    c.get("/fhir/Patient/"+c.id(own), oakToken),
