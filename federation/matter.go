@@ -142,8 +142,9 @@ func (x *Exchange) still(ctx context.Context, m *matter) (bool, error) {
 func request(actor hie.Actor, network *directory.Network) consent.Request {
 	r := consent.Request{Organization: actor.Organization, Roles: slices.Clone(actor.Roles), Purposes: slices.Clone(actor.Purposes),
 		Abilities: abilities, User: actor.User, OwnRecord: actor.Patient != 0}
-	if strings.HasPrefix(actor.User, "Practitioner/") {
-		r.Practitioner = actor.User
+	r.Practitioner, _ = strings.CutPrefix(actor.User, "Practitioner/") // a bare id, as directives are compared
+	if r.Practitioner == actor.User {
+		r.Practitioner = "" // not named as a practitioner: not known
 	}
 	if r.Roles == nil {
 		r.Roles = []string{} // the token states the roles; none stated is none held
