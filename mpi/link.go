@@ -110,7 +110,9 @@ func (c *change) constrain(ctx context.Context, a, b hie.SourcePatientID, was, v
 	if err := c.tx.PutConstraint(ctx, Constraint{A: a, B: b, Verdict: v, Bits: bits, Change: c.id, At: c.at}); err != nil {
 		return err
 	}
-	c.add(Event{Kind: EventConstrained, Record: a, Other: b, FromVerdict: was, ToVerdict: v})
+	a, b = min(a, b), max(a, b)
+	c.add(Event{Kind: EventConstrained, Record: a, Other: b, FromVerdict: was, ToVerdict: v}) // one for each end's history
+	c.add(Event{Kind: EventConstrained, Record: b, Other: a, FromVerdict: was, ToVerdict: v})
 	return nil
 }
 

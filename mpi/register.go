@@ -200,10 +200,17 @@ func (g *registering) put(ctx context.Context, person hie.PersonID, live []int64
 			return err
 		}
 	}
-	if t := terms(g.r.Demographics); g.out.Created || !slices.Equal(t, terms(g.old.Demographics)) {
-		return g.tx.PutTerms(ctx, g.record, t)
+	return g.putTerms(ctx)
+}
+
+func (g *registering) putTerms(ctx context.Context) error {
+	was, now := terms(g.old.Demographics), terms(g.r.Demographics)
+	within := func(in []string) func(string) bool { return func(t string) bool { return slices.Contains(in, t) } }
+	add, remove := slices.DeleteFunc(slices.Clone(now), within(was)), slices.DeleteFunc(slices.Clone(was), within(now))
+	if len(add)+len(remove) == 0 {
+		return nil
 	}
-	return nil
+	return g.tx.PutTerms(ctx, g.record, add, remove)
 }
 
 // claim counts and locks the record's keys that are no hubs, so that equal newcomers come one after another,
@@ -545,7 +552,7 @@ func (g *registering) overlay(ctx context.Context, own []MemberRow) (bool, error
 	if err := g.tx.PutPatient(ctx, row); err != nil {
 		return false, err
 	}
-	if err := g.tx.PutTerms(ctx, g.record, terms(g.r.Demographics)); err != nil {
+	if err := g.putTerms(ctx); err != nil {
 		return false, err
 	}
 	g.change.bits, g.change.proof = set.Bits, g.x.weights.evidence(&set)

@@ -185,7 +185,14 @@ func birthBounds(ranges []DateRange) (from, until int, ok bool) {
 		if r.Not {
 			continue
 		}
-		from = max(from, r.From.BirthNumber())
+		lower := r.From.BirthNumber()
+		switch { // a date known only to the month or year sorts before its first day
+		case r.From.Day == 1 && r.From.Month == 1:
+			lower = r.From.Year * 10000
+		case r.From.Day == 1:
+			lower--
+		}
+		from = max(from, lower)
 		if !r.Until.IsZero() {
 			until = min(until, r.Until.BirthNumber())
 		}

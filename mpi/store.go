@@ -63,8 +63,8 @@ type Tx interface {
 	MoveHome(ctx context.Context, record hie.SourcePatientID, person hie.PersonID) error
 	// PutCandidates makes record found under live with features, and no longer under dead.
 	PutCandidates(ctx context.Context, record hie.SourcePatientID, live, dead []int64, features []byte) error
-	// PutTerms replaces the terms record is found by in a search.
-	PutTerms(ctx context.Context, record hie.SourcePatientID, terms []string) error
+	// PutTerms makes record found by add in a search, and no longer by remove.
+	PutTerms(ctx context.Context, record hie.SourcePatientID, add, remove []string) error
 	// NewPerson makes a person with version 1 and no members.
 	NewPerson(ctx context.Context, id hie.PersonID) error
 	// Bump raises a person's version. Until the transaction ends, others who bump it wait.
@@ -141,7 +141,7 @@ type Constraint struct {
 type Probe struct {
 	hie.Private
 	Records []hie.SourcePatientID
-	// Keys are candidate keys, any of which may hold.
+	// Keys are candidate keys, any of which the record is, or was before it was withdrawn, found under.
 	Keys []int64
 	// Terms are prefixes of terms, any of which may hold.
 	Terms []string

@@ -196,6 +196,9 @@ func (u *undoing) redirectBack(ctx context.Context, e Event) error {
 }
 
 func (u *undoing) constrainBack(ctx context.Context, e Event) error {
+	if e.Record > e.Other {
+		return nil // its twin, for the other end's history, is the one taken back
+	}
 	verdicts, err := u.c.tx.Constraints(ctx, []hie.SourcePatientID{e.Record})
 	if err != nil {
 		return err

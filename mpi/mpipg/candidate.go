@@ -1,0 +1,85 @@
+package mpipg
+
+import (
+	"context"
+
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/internal/pg"
+	"github.com/concord-hie/concord/mpi"
+)
+
+// KeyCounts implements mpi.Reader.
+func (r reader) KeyCounts(ctx context.Context, keys []int64) (map[int64]int64, error) {
+	out := make(map[int64]int64, len(keys))
+	if len(keys) == 0 {
+		return out, nil
+	}
+	rows, err := r.q.Query(ctx, `select key, n from mpi.key_claim where key = any($1)`, keys)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var key, n int64
+		if err := rows.Scan(&key, &n); err != nil {
+			return nil, err
+		}
+		out[key] = n
+	}
+	return out, rows.Err()
+}
+
+var claimKeys = newTexts(func(n int) string {
+	return `insert into mpi.key_claim (key, n) values ` + values(n, 2) + `
+		on conflict (key) do update set n = greatest(0, key_claim.n + excluded.n)`
+})
+
+// ClaimKeys implements mpi.Tx: one statement, rows in order of their keys, so that two transactions never wait
+// for each other.
+func (w *writer) ClaimKeys(ctx context.Context, keys []mpi.KeyClaim) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	args := make([]any, 0, 2*len(keys))
+	for _, k := range keys {
+		args = append(args, k.Key, k.Add)
+	}
+	_, err := w.q.Exec(ctx, claimKeys.of(len(keys)), args...)
+	return err
+}
+
+// Candidates implements mpi.Reader.
+func (r reader) Candidates(ctx context.Context, keys []int64) ([]mpi.Candidate, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	return pg.Collect(ctx, r.q, func(rows *pg.Rows) (mpi.Candidate, error) {
+		var c mpi.Candidate
+		var sp int64
+		err := rows.Scan(&c.Key, &sp, &c.Features)
+		c.Record = hie.SourcePatientID(sp)
+		return c, err
+	}, `select key, sp_id, features from mpi.candidate_key where key = any($1) and live`, keys)
+}
+
+var putCandidates = newTexts(func(n int) string {
+	return `insert into mpi.candidate_key (key, sp_id, live, features) values ` + values(n, 4) + `
+		on conflict (key, sp_id) do update set live = excluded.live, features = excluded.features`
+})
+
+// PutCandidates implements mpi.Tx. A row that is no longer live stays, empty, so that no delete runs over many
+// shards (spec scale-out section 2, rule 8).
+func (w *writer) PutCandidates(ctx context.Context, record hie.SourcePatientID, live, dead []int64, features []byte) error {
+	if len(live)+len(dead) == 0 {
+		return nil
+	}
+	args := make([]any, 0, 4*(len(live)+len(dead)))
+	for _, k := range live {
+		args = append(args, k, int64(record), true, features)
+	}
+	for _, k := range dead {
+		args = append(args, k, int64(record), false, []byte{})
+	}
+	_, err := w.q.Exec(ctx, putCandidates.of(len(live)+len(dead)), args...)
+	return err
+}

@@ -1,0 +1,92 @@
+package mpipg
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/concord-hie/concord/mpi"
+)
+
+// A body is demographics and received bytes packed together: both say the same in two forms, so the second
+// costs little. Layout: one byte of format, then DEFLATE (with the dictionary of that format) of the length of
+// the demographics' JSON, the JSON, and the received bytes.
+const packFormat = 1
+
+// dictionary primes the compressor with what every registration repeats. It is part of format 1 and never
+// changes; a better one is format 2.
+const dictionary = `"country":"US","district":"deceasedBoolean":falsemultipleBirthInteger"maritalStatus"` +
+	`"meta":{"profile":["http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient"]},"text":{"status":"generated"}` +
+	`"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"MR","display":"Medical record number"}]},` +
+	`"system":"http://hl7.org/fhir/sid/us-ssn","value":"urn:oid:2.16.840.1.113883."http://` +
+	`"telecom":[{"system":"phone","value":"","use":"home"},{"system":"email","value":"@example.com"}],"gender":"female","male"` +
+	`"birthDate":"19","address":[{"use":"home","line":["Street"],"city":"","state":"","postalCode":"` +
+	`{"resourceType":"Patient","id":"","active":true,"identifier":[{"use":"official","system":"","value":""}],` +
+	`"name":[{"use":"official","family":"","given":[""]}],` +
+	`{"n":[{"u":"official","f":"","g":[""]}],"b":[19],"s":"female","a":[{"u":"home","l":[""],"c":"","s":"","p":""}],"t":[{"s":"phone","v":"","u":"home"}]`
+
+var (
+	deflaters = sync.Pool{New: func() any {
+		w, err := flate.NewWriterDict(io.Discard, flate.DefaultCompression, []byte(dictionary))
+		if err != nil {
+			panic("mpipg: " + err.Error()) // the level is a constant
+		}
+		return w
+	}}
+	inflaters = sync.Pool{New: func() any { return flate.NewReaderDict(bytes.NewReader(nil), []byte(dictionary)) }}
+)
+
+var errBody = errors.New("mpipg: a stored body cannot be read")
+
+func pack(d mpi.Demographics, received []byte) ([]byte, error) {
+	j, err := json.Marshal(toWire(d))
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	out.WriteByte(packFormat)
+	w := deflaters.Get().(*flate.Writer)
+	defer deflaters.Put(w)
+	w.Reset(&out)
+	for _, part := range [][]byte{binary.AppendUvarint(nil, uint64(len(j))), j, received} {
+		if _, err := w.Write(part); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// unpack returns what pack took; received is nil where it was empty.
+func unpack(body []byte) (d mpi.Demographics, received []byte, err error) {
+	if len(body) == 0 || body[0] != packFormat {
+		return mpi.Demographics{}, nil, errBody
+	}
+	r := inflaters.Get().(io.ReadCloser)
+	defer inflaters.Put(r)
+	if err := r.(flate.Resetter).Reset(bytes.NewReader(body[1:]), []byte(dictionary)); err != nil {
+		return mpi.Demographics{}, nil, errBody
+	}
+	all, err := io.ReadAll(r)
+	if err != nil {
+		return mpi.Demographics{}, nil, errBody
+	}
+	n, used := binary.Uvarint(all)
+	if used <= 0 || n > uint64(len(all)-used) {
+		return mpi.Demographics{}, nil, errBody
+	}
+	var w wireDemographics
+	if err := json.Unmarshal(all[used:used+int(n)], &w); err != nil {
+		return mpi.Demographics{}, nil, errBody
+	}
+	if rest := all[used+int(n):]; len(rest) > 0 {
+		received = rest
+	}
+	return w.demographics(), received, nil
+}

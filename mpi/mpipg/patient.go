@@ -1,0 +1,186 @@
+package mpipg
+
+import (
+	"context"
+	"encoding/binary"
+	"hash/fnv"
+	"slices"
+	"time"
+
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/internal/pg"
+	"github.com/concord-hie/concord/mpi"
+)
+
+// claimOf is the distribution hash of an identifier.
+func claimOf(id hie.Identifier) int64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(id.System)) // a hash never fails
+	_, _ = h.Write([]byte{0})
+	_, _ = h.Write([]byte(id.Value))
+	return int64(binary.BigEndian.Uint64(h.Sum(nil)))
+}
+
+// Owner implements mpi.Reader.
+func (r reader) Owner(ctx context.Context, id hie.Identifier) (hie.SourcePatientID, error) {
+	var sp int64
+	err := r.q.QueryRow(ctx, `select sp_id from mpi.identifier_key where claim = $1 and system = $2 and value = $3`,
+		claimOf(id), id.System, id.Value).Scan(&sp)
+	return hie.SourcePatientID(sp), err
+}
+
+// Claim implements mpi.Tx. The update changes nothing and takes the row's lock.
+func (w *writer) Claim(ctx context.Context, id hie.Identifier, record hie.SourcePatientID) (hie.SourcePatientID, error) {
+	var sp int64
+	err := w.q.QueryRow(ctx, `
+		insert into mpi.identifier_key (claim, system, value, sp_id) values ($1, $2, $3, $4)
+		on conflict (claim, system, value) do update set sp_id = identifier_key.sp_id returning sp_id`,
+		claimOf(id), id.System, id.Value, int64(record)).Scan(&sp)
+	return hie.SourcePatientID(sp), err
+}
+
+// Patients implements mpi.Reader.
+func (r reader) Patients(ctx context.Context, records []hie.SourcePatientID) ([]mpi.PatientRow, error) {
+	if len(records) == 0 {
+		return nil, nil
+	}
+	return pg.Collect(ctx, r.q, scanPatient, `
+		select sp_id, person_id, alias_of, version, created, updated, active, site, system, value, keys, body
+		from mpi.source_patient where sp_id = any($1) order by sp_id`, recordInts(records))
+}
+
+func scanPatient(rows *pg.Rows) (mpi.PatientRow, error) {
+	var p mpi.PatientRow
+	var sp, person, alias int64
+	var site string
+	var body []byte
+	err := rows.Scan(&sp, &person, &alias, &p.Version, &p.Created, &p.Updated, &p.Active, &site, &p.Local.System, &p.Local.Value,
+		pg.Array(&p.Keys), &body)
+	if err != nil {
+		return mpi.PatientRow{}, err
+	}
+	p.Record, p.Person, p.AliasOf, p.Site = hie.SourcePatientID(sp), hie.PersonID(person), hie.SourcePatientID(alias), hie.SiteID(site)
+	p.Created, p.Updated = p.Created.UTC(), p.Updated.UTC()
+	if p.Demographics, p.Received, err = unpack(body); err != nil {
+		return mpi.PatientRow{}, err
+	}
+	return p, nil
+}
+
+// PutPatient implements mpi.Tx.
+func (w *writer) PutPatient(ctx context.Context, p mpi.PatientRow) error {
+	body, err := pack(p.Demographics, p.Received)
+	if err != nil {
+		return err
+	}
+	keys := p.Keys
+	if keys == nil {
+		keys = []int64{}
+	}
+	_, err = w.q.Exec(ctx, `
+		insert into mpi.source_patient (sp_id, person_id, alias_of, version, created, updated, birth, active, site, system, value, keys, body)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+		on conflict (sp_id) do update set person_id = excluded.person_id, alias_of = excluded.alias_of, version = excluded.version,
+			updated = excluded.updated, birth = excluded.birth, active = excluded.active, keys = excluded.keys, body = excluded.body`,
+		int64(p.Record), int64(p.Person), int64(p.AliasOf), p.Version, p.Created, p.Updated, birthOf(p.Demographics.Birth), p.Active,
+		string(p.Site), p.Local.System, p.Local.Value, keys, body)
+	return err
+}
+
+// birthOf keeps what a site wrote for a date within the column.
+func birthOf(d mpi.Date) int {
+	if n := d.BirthNumber(); n > 0 && n < 100000000 {
+		return n
+	}
+	return 0
+}
+
+// Homes implements mpi.Reader.
+func (r reader) Homes(ctx context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]mpi.Home, error) {
+	out := make(map[hie.SourcePatientID]mpi.Home, len(records))
+	if len(records) == 0 {
+		return out, nil
+	}
+	rows, err := r.q.Query(ctx, `select sp_id, person_id, alias_of from mpi.source_patient where sp_id = any($1)`, recordInts(records))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var sp, person, alias int64
+		if err := rows.Scan(&sp, &person, &alias); err != nil {
+			return nil, err
+		}
+		out[hie.SourcePatientID(sp)] = mpi.Home{Person: hie.PersonID(person), AliasOf: hie.SourcePatientID(alias)}
+	}
+	return out, rows.Err()
+}
+
+// MoveHome implements mpi.Tx.
+func (w *writer) MoveHome(ctx context.Context, record hie.SourcePatientID, person hie.PersonID) error {
+	_, err := w.q.Exec(ctx, `update mpi.source_patient set person_id = $2 where sp_id = $1`, int64(record), int64(person))
+	return err
+}
+
+var insertTerms = newTexts(func(n int) string {
+	return `insert into mpi.name_term (term, sp_id) values ` + values(n, 2) + ` on conflict (term, sp_id) do nothing`
+})
+
+// PutTerms implements mpi.Tx.
+func (w *writer) PutTerms(ctx context.Context, record hie.SourcePatientID, add, remove []string) error {
+	for _, t := range remove {
+		if _, err := w.q.Exec(ctx, `delete from mpi.name_term where sp_id = $1 and term = $2`, int64(record), t); err != nil {
+			return err
+		}
+	}
+	if len(add) == 0 {
+		return nil
+	}
+	args := make([]any, 0, 2*len(add))
+	for _, t := range add {
+		args = append(args, t, int64(record))
+	}
+	_, err := w.q.Exec(ctx, insertTerms.of(len(add)), args...)
+	return err
+}
+
+// Find implements mpi.Reader.
+func (r reader) Find(ctx context.Context, p mpi.Probe, after hie.SourcePatientID, limit int) ([]hie.SourcePatientID, error) {
+	ids := func(query string, args ...any) ([]hie.SourcePatientID, error) {
+		return pg.Collect(ctx, r.q, scanRecord, query, append([]any{int64(after), limit}, args...)...)
+	}
+	switch {
+	case len(p.Records) > 0:
+		return ids(`select sp_id from mpi.source_patient where sp_id > $1 and sp_id = any($3) order by sp_id limit $2`, recordInts(p.Records))
+	case len(p.Keys) > 0:
+		return ids(`select distinct sp_id from mpi.candidate_key where sp_id > $1 and key = any($3) order by sp_id limit $2`, p.Keys)
+	case len(p.Terms) > 0:
+		var out []hie.SourcePatientID
+		for _, t := range p.Terms {
+			some, err := ids(`/* all shards: a demographics search goes by name, not by patient */ select distinct sp_id from mpi.name_term where sp_id > $1 and term >= $3 and term < $4 order by sp_id limit $2`,
+				t, t+"\U0010ffff")
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, some...)
+		}
+		slices.Sort(out)
+		out = slices.Compact(out)
+		return out[:min(len(out), limit)], nil
+	case p.BirthUntil > 0:
+		return ids(`/* all shards: a demographics search goes by birth date, not by patient */
+			select sp_id from mpi.source_patient where sp_id > $1 and birth > 0 and birth >= $3 and birth < $4 order by sp_id limit $2`,
+			p.BirthFrom, p.BirthUntil)
+	}
+	return ids(`/* all shards: a search by what no index has reads on row by row */
+		select sp_id from mpi.source_patient where sp_id > $1 order by sp_id limit $2`)
+}
+
+func scanRecord(rows *pg.Rows) (hie.SourcePatientID, error) {
+	var sp int64
+	err := rows.Scan(&sp)
+	return hie.SourcePatientID(sp), err
+}
+
+// utc is the form in which times leave the store.
+func utc(t time.Time) time.Time { return t.UTC() }

@@ -1,0 +1,175 @@
+package mpitest
+
+import (
+	"context"
+	"slices"
+
+	"github.com/concord-hie/concord/audit"
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/mpi"
+)
+
+// memoryTx implements mpi.Tx; each write leaves what takes it back.
+type memoryTx struct {
+	*tables
+	m    *Memory
+	undo []func()
+}
+
+// set writes m[k] = v and keeps how to take it back; keep false deletes.
+func set[K comparable, V any](t *memoryTx, m map[K]V, k K, v V, keep bool) {
+	old, had := m[k]
+	t.undo = append(t.undo, func() {
+		if had {
+			m[k] = old
+		} else {
+			delete(m, k)
+		}
+	})
+	if keep {
+		m[k] = v
+	} else {
+		delete(m, k)
+	}
+}
+
+func (t *memoryTx) Claim(_ context.Context, id hie.Identifier, record hie.SourcePatientID) (hie.SourcePatientID, error) {
+	if owner, ok := t.owners[id]; ok {
+		return owner, nil
+	}
+	set(t, t.owners, id, record, true)
+	return record, nil
+}
+
+func (t *memoryTx) ClaimKeys(_ context.Context, keys []mpi.KeyClaim) error {
+	for _, k := range keys {
+		set(t, t.counts, k.Key, max(0, t.counts[k.Key]+k.Add), true)
+	}
+	return nil
+}
+
+func (t *memoryTx) PutPatient(_ context.Context, p mpi.PatientRow) error {
+	set(t, t.patients, p.Record, p, true)
+	return nil
+}
+
+func (t *memoryTx) MoveHome(_ context.Context, record hie.SourcePatientID, person hie.PersonID) error {
+	if p, ok := t.patients[record]; ok {
+		p.Person = person
+		set(t, t.patients, record, p, true)
+	}
+	return nil
+}
+
+func (t *memoryTx) PutCandidates(_ context.Context, record hie.SourcePatientID, live, dead []int64, features []byte) error {
+	put := func(k int64, row candidateRow) {
+		set(t, t.candidates, candidateKey{k, record}, row, true)
+		if t.byKey[k] == nil {
+			t.byKey[k] = map[hie.SourcePatientID]bool{}
+		}
+		set(t, t.byKey[k], record, true, true)
+	}
+	for _, k := range live {
+		put(k, candidateRow{true, features})
+	}
+	for _, k := range dead {
+		put(k, candidateRow{})
+	}
+	return nil
+}
+
+func (t *memoryTx) PutTerms(_ context.Context, record hie.SourcePatientID, add, remove []string) error {
+	for _, w := range remove {
+		set(t, t.terms, termKey{w, record}, true, false)
+	}
+	for _, w := range add {
+		set(t, t.terms, termKey{w, record}, true, true)
+	}
+	return nil
+}
+
+func (t *memoryTx) NewPerson(_ context.Context, id hie.PersonID) error {
+	set(t, t.persons, id, mpi.PersonRow{ID: id, Version: 1}, true)
+	return nil
+}
+
+func (t *memoryTx) Bump(_ context.Context, id hie.PersonID) error {
+	if p, ok := t.persons[id]; ok {
+		p.Version++
+		set(t, t.persons, id, p, true)
+	}
+	return nil
+}
+
+func (t *memoryTx) Redirect(_ context.Context, id, into hie.PersonID) error {
+	if p, ok := t.persons[id]; ok {
+		p.Redirect = into
+		set(t, t.persons, id, p, true)
+	}
+	return nil
+}
+
+func (t *memoryTx) PutMember(_ context.Context, m mpi.MemberRow) error {
+	set(t, t.members, memberKey{m.Person, m.Record}, m, true)
+	return nil
+}
+
+func (t *memoryTx) PutFeatures(_ context.Context, person hie.PersonID, record hie.SourcePatientID, features []byte) error {
+	m, ok := t.members[memberKey{person, record}]
+	if !ok {
+		return hie.ErrNotFound
+	}
+	m.Features = features
+	set(t, t.members, memberKey{person, record}, m, true)
+	return nil
+}
+
+func (t *memoryTx) RemoveMember(_ context.Context, person hie.PersonID, record hie.SourcePatientID) error {
+	set(t, t.members, memberKey{person, record}, mpi.MemberRow{}, false)
+	return nil
+}
+
+func (t *memoryTx) PutConstraint(_ context.Context, c mpi.Constraint) error {
+	for _, ends := range [][2]hie.SourcePatientID{{c.A, c.B}, {c.B, c.A}} {
+		set(t, t.constraints, ends, c, c.Verdict != mpi.Clear)
+	}
+	return nil
+}
+
+func (t *memoryTx) AddEvents(_ context.Context, events []mpi.Event) error {
+	n := len(t.events)
+	t.undo = append(t.undo, func() { t.events = t.events[:n] })
+	for _, e := range events {
+		e.Evidence = mpi.DecodeEvidence(mpi.EncodeEvidence(e.Evidence)) // to the hundredth, as stored elsewhere
+		t.events = append(t.events, e)
+	}
+	return nil
+}
+
+func (t *memoryTx) OpenTask(_ context.Context, k mpi.Task) (bool, error) {
+	for _, o := range t.tasks {
+		if o.Closed.IsZero() && o.Kind == k.Kind && (o.Record == k.Record && o.Other == k.Other || o.Record == k.Other && o.Other == k.Record) {
+			return false, nil
+		}
+	}
+	k.Evidence = mpi.DecodeEvidence(mpi.EncodeEvidence(k.Evidence))
+	set(t, t.tasks, k.ID, k, true)
+	return true, nil
+}
+
+func (t *memoryTx) CloseTask(_ context.Context, k mpi.Task) error {
+	o, ok := t.tasks[k.ID]
+	if !ok || !o.Closed.IsZero() {
+		return hie.ErrConflict
+	}
+	o.Closed, o.Verdict, o.By, o.Reason = k.Closed, k.Verdict, k.By, k.Reason
+	set(t, t.tasks, k.ID, o, true)
+	return nil
+}
+
+func (t *memoryTx) Record(_ context.Context, events ...audit.Event) error {
+	n := len(t.m.Audit)
+	t.undo = append(t.undo, func() { t.m.Audit = slices.Clip(t.m.Audit[:n]) })
+	t.m.Audit = append(t.m.Audit, events...)
+	return nil
+}
