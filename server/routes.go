@@ -28,6 +28,21 @@ func (s *Server) routes() {
 	f.POST("/AuditEvent/_search", s.requireScope("AuditEvent", 's'), s.searchAuditEvents)
 	f.GET("/AuditEvent/:id", s.requireScope("AuditEvent", 'r'), s.readAuditEvent)
 
+	s.engine.GET("/fhir/metadata", s.negotiate, s.metadata)
+	f.GET("/DocumentReference", s.requireScope("DocumentReference", 's'), s.searchDocuments)
+	f.POST("/DocumentReference/_search", s.requireScope("DocumentReference", 's'), s.searchDocuments)
+	f.GET("/DocumentReference/$presence", s.requireScope("DocumentReference", 's'), s.presence)
+	f.POST("/DocumentReference/$presence", s.requireScope("DocumentReference", 's'), s.presence)
+	// A document comes in its own content type, so what Accept says is settled with the document.
+	s.engine.GET("/fhir/Binary/:id", s.authenticate, s.withinLimit, s.mayRetrieve, s.retrieve)
+
+	f.POST("", s.requireProvideScopes, s.provideDocuments)
+	f.POST("/DocumentReference", s.requireScope("DocumentReference", 'c'), s.publishDocument)
+	f.GET("/DocumentReference/:id", s.requireScope("DocumentReference", 'r'), s.readDocument)
+	f.PUT("/DocumentReference/:id", s.requireScope("DocumentReference", 'u'), s.reviseDocument)
+	f.DELETE("/DocumentReference/:id", s.requireScope("DocumentReference", 'd'), s.deleteDocument)
+	f.GET("/List/:id", s.requireScope("List", 'r'), s.readList)
+
 	f.PUT("/Patient", s.requireScope("Patient", 'u'), s.putPatient)
 	f.POST("/Patient", s.requireScope("Patient", 'c'), s.postPatient)
 	f.DELETE("/Patient", s.requireScope("Patient", 'd'), s.deletePatient)

@@ -43,9 +43,14 @@ type Deps struct {
 	// Patients is the index; Nameable decides which of its records a caller may learn of, nil for its own alone.
 	Patients Patients
 	Nameable Nameable
-	Audit    Recorder
-	Trail    Trail  // the audit trail, for those who may read it
-	Proofs   Proofs // its signed checkpoints and proofs
+	// Documents is the locator as publishers use it; Visible decides about references read by others, nil for none.
+	Documents Documents
+	Visible   Visible
+	Audit     Recorder
+	Trail     Trail  // the audit trail, for those who may read it
+	Proofs    Proofs // its signed checkpoints and proofs
+	// Exchange finds documents, tells where there are any, and hands them over.
+	Exchange Exchange
 	// Stewardship is the index as stewards work on it.
 	Stewardship Stewardship
 	Log         *slog.Logger
@@ -59,6 +64,8 @@ type Server struct {
 	deps   Deps
 	log    *slog.Logger
 	engine *gin.Engine
+	// started is when this server was made, the date of its CapabilityStatement.
+	started time.Time
 }
 
 // New returns a Server with all routes of routes.go.
@@ -71,13 +78,13 @@ func New(cfg Config, deps Deps) *Server {
 		deps.Now = hie.Now
 	}
 	gin.SetMode(gin.ReleaseMode)
-	s := &Server{cfg: cfg, deps: deps, log: deps.Log, engine: gin.New()}
+	s := &Server{cfg: cfg, deps: deps, log: deps.Log, engine: gin.New(), started: deps.Now()}
 	s.engine.HandleMethodNotAllowed = true
 	s.engine.RedirectTrailingSlash = false
 	if err := s.engine.SetTrustedProxies(nil); err != nil { // nil is always accepted
 		panic("server: " + err.Error())
 	}
-	s.engine.Use(withRequestID, newMetrics(deps.Metrics).observe, s.logRequest, gin.CustomRecoveryWithWriter(nil, s.recovered))
+	s.engine.Use(breakOff, withRequestID, newMetrics(deps.Metrics).observe, s.logRequest, gin.CustomRecoveryWithWriter(nil, s.recovered))
 	s.engine.NoRoute(func(c *gin.Context) { s.fail(c, hie.ErrNotFound) })
 	s.engine.NoMethod(func(c *gin.Context) {
 		s.send(c, http.StatusMethodNotAllowed, outcome("error", fhir.Issue{Code: "not-supported", Diagnostics: "This method is not available here."}))

@@ -264,3 +264,5 @@ func zoneOf(site directory.Site) *time.Location {
 	}
 	return zone
 }
+
+func at(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }

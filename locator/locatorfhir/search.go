@@ -208,7 +208,9 @@ func (s *Search) tokens(p fhir.Param, field locator.Field) error {
 }
 
 // isPlainText reports whether the codes of field have no system that a pointer keeps.
-func isPlainText(f locator.Field) bool { return f == locator.FieldContent || f == locator.FieldLanguage }
+func isPlainText(f locator.Field) bool {
+	return f == locator.FieldContent || f == locator.FieldLanguage
+}
 
 func (s *Search) dates(p fhir.Param, field locator.Field, now time.Time) error {
 	if err := plain(p); err != nil {
