@@ -371,10 +371,3 @@ func mustJSON(v any) []byte {
 	}
 	return b
 }
-
-// purpose sets the purposes of use of a post.
-func purpose(codes ...any) func(*post) { return func(p *post) { p.b2b["purpose_of_use"] = codes } }
-
-func claim(name string, value any) func(*post) { return func(p *post) { p.claims[name] = value } }
-
-func header(name string, value any) func(*post) { return func(p *post) { p.header[name] = value } }
