@@ -38,13 +38,11 @@ func (w Writer) Event(e audit.Event) fhir.AuditEvent {
 		Recorded: fhir.Instant(e.Time), Outcome: outcomeCodes[e.Outcome], OutcomeDesc: strings.Join(e.Reasons, " "),
 		PurposeOfEvent: purposes(e.Actor.Purposes), Agent: w.agents(f, e), Source: w.source(), Entity: w.entities(f, e),
 	}
-	switch {
-	case f.shape == querying:
+	switch f.shape { // what these patterns fix
+	case querying, deciding:
 		out.Action = "E"
-	case f.shape == exporting:
+	case exporting:
 		out.Action = "R"
-	case f.shape == deciding:
-		out.Action = "E"
 	}
 	out.Meta = &fhir.Meta{LastUpdated: out.Recorded}
 	if p := w.profile(f, e); p != "" {
@@ -187,12 +185,12 @@ func (w Writer) data(f form, e audit.Event) []fhir.AuditEventEntity {
 		}
 		out = append(out, entity)
 	}
-	switch {
-	case f.kind == audit.ConsentChanged:
+	switch f.kind {
+	case audit.ConsentChanged:
 		for _, c := range e.Ground {
 			out = append(out, fhir.AuditEventEntity{Type: &object, Role: &resourceRole, What: identified(c)})
 		}
-	case f.kind == audit.PatientRegistered:
+	case audit.PatientRegistered:
 		for _, r := range e.Records {
 			out = append(out, fhir.AuditEventEntity{Type: &object, Role: &resourceRole, What: w.patient(r)})
 		}

@@ -139,7 +139,7 @@ func (d *DB) Exec(ctx context.Context, query string, args ...any) (int64, error)
 func (d *DB) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
 	d.saw(query)
 	if !d.prepare {
-		return wrapRows(ctx)(d.db.QueryContext(ctx, query, args...)) //nolint:sqlclosecheck // the caller closes
+		return wrapRows(ctx)(d.db.QueryContext(ctx, query, args...)) // the caller closes
 	}
 	s, err := d.stmt(ctx, query)
 	if err != nil {
@@ -193,9 +193,9 @@ func (t *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error)
 func (t *Tx) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
 	t.db.saw(query)
 	if s := t.stmt(ctx, query); s != nil {
-		return wrapRows(ctx)(s.QueryContext(ctx, args...)) //nolint:sqlclosecheck // the caller closes
+		return wrapRows(ctx)(s.QueryContext(ctx, args...)) // the caller closes
 	}
-	return wrapRows(ctx)(t.tx.QueryContext(ctx, query, args...)) //nolint:sqlclosecheck // the caller closes
+	return wrapRows(ctx)(t.tx.QueryContext(ctx, query, args...)) // the caller closes
 }
 
 // QueryRow implements [Querier].

@@ -1,0 +1,54 @@
+# Two commands matter: `make demo` and `make test`. Each installs what is missing first.
+
+SHELL  := /bin/bash
+BIN    := bin/concord
+TAGS   := nomsgpack
+GO     ?= go
+# Set by the release; a working copy says which commit it is.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME ?= 30s
+
+export CGO_ENABLED = 0
+
+.PHONY: demo test unit clients bench lint vet build fuzz deps clean help
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+build: ## the one program, bin/concord
+	$(GO) build -tags $(TAGS) -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/concord
+
+demo: deps build ## a whole network on this machine; stays up
+	$(BIN) demo $(ARGS)
+
+test: deps vet unit clients ## everything that can fail
+
+vet:
+	$(GO) vet -tags $(TAGS) ./...
+
+unit: ## Go tests with the race detector, against real PostgreSQL and Redis
+	CGO_ENABLED=1 $(GO) test -race -tags $(TAGS) -timeout 20m ./...
+
+clients: build ## clients nobody here wrote walk the path of a running demo; what they are sent is validated
+	test/fhircheck/run $(BIN)
+
+bench: deps build ## figures beside their ceilings, and bench/latest.json
+	$(BIN) bench --out bench/latest.json $(ARGS)
+
+lint: ## golangci-lint, pinned in tools/go.mod
+	$(GO) tool -modfile=tools/go.mod golangci-lint run --build-tags $(TAGS) ./...
+
+fuzz: ## every fuzz test for FUZZTIME
+	@set -euo pipefail; for pkg in $$($(GO) list -tags $(TAGS) ./...); do \
+	    for target in $$($(GO) test -tags $(TAGS) -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	        echo "== $$pkg $$target"; \
+	        $(GO) test -tags $(TAGS) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	    done; \
+	done
+
+deps: ## PostgreSQL, Redis, Node.js and the npm packages of the checks, where missing
+	@.ci/deps
+	@.ci/npm
+
+clean: ## what was built
+	rm -rf bin test/fhircheck/node_modules
