@@ -2,7 +2,6 @@ package locator
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
@@ -108,6 +107,11 @@ func (x *Index) Prepare(actor hie.Actor, p Provision) (Deposit, error) {
 	return d, nil
 }
 
+// Ready checks one submission and makes it ready for a store, as Prepare does. Bulk loads use it.
+func (x *Index) Ready(actor hie.Actor, s Submission) (Document, error) {
+	return x.ready(x.network(), actor, s, x.now().UTC().Truncate(time.Microsecond))
+}
+
 // ready checks one submission against the directory and completes its pointer.
 func (x *Index) ready(network *directory.Network, actor hie.Actor, s Submission, now time.Time) (Document, error) {
 	p := s.Pointer
@@ -206,9 +210,6 @@ func (x *Index) readyList(network *directory.Network, actor hie.Actor, l *List, 
 	l.Digest = digest("list", string(l.Received))
 	if !l.Identifier.IsZero() {
 		d := digest("list", string(l.Custodian), l.Identifier.System, l.Identifier.Value)
-		l.Claim = Claim(d[:16])
-	} else {
-		d := digest("list without identifier", hex.EncodeToString(l.Digest[:]), fmt.Sprint(l.ID))
 		l.Claim = Claim(d[:16])
 	}
 	return nil

@@ -105,6 +105,15 @@ create table locator.doc_key (
 );
 comment on table locator.doc_key is 'group C: the claim (128-bit hash of custodian and unique id) that makes a document unique; a repeated publish is answered from this row alone';
 
+create table locator.list_key (
+    claim bytea not null,
+    sp_id bigint not null,
+    list_id bigint not null,
+    digest bytea not null,
+    constraint list_key_pkey primary key (claim)
+);
+comment on table locator.list_key is 'group C: the claim that makes a list with an identifier unique; digest is of its received bytes';
+
 create table locator.list (
     sp_id bigint not null,
     list_id bigint not null,
@@ -127,38 +136,18 @@ create table locator.list_item (
 create index list_item_pointer on locator.list_item (sp_id, ptr_id);
 comment on table locator.list_item is 'group S: the documents of a list; a replacement joins the folders of what it replaces';
 
--- A bulk load copies rows here, then moves them with one statement a table. A crash empties it; the watermark
--- of the feed, moved in the transaction that moved the rows, says where to go on.
+-- A bulk load copies the claims of its lines here and takes them with one statement; a crash empties it. The
+-- watermark of the feed, moved in the transaction that stored the lines, says where to go on.
 create unlogged table locator.staging (
     feed text not null,
     line bigint not null,
     claim bytea not null,
-    winner boolean not null,
     sp_id bigint not null,
     ptr_id bigint not null,
-    sort_at timestamptz not null,
-    kind bigint not null,
-    size bigint not null,
-    published timestamptz not null,
-    date_lo timestamptz,
-    date_hi timestamptz,
-    creation_lo timestamptz,
-    creation_hi timestamptz,
-    period_lo timestamptz,
-    period_hi timestamptz,
-    status smallint not null,
-    site text not null,
-    custodian text not null,
-    endpoint text not null,
-    path text not null,
-    hash bytea,
-    terms bigint[] not null,
-    names text not null,
-    detail bytea not null,
-    received bytea not null,
+    content_hash bytea,
     constraint staging_pkey primary key (feed, line)
 );
-comment on table locator.staging is 'group l: rows of a running bulk load';
+comment on table locator.staging is 'group l: claims of a running bulk load';
 
 create table locator.feed (
     feed text not null,
@@ -169,4 +158,4 @@ create table locator.feed (
     updated timestamptz not null,
     constraint feed_pkey primary key (feed)
 );
-comment on table locator.feed is 'group L: how far each bulk load has come; feed is the SHA-256 of the file';
+comment on table locator.feed is 'group L: how far each bulk load has come; feed is a digest of the file';

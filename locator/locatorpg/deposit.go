@@ -74,23 +74,18 @@ type deposit struct {
 
 type replacement struct{ old, by locator.Ref }
 
-// claim takes the claims of all documents and lists, in the order of their bytes. Who loses one answers from
-// its row.
+// claim takes the claims of all documents, in the order of their bytes. Who loses one answers from its row.
 func (w *deposit) claim(ctx context.Context) error {
 	type want struct {
 		claim locator.Claim
 		ref   locator.Ref
 		hash  []byte
-		doc   int // position in Documents, or -1
-		list  int
+		doc   int // position in Documents
 	}
-	wants := make([]want, 0, len(w.Documents)+len(w.Lists))
+	wants := make([]want, 0, len(w.Documents))
 	for i, d := range w.Documents {
 		wants = append(wants, want{claim: d.Claim, ref: d.Pointer.Ref(), hash: d.Pointer.Hash, doc: i})
 		w.done[i] = locator.Published{Ref: d.Pointer.Ref(), Version: 1}
-	}
-	for i, l := range w.Lists {
-		wants = append(wants, want{claim: l.Claim, ref: locator.Ref{Record: l.Record, ID: hie.PointerID(l.ID)}, hash: l.Digest[:], doc: -1, list: i})
 	}
 	slices.SortFunc(wants, func(a, b want) int { return bytes.Compare(a.claim[:], b.claim[:]) })
 	won := make(map[locator.Claim]bool, len(wants))
@@ -123,13 +118,6 @@ func (w *deposit) claim(ctx context.Context) error {
 		}
 		if err != nil {
 			return err
-		}
-		if x.doc < 0 {
-			if ref.Record != x.ref.Record || !bytes.Equal(hash, x.hash) {
-				return locator.Conflict(&hie.InvalidError{Path: "List.identifier", Rule: "belongs to another list", Code: "duplicate", Detail: locator.ErrorDuplicateUniqueID})
-			}
-			w.Lists[x.list].ID, w.Lists[x.list].Existing = int64(ref.ID), true
-			continue
 		}
 		if err := locator.Repeat(w.Documents[x.doc].Pointer, ref.Record, hash); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package locatorpg
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/concord-hie/concord/hie"
@@ -21,6 +22,9 @@ func (w *deposit) lists(ctx context.Context) error {
 		l.Items = nil
 		for _, e := range l.Entries {
 			l.Items = append(l.Items, refs[e-1])
+		}
+		if err := w.claimList(ctx, l); err != nil {
+			return err
 		}
 		if l.Existing {
 			continue
@@ -63,6 +67,29 @@ func (w *deposit) lists(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// claimList takes the claim of a list that has an identifier. The same list again is the one there is.
+func (w *deposit) claimList(ctx context.Context, l *locator.List) error {
+	if l.Identifier.IsZero() {
+		return nil
+	}
+	n, err := w.tx.Exec(ctx, `
+		insert into locator.list_key (claim, sp_id, list_id, digest) values ($1, $2, $3, $4) on conflict (claim) do nothing`,
+		l.Claim[:], int64(l.Record), l.ID, l.Digest[:])
+	if err != nil || n == 1 {
+		return err
+	}
+	var record, id int64
+	var digest []byte
+	if err := w.tx.QueryRow(ctx, `select sp_id, list_id, digest from locator.list_key where claim = $1`, l.Claim[:]).Scan(&record, &id, &digest); err != nil {
+		return err
+	}
+	if hie.SourcePatientID(record) != l.Record || !bytes.Equal(digest, l.Digest[:]) {
+		return locator.Conflict(&hie.InvalidError{Path: "List.identifier", Rule: "belongs to another list", Code: "duplicate", Detail: locator.ErrorDuplicateUniqueID})
+	}
+	l.ID, l.Existing = id, true
 	return nil
 }
 
