@@ -64,8 +64,8 @@ type Entry struct {
 	locator.Pointer
 	// Live says that a site was asked for it; its ID is then that of a handle, good for Limits.Keep.
 	Live bool
-	// Alternates are the same document at other places, in order.
-	Alternates []locator.Pointer
+	// Alternates are the same document at other places, in order; they have none themselves.
+	Alternates []Entry
 	// Obligations go with showing it, sorted ("P2-NOTICE", "NORDSCLCD").
 	Obligations []string
 
@@ -127,8 +127,13 @@ func (x *Exchange) find(ctx context.Context, actor hie.Actor, q Query) (Found, e
 	if err != nil {
 		return Found{}, err
 	}
-	for i, e := range found.Entries {
-		found.Entries[i].ruling.ground = m.grounds(documents(m.whole(e.Pointer), e.Kind))
+	for i := range found.Entries {
+		e := &found.Entries[i]
+		e.ruling.ground = m.grounds(documents(m.whole(e.Pointer), e.Kind))
+		for j := range e.Alternates {
+			a := &e.Alternates[j]
+			a.ruling.ground = m.grounds(documents(m.whole(a.Pointer), a.Kind))
+		}
 	}
 	if found.Silent, err = x.silent(ctx, m, held, live.answers); err != nil {
 		return Found{}, err

@@ -62,7 +62,7 @@ func collapse(docs []Entry) []Entry {
 			}
 		}
 		if same {
-			out[at].Alternates = append(out[at].Alternates, d.Pointer)
+			out[at].Alternates = append(out[at].Alternates, d)
 			if _, known := byUID[uid]; uid != "" && !known {
 				byUID[uid] = at
 			}

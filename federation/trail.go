@@ -44,16 +44,20 @@ func (x *Exchange) queried(actor hie.Actor, q Query, m *matter, found *Found, l 
 func (x *Exchange) disclosed(m *matter, shown []Entry, interaction string) []audit.Event {
 	byRecord := map[hie.SourcePatientID]*audit.Event{}
 	var order []hie.SourcePatientID
-	add := func(e Entry, record hie.SourcePatientID, site hie.SiteID, d audit.Document) {
-		ev := byRecord[record]
+	add := func(e Entry) {
+		class := ""
+		if len(e.Kind.Classes) > 0 {
+			class = e.Kind.Classes[0]
+		}
+		ev := byRecord[e.Record]
 		if ev == nil {
-			fresh := audit.NewEvent(audit.Disclosed, m.actor, x.Now()).About(record)
-			fresh.Action, fresh.Site = "R", site
+			fresh := audit.NewEvent(audit.Disclosed, m.actor, x.Now()).About(e.Record)
+			fresh.Action, fresh.Site = "R", e.Site
 			fresh.Detail = map[string]string{"interaction": interaction}
 			ev = &fresh
-			byRecord[record], order = ev, append(order, record)
+			byRecord[e.Record], order = ev, append(order, e.Record)
 		}
-		ev.Documents = append(ev.Documents, d)
+		ev.Documents = append(ev.Documents, audit.Document{Record: e.Record, Pointer: e.ID, Class: class})
 		ev.Released++
 		ev.Classes = append(ev.Classes, e.Kind.Classes...)
 		ev.Reasons = append(ev.Reasons, e.ruling.reasons...)
@@ -64,13 +68,9 @@ func (x *Exchange) disclosed(m *matter, shown []Entry, interaction string) []aud
 		}
 	}
 	for _, e := range shown {
-		class := ""
-		if len(e.Kind.Classes) > 0 {
-			class = e.Kind.Classes[0]
-		}
-		add(e, e.Record, e.Site, audit.Document{Record: e.Record, Pointer: e.ID, Class: class})
+		add(e)
 		for _, a := range e.Alternates {
-			add(e, a.Record, a.Site, audit.Document{Record: a.Record, Pointer: a.ID, Class: class})
+			add(a)
 		}
 	}
 	out := make([]audit.Event, 0, len(order))

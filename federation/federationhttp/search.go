@@ -16,6 +16,7 @@ import (
 	"github.com/concord-hie/concord/internal/egress"
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/concord-hie/concord/locator"
+	"github.com/concord-hie/concord/locator/locatorfhir"
 )
 
 // Search implements federation.Sites: it asks for the current documents of the site's own patient. An entry that
@@ -33,7 +34,7 @@ func (s *Sites) Search(ctx context.Context, ask federation.Ask) ([]locator.Point
 	}
 	form := url.Values{"patient.identifier": {searchToken(ask.Local)}, "status": {"current"}, "_count": {strconv.Itoa(min(max(ask.Most, 1), 200))}}.Encode()
 	g := s.gate(e, "search")
-	r := reader{site: site, ask: ask, read: s.decode}
+	r := reader{site: site, ask: ask}
 	next := base.JoinPath("DocumentReference", "_search")
 	method, body := http.MethodPost, form
 	for page := 1; ; page++ {
@@ -101,7 +102,6 @@ func (s *Sites) page(ctx context.Context, g *gate, e directory.Endpoint, ask fed
 type reader struct {
 	site directory.Site
 	ask  federation.Ask
-	read func(site directory.Site, record hie.SourcePatientID, received []byte) (locator.Pointer, error)
 	docs []locator.Pointer
 	// bad counts entries left out, cut says that there was more than was taken.
 	bad int
@@ -160,7 +160,7 @@ func (r *reader) entry(resource []byte) (locator.Pointer, error) {
 	if d.Subject != nil && d.Subject.Identifier != nil && d.Subject.Identifier.System == r.ask.Local.System && d.Subject.Identifier.Value != r.ask.Local.Value {
 		return locator.Pointer{}, hie.Invalid("DocumentReference.subject", "is about somebody else")
 	}
-	return r.read(r.site, r.ask.Record, bytes.Clone(resource))
+	return decode(r.site, r.ask.Record, bytes.Clone(resource))
 }
 
 func (r *reader) result() ([]locator.Pointer, error) {
@@ -188,5 +188,13 @@ func (s *Sites) Decode(id hie.SiteID, record hie.SourcePatientID, received []byt
 	if !known || !site.Active {
 		return locator.Pointer{}, failed("site not active")
 	}
-	return s.decode(site, record, received)
+	return decode(site, record, received)
+}
+
+func decode(site directory.Site, record hie.SourcePatientID, received []byte) (locator.Pointer, error) {
+	p, err := locatorfhir.Read(site, record, received)
+	if err != nil {
+		return locator.Pointer{}, err
+	}
+	return locator.Told(site, locator.Submission{Pointer: p, Path: "DocumentReference"})
 }
