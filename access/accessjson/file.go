@@ -161,7 +161,11 @@ func asInvalid(path string, err error) error {
 		}
 	}
 	for t := range at.Tokens() {
-		path += "." + t
+		if strings.Trim(t, "0123456789") == "" {
+			path += "[" + t + "]"
+		} else {
+			path += "." + t
+		}
 	}
 	return hie.Invalid(strings.TrimPrefix(path, "."), rule)
 }
