@@ -30,6 +30,14 @@ var (
 //
 // Source: SMART App Launch 2.2, "Scopes for requesting FHIR resources".
 func ParseScope(text string) (Scope, bool) {
+	s, ok := parseScope(text)
+	if !ok {
+		return Scope{}, false
+	}
+	return s, true
+}
+
+func parseScope(text string) (Scope, bool) {
 	level, rest, _ := strings.Cut(text, "/")
 	name, rights, found := strings.Cut(rest, ".")
 	if !found {
@@ -82,9 +90,9 @@ func GrantScopes(requested string, registered []string) ([]string, bool) {
 		}
 		rights, wildcard := "", false
 		for _, r := range registered {
-			have, _ := ParseScope(r)
+			have, readable := ParseScope(r)
 			switch {
-			case have.Level != want.Level:
+			case !readable || have.Level != want.Level:
 			case have.Level == "concord":
 				if have == want {
 					rights = want.Rights
