@@ -2,6 +2,7 @@ package consent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -226,4 +227,15 @@ func (e *Env) Treatment(code hie.Purpose) bool {
 
 func invalidRule(i int, member, what string) error {
 	return hie.Invalid(fmt.Sprintf("rules[%d].%s", i, member), what)
+}
+
+// Abilities returns the names of every obligation a rule may attach: what a requester would have to honour.
+func (e *Env) Abilities() []string {
+	var out []string
+	for _, d := range e.duties {
+		if !slices.Contains(out, d.name) {
+			out = append(out, d.name)
+		}
+	}
+	return out
 }

@@ -53,6 +53,17 @@ func (s *Server) routes() {
 	f.POST("/Patient/$match", s.requireScope("Patient", 's'), s.matchPatient)
 	f.GET("/Patient/:id", s.requireScope("Patient", 'r'), s.readPatient)
 
+	f.POST("/Patient/$break-glass", s.requireScope("Patient", 's'), s.breakGlass)
+
+	f.POST("/Consent", s.requireScope("Consent", 'c'), s.createConsent)
+	f.GET("/Consent", s.requireScope("Consent", 's'), s.searchConsents)
+	f.POST("/Consent/_search", s.requireScope("Consent", 's'), s.searchConsents)
+	f.GET("/Consent/:id", s.requireScope("Consent", 'r'), s.readConsent)
+	f.PUT("/Consent/:id", s.requireScope("Consent", 'u'), s.updateConsent)
+	f.GET("/Consent/:id/_history", s.requireScope("Consent", 'r'), s.consentHistory)
+	f.GET("/Consent/:id/_history/:version", s.requireScope("Consent", 'r'), s.readConsentVersion)
+	f.POST("/Consent/:id/$revoke-consent", s.requireScope("Consent", 'u'), s.revokeConsent)
+
 	m := s.engine.Group(adminPrefix+"v1/match", s.authenticate, s.withinLimit)
 	look, settle := s.requireGrant("concord/match.read", hie.RoleSteward), s.requireGrant("concord/match.write", hie.RoleSteward)
 	m.GET("/tasks", look, s.listTasks)
@@ -62,6 +73,13 @@ func (s *Server) routes() {
 	m.POST("/changes/:id/undo", settle, s.undoChange)
 	m.GET("/records/:id", look, s.readPerson)
 	m.GET("/records/:id/history", look, s.recordHistory)
+
+	r := s.engine.Group(adminPrefix+"v1", s.authenticate, s.withinLimit)
+	see, settleReview := s.requireGrant("concord/review.read", hie.RolePrivacyOfficer), s.requireGrant("concord/review.write", hie.RolePrivacyOfficer)
+	r.GET("/reviews", see, s.listReviews)
+	r.GET("/reviews/:id", see, s.readReview)
+	r.POST("/reviews/:id/close", settleReview, s.closeReview)
+	r.POST("/consent/explain", s.requireGrant("concord/consent.read", hie.RolePrivacyOfficer), s.explainDecision)
 
 	a := s.engine.Group(adminPrefix+"v1/audit", s.authenticate, s.withinLimit, s.requireAuditor)
 	a.GET("/checkpoint", s.readCheckpoint)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
@@ -51,6 +52,11 @@ type Deps struct {
 	Proofs    Proofs // its signed checkpoints and proofs
 	// Exchange finds documents, tells where there are any, and hands them over.
 	Exchange Exchange
+	// Consents is what patients have said, Emergencies the break-glass claims and their review; ConsentEnv is what
+	// decisions rest on besides.
+	Consents    Consents
+	Emergencies Emergencies
+	ConsentEnv  func() *consent.Env
 	// Stewardship is the index as stewards work on it.
 	Stewardship Stewardship
 	Log         *slog.Logger

@@ -1,0 +1,149 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/concord-hie/concord/audit"
+	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/internal/fhir"
+	"github.com/gin-gonic/gin"
+)
+
+// Emergencies is what the break-glass and review doors ask of the store. *consentpg.Store is one.
+type Emergencies interface {
+	Claim(ctx context.Context, actor hie.Actor, claim consent.Emergency, until time.Time, records []hie.SourcePatientID) error
+	Tasks(ctx context.Context, f consent.TaskFilter) ([]consent.Task, bool, error)
+	Task(ctx context.Context, id int64) (consent.Task, error)
+	Close(ctx context.Context, actor hie.Actor, id int64, finding, note string) error
+}
+
+// breakGlass answers POST /fhir/Patient/$break-glass: a claim that a patient's restrictions must give way now. It
+// grants nothing by itself; queries of the same person of the same organisation under an emergency purpose use it
+// while it holds. What is wrong with a claim is said; whether anybody is known by the identifier is not: the
+// answer is the same.
+//
+// Source: spec consent 2.10 and 2.21; DESIGN idea 6.
+func (s *Server) breakGlass(c *gin.Context) {
+	ctx, actor := c.Request.Context(), caller(c)
+	claim, identifier, err := s.readClaim(c)
+	if err != nil {
+		s.refuseClaim(c, claim, err)
+		return
+	}
+	records, err := s.claimedRecords(ctx, identifier)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	until := claim.At.Add(s.deps.ConsentEnv().Window())
+	if err := s.deps.Emergencies.Claim(ctx, actor, claim, until, records); err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.send(c, http.StatusOK, fhir.Parameters{ResourceType: "Parameters", Parameter: []fhir.Parameter{{Name: "until", ValueDateTime: fhir.Instant(until)}}})
+}
+
+// readClaim reads and checks a claim. Its errors depend on the claim and the token alone.
+func (s *Server) readClaim(c *gin.Context) (consent.Emergency, hie.Identifier, error) {
+	var claim consent.Emergency
+	actor := caller(c)
+	role, privileged := s.deps.ConsentEnv().PrivilegedAnywhere(actor.Roles)
+	if actor.Patient != 0 || actor.User == "" || !privileged || len(actor.Purposes) == 0 ||
+		slices.ContainsFunc(actor.Purposes, func(p hie.Purpose) bool { return !consent.EmergencyPurpose(p) }) {
+		return claim, hie.Identifier{}, hie.ErrForbidden
+	}
+	body, err := s.body(c)
+	if err != nil {
+		return claim, hie.Identifier{}, err
+	}
+	var p fhir.Parameters
+	if err := fhir.Decode(body, &p); err != nil {
+		return claim, hie.Identifier{}, err
+	}
+	if p.ResourceType != "Parameters" {
+		return claim, hie.Identifier{}, hie.Invalid("resourceType", "must be Parameters")
+	}
+	claim.Role, claim.At = role, s.deps.Now()
+	identifier := fillClaim(&claim, p.Parameter)
+	if identifier.System == "" || identifier.Value == "" {
+		return claim, identifier, hie.Required(claimPath("identifier"))
+	}
+	if err := claim.Check(); err != nil {
+		var inv *hie.InvalidError
+		if errors.As(err, &inv) {
+			err = &hie.InvalidError{Path: claimPath(inv.Path), Rule: inv.Rule, Code: inv.Code}
+		}
+		return claim, identifier, err
+	}
+	if len(claim.Text) > maxClaimText {
+		return claim, identifier, &hie.InvalidError{Path: claimPath("text"), Rule: "must not be longer than 4000 bytes", Code: "too-long"}
+	}
+	return claim, identifier, nil
+}
+
+const maxClaimText = 4000
+
+// claimPath names a parameter of the claim as FHIRPath.
+func claimPath(name string) string { return "Parameters.parameter.where(name='" + name + "')" }
+
+// fillClaim takes what the parameters say. Of one that may not repeat the last counts.
+func fillClaim(claim *consent.Emergency, ps []fhir.Parameter) hie.Identifier {
+	var id hie.Identifier
+	for _, p := range ps {
+		switch p.Name {
+		case "identifier":
+			if p.ValueIdentifier != nil {
+				id = hie.Identifier{System: p.ValueIdentifier.System, Value: p.ValueIdentifier.Value}
+			}
+		case "reason":
+			claim.ReasonCode = p.ValueCode
+		case "text":
+			claim.Text = p.ValueString
+		case "attested":
+			if slices.Contains(consent.Attestations(), p.ValueCode) && !slices.Contains(claim.Attested, p.ValueCode) {
+				claim.Attested = append(claim.Attested, p.ValueCode)
+			}
+		}
+	}
+	return id
+}
+
+// claimedRecords returns the records the identifier's person has, none when nobody is known by it. Records whose
+// link is disputed are left out: no emergency reaches them.
+func (s *Server) claimedRecords(ctx context.Context, id hie.Identifier) ([]hie.SourcePatientID, error) {
+	p, err := s.deps.Patients.Resolve(ctx, id)
+	if errors.Is(err, hie.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out []hie.SourcePatientID
+	for _, m := range p.Members {
+		if m.Link != hie.LinkDisputed {
+			out = append(out, m.Record)
+		}
+	}
+	return out, nil
+}
+
+// refuseClaim records a refused claim, without whom it named, and answers.
+func (s *Server) refuseClaim(c *gin.Context, claim consent.Emergency, err error) {
+	if status, _ := outcomeOf(err); status < http.StatusInternalServerError {
+		e := audit.NewEvent(audit.EmergencyClaimed, caller(c), s.deps.Now())
+		e.Outcome, e.Emergency, e.Detail = audit.Refusal, true, map[string]string{"status": strconv.Itoa(status)}
+		if slices.Contains(consent.EmergencyReasons(), claim.ReasonCode) {
+			e.Reasons = []string{claim.ReasonCode}
+		}
+		if failed := s.deps.Audit.Record(context.WithoutCancel(c.Request.Context()), e); failed != nil {
+			err = failed
+		}
+	}
+	s.fail(c, err)
+}
