@@ -103,8 +103,8 @@ func (x *Index) retiring(ctx context.Context, c *change, record hie.SourcePatien
 	return row, c.move(ctx, m, Place{person, hie.LinkConfirmed}, 0)
 }
 
-// alias withdraws row and makes it an alias of into, and its member one of into's person. Records that shared
-// the retired one's person stay there, and a steward is asked whether they belong with it.
+// alias withdraws row and makes it an alias of into, and its member one of into's person, with those it had replaced
+// before. Other records that shared its person stay there, and a steward is asked whether they belong with it.
 func (x *Index) alias(ctx context.Context, c *change, row PatientRow, into hie.SourcePatientID, home Home, wasActive bool) error {
 	if into == row.Record {
 		return fmt.Errorf("the registrations would replace each other: %w", hie.ErrConflict)
@@ -132,9 +132,13 @@ func (x *Index) alias(ctx context.Context, c *change, row PatientRow, into hie.S
 	if row.Person == home.Person {
 		return nil
 	}
+	goes, err := aliasesOf(ctx, c.tx, row.Record, sets[row.Person])
+	if err != nil {
+		return err
+	}
 	var stay []MemberRow
 	for _, m := range sets[row.Person] {
-		if m.Record != row.Record {
+		if !goes[m.Record] {
 			stay = append(stay, m)
 			continue
 		}
@@ -147,6 +151,24 @@ func (x *Index) alias(ctx context.Context, c *change, row PatientRow, into hie.S
 	}
 	_, err = c.tx.OpenTask(ctx, Task{ID: TaskID(c.nextID()), Kind: TaskDuplicate, Record: into, Other: stay[0].Record, Opened: c.at})
 	return err
+}
+
+// aliasesOf returns, of members, record and those that stand for it, directly or through another.
+func aliasesOf(ctx context.Context, r Reader, record hie.SourcePatientID, members []MemberRow) (map[hie.SourcePatientID]bool, error) {
+	homes, err := r.Homes(ctx, recordsOf(members))
+	if err != nil {
+		return nil, err
+	}
+	out := map[hie.SourcePatientID]bool{record: true}
+	for grew := true; grew; {
+		grew = false
+		for m, home := range homes {
+			if !out[m] && out[home.AliasOf] {
+				out[m], grew = true, true
+			}
+		}
+	}
+	return out, nil
 }
 
 // unlist takes row out of what candidates are found by.

@@ -64,6 +64,6 @@ func (r reader) TaskByID(ctx context.Context, id mpi.TaskID) (mpi.Task, error) {
 func (r reader) ListTasks(ctx context.Context, f mpi.TaskFilter, limit int) ([]mpi.Task, error) {
 	return pg.Collect(ctx, r.q, scanTask, `
 		select `+taskColumns+` from mpi.review_task
-		where task_id > $1 and (closed is not null) = $2 and ($3 = '' or kind = $3) and ($4 = 0 or sp_id = $4 or other_id = $4)
+		where task_id > $1 and (closed is not null) = $2 and ($3::text = '' or kind = $3) and ($4::bigint = 0 or sp_id = $4 or other_id = $4)
 		order by task_id limit $5`, int64(f.After), f.Closed, string(f.Kind), int64(f.Record), limit)
 }

@@ -1,0 +1,216 @@
+package mpitest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/mpi"
+)
+
+// Run holds a store to its contract: first the store alone, then stories of the index on it. open returns an
+// empty store nobody else uses.
+func Run(t *testing.T, open func(t *testing.T) mpi.Store) {
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T, w *World)
+	}{
+		{"a failed transaction leaves nothing behind", failedTransaction},
+		{"the first to claim an identifier owns it", claimOnce},
+		{"keys count live records and never fall below zero", keyCounts},
+		{"a candidate is found while it is live", candidates},
+		{"an open task about a pair is opened once", tasksOnce},
+		{"events come back as they were written, in order", events},
+		{"repeating identical bytes changes nothing", repeat},
+		{"a stale version is refused and an unknown one too", stale},
+		{"an identifier of another site is a conflict", otherSite},
+		{"registrations of one person at two sites become one person", linkAcrossSites},
+		{"name and date of birth alone ask a steward", probable},
+		{"twins are never linked", twins},
+		{"newborns without names wait for a steward who learns what is missing", newborns},
+		{"father and son of one name and address stay apart", fatherAndSon},
+		{"an update that is somebody else is put in dispute", overlay},
+		{"an overlay settled as another person leaves with its own data", overlaySplit},
+		{"a withdrawn registration is no longer found but stays a member", withdrawn},
+		{"a merge in a site redirects the retired identifier, through chains", mergeChain},
+		{"a cycle of merges is refused", mergeCycle},
+		{"an unknown retired identifier becomes a tombstone", tombstone},
+		{"a merge in a site is undone exactly", undoMerge},
+		{"a must-link is undone exactly", undoMustLink},
+		{"an automatic link taken back does not return", undoRule},
+		{"records that joined because of one that goes back go with it", followersGoBack},
+		{"a change can be undone only once and only as the last", undoTwice},
+		{"a cannot-link parts a person and survives rescoring", cannotLink},
+		{"opposite verdicts through others are a conflict", opposite},
+		{"the past can be asked for", asOf},
+		{"evidence spread over a person's records counts together", spread},
+		{"a record resembling two people does not chain them", chain},
+		{"a certain match discloses one proven person only", onlyCertain},
+		{"a person's version moves with its links and with nothing else", versions},
+		{"a demographics search finds by each parameter and pages", search},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, NewWorld(t, open(t))) })
+	}
+}
+
+var ctx = context.Background()
+
+func update(t *testing.T, w *World, f func(tx mpi.Tx) error) {
+	t.Helper()
+	if err := w.Store.Update(ctx, f); err != nil {
+		t.Fatalf("update: %v", err)
+	}
+}
+
+func failedTransaction(t *testing.T, w *World) {
+	boom := errors.New("boom")
+	err := w.Store.Update(ctx, func(tx mpi.Tx) error {
+		if _, err := tx.Claim(ctx, Local("a", "1"), 7); err != nil {
+			return err
+		}
+		if err := tx.NewPerson(ctx, 9); err != nil {
+			return err
+		}
+		if err := tx.ClaimKeys(ctx, []mpi.KeyClaim{{Key: 5, Add: 1}}); err != nil {
+			return err
+		}
+		if err := tx.PutPatient(ctx, mpi.PatientRow{SourcePatient: mpi.SourcePatient{Record: 7, Site: "a", Local: Local("a", "1")}, Person: 9}); err != nil {
+			return err
+		}
+		return boom
+	})
+	if !errors.Is(err, boom) {
+		t.Fatalf("error = %v, want the function's own", err)
+	}
+	if _, err := w.Store.Owner(ctx, Local("a", "1")); !errors.Is(err, hie.ErrNotFound) {
+		t.Errorf("the claim is still there: %v", err)
+	}
+	persons, _ := w.Store.Persons(ctx, []hie.PersonID{9})
+	counts, _ := w.Store.KeyCounts(ctx, []int64{5})
+	patients, err := w.Store.Patients(ctx, []hie.SourcePatientID{7})
+	if len(persons)+len(counts)+len(patients) != 0 || err != nil {
+		t.Errorf("left behind: %d persons, %d keys, %d patients, %v", len(persons), len(counts), len(patients), err)
+	}
+}
+
+func claimOnce(t *testing.T, w *World) {
+	update(t, w, func(tx mpi.Tx) error {
+		for _, try := range []struct{ record, want hie.SourcePatientID }{{1, 1}, {2, 1}} {
+			if got, err := tx.Claim(ctx, Local("a", "x"), try.record); err != nil || got != try.want {
+				t.Errorf("claim by %d = %d, %v; want %d", try.record, got, err, try.want)
+			}
+		}
+		return nil
+	})
+	if got, err := w.Store.Owner(ctx, Local("a", "x")); err != nil || got != 1 {
+		t.Errorf("owner = %d, %v; want 1", got, err)
+	}
+}
+
+func keyCounts(t *testing.T, w *World) {
+	for _, claims := range [][]mpi.KeyClaim{{{Key: -3, Add: 1}, {Key: 4, Add: 1}}, {{Key: -3, Add: -1}, {Key: 4, Add: 1}}, {{Key: -3, Add: -1}, {Key: 4, Add: 0}}} {
+		update(t, w, func(tx mpi.Tx) error { return tx.ClaimKeys(ctx, claims) })
+	}
+	got, err := w.Store.KeyCounts(ctx, []int64{-3, 4, 99})
+	if _, unknown := got[99]; err != nil || unknown || got[-3] != 0 || got[4] != 2 {
+		t.Errorf("counts = %v, %v; want -3:0 4:2", got, err)
+	}
+}
+
+func candidates(t *testing.T, w *World) {
+	update(t, w, func(tx mpi.Tx) error {
+		if err := tx.PutCandidates(ctx, 1, []int64{10, 11}, nil, []byte("one")); err != nil {
+			return err
+		}
+		return tx.PutCandidates(ctx, 2, []int64{11}, nil, []byte("two"))
+	})
+	update(t, w, func(tx mpi.Tx) error { return tx.PutCandidates(ctx, 1, []int64{12}, []int64{11}, []byte("neu")) })
+	got, err := w.Store.Candidates(ctx, []int64{10, 11, 12})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[int64]string{}
+	for _, c := range got {
+		seen[c.Key] += string(c.Features)
+	}
+	if len(got) != 3 || seen[10] != "one" || seen[11] != "two" || seen[12] != "neu" {
+		t.Errorf("candidates = %v", seen)
+	}
+}
+
+func tasksOnce(t *testing.T, w *World) {
+	open := func(id mpi.TaskID, a, b hie.SourcePatientID) (opened bool) {
+		update(t, w, func(tx mpi.Tx) (err error) {
+			opened, err = tx.OpenTask(ctx, mpi.Task{ID: id, Kind: mpi.TaskDuplicate, Record: a, Other: b, Opened: hie.Now()})
+			return err
+		})
+		return opened
+	}
+	if !open(1, 5, 6) || open(2, 6, 5) {
+		t.Error("want the first opened and the second, the other way round, not")
+	}
+	settled := mpi.Task{ID: 1, Closed: hie.Now(), Verdict: mpi.CannotLink, By: "x/y", Reason: "because"}
+	update(t, w, func(tx mpi.Tx) error { return tx.CloseTask(ctx, settled) })
+	if err := w.Store.Update(ctx, func(tx mpi.Tx) error { return tx.CloseTask(ctx, settled) }); !errors.Is(err, hie.ErrConflict) {
+		t.Errorf("closing twice = %v, want a conflict", err)
+	}
+	if !open(3, 5, 6) {
+		t.Error("a closed task must not keep a new one from being opened")
+	}
+	got, err := w.Task(ctx, 1)
+	if err != nil || !got.Closed.Equal(settled.Closed) || got.Verdict != mpi.CannotLink || got.By != "x/y" || got.Reason != "because" {
+		t.Errorf("closed task = %+v, %v", got, err)
+	}
+}
+
+func events(t *testing.T, w *World) {
+	at := hie.Now()
+	in := []mpi.Event{
+		{ID: 1, Change: 100, Kind: mpi.EventMoved, At: at, Person: 8, Record: 3, Other: 4, From: mpi.Place{Person: 7, Link: hie.LinkTentative},
+			To: mpi.Place{Person: 8, Link: hie.LinkConfirmed}, Cause: mpi.CauseRule, Model: "hand-1", Grade: mpi.GradeCertain, Bits: 31.5,
+			Evidence: []mpi.Evidence{{Field: "given", Level: "nickname", Bits: 4.5}, {Field: "household", Level: "ceiling", Bits: -2.25}}},
+		{ID: 2, Change: 100, Kind: mpi.EventRedirected, At: at, Person: 7, To: mpi.Place{Person: 8}, Cause: mpi.CauseRule, Model: "hand-1"},
+		{ID: 3, Change: 101, Kind: mpi.EventConstrained, At: at, Record: 3, Other: 4, ToVerdict: mpi.CannotLink, Cause: mpi.CauseSteward, By: "o/u", Reason: "r"},
+		{ID: 4, Change: 102, Kind: mpi.EventAliased, At: at, Person: 8, Record: 4, Other: 3, ToAlias: 3, WasActive: true, Cause: mpi.CauseUndo, Undoes: 100},
+	}
+	update(t, w, func(tx mpi.Tx) error { return tx.AddEvents(ctx, in) })
+	for _, test := range []struct {
+		name string
+		read func() ([]mpi.Event, error)
+		want []int
+	}{
+		{"of records", func() ([]mpi.Event, error) { return w.Store.EventsOfRecords(ctx, []hie.SourcePatientID{3, 4}) }, []int{0, 2, 3}},
+		{"of a person", func() ([]mpi.Event, error) { return w.Store.EventsOfPerson(ctx, 8) }, []int{0, 3}},
+		{"of a change", func() ([]mpi.Event, error) { return w.Store.EventsOfChange(ctx, 100) }, []int{0, 1}},
+	} {
+		got, err := test.read()
+		if err != nil || len(got) != len(test.want) {
+			t.Fatalf("%s: %d events, %v; want %d", test.name, len(got), err, len(test.want))
+		}
+		for i, n := range test.want {
+			want := in[n]
+			if !slices.Equal(got[i].Evidence, want.Evidence) {
+				t.Errorf("%s: evidence of event %d differs", test.name, want.ID)
+			}
+			g := got[i]
+			g.Evidence, want.Evidence = nil, nil
+			if !eventEqual(g, want) {
+				t.Errorf("%s: event %+v, want %+v", test.name, g, want)
+			}
+		}
+	}
+}
+
+func eventEqual(a, b mpi.Event) bool {
+	if !a.At.Equal(b.At) {
+		return false
+	}
+	a.At, b.At = time.Time{}, time.Time{}
+	return a.ID == b.ID && a.Change == b.Change && a.Kind == b.Kind && a.Person == b.Person && a.Record == b.Record && a.Other == b.Other &&
+		a.From == b.From && a.To == b.To && a.FromVerdict == b.FromVerdict && a.ToVerdict == b.ToVerdict && a.FromAlias == b.FromAlias &&
+		a.ToAlias == b.ToAlias && a.WasActive == b.WasActive && a.Cause == b.Cause && a.Model == b.Model && a.Grade == b.Grade &&
+		a.Bits == b.Bits && a.By == b.By && a.Reason == b.Reason && a.Undoes == b.Undoes
+}
