@@ -51,7 +51,9 @@ type demo struct {
 	clients map[string]*demoClient
 	state   demoState
 	node    *node
-	stops   []func() // in the order of starting
+
+	databaseURL string
+	stops       []func() // in the order of starting
 }
 
 // A demoState is what DIR/state.json remembers between runs.

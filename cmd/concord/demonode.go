@@ -36,6 +36,7 @@ func (m *demo) runNode(ctx context.Context, databaseURL, redisURL string) error 
 		}
 		cfg.AllowSite = append(cfg.AllowSite, u.Host)
 	}
+	m.databaseURL = databaseURL
 	g := &Globals{DatabaseURL: databaseURL}
 	if err := cfg.check(g); err != nil {
 		return err

@@ -2,16 +2,20 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/concord-hie/concord/audit/auditpg"
 	"github.com/concord-hie/concord/internal/sim"
 )
 
@@ -19,8 +23,9 @@ import (
 var (
 	treating = asker{purposes: "TREAT", user: "dr-bloom", name: "Dr. Avery Bloom", role: "physician", scopes: strings.Join(emrScopes, " ")}
 	claiming = asker{purposes: "BTG", user: "dr-bloom", name: "Dr. Avery Bloom", role: "physician", scopes: strings.Join(emrScopes, " ")}
-	officer  = asker{purposes: "HCOMPL", user: "p.stone", name: "Priya Stone", role: "privacy-officer", scopes: "system/AuditEvent.rs concord/review.read"}
-	steward  = asker{purposes: "PATADMIN", user: "m.reyes", name: "Marta Reyes", role: "steward", scopes: "system/Patient.rs concord/match.read concord/match.write"}
+	officer  = asker{purposes: "HCOMPL", user: "p.stone", name: "Priya Stone", role: "privacy-officer", scopes: "system/AuditEvent.rs concord/review.read concord/review.write"}
+	auditing = asker{purposes: "HCOMPL", user: "i.lowe", name: "Imani Lowe", role: "auditor", scopes: "concord/audit.read"}
+	settling = asker{purposes: "PATADMIN", user: "m.reyes", name: "Marta Reyes", role: "steward", scopes: "system/Patient.rs concord/match.read concord/match.write"}
 )
 
 // errStory means that something went otherwise than told.
@@ -54,6 +59,43 @@ func (m *demo) story(ctx context.Context) error {
 		return &exitError{status: 1, text: fmt.Sprintf("%v: %d of its observations differ", errStory, t.wrong)}
 	}
 	_, err := fmt.Fprintln(m.s.out, "\nThe story went as told.")
+	return err
+}
+
+// reset brings the people of the story back to where it begins, so that it can be played again, also after a run
+// that was stopped in the middle: Maria has no wish on file, and the two Carters are two.
+func (t *teller) reset(ctx context.Context, maria sim.Person) error {
+	if err := t.withdraw(ctx, maria, "riverside-clinic"); err != nil {
+		return err
+	}
+	james := t.region.Story(sim.Namesakes)
+	id, err := t.patientID(ctx, james[0], "riverside-clinic")
+	if err != nil {
+		return err
+	}
+	r, err := t.clients["steward-desk"].api.call(ctx, settling, http.MethodGet, "/admin/v1/match/records/"+id+"/history", nil)
+	if err != nil {
+		return err
+	}
+	var history struct {
+		Events []struct{ Change, Kind, Cause, Undoes string }
+	}
+	if err := json.Unmarshal(r.body, &history); err != nil || r.status != http.StatusOK {
+		return fmt.Errorf("story: link history: %s", r.problem())
+	}
+	open := ""
+	for _, e := range history.Events {
+		switch {
+		case e.Cause == "steward" && e.Kind == "constrained":
+			open = e.Change
+		case e.Undoes == open:
+			open = ""
+		}
+	}
+	if open == "" {
+		return nil
+	}
+	_, err = t.decide(ctx, "/admin/v1/match/changes/"+open+"/undo", map[string]any{"reason": "left over from a story that was stopped"})
 	return err
 }
 
@@ -292,6 +334,215 @@ func (t *teller) emergency(ctx context.Context, maria sim.Person) error {
 	return nil
 }
 
+// review plays step 6: the claim waits for the privacy officer and stands in Maria's own history.
+func (t *teller) review(ctx context.Context, maria sim.Person) error {
+	t.tell("The privacy officer looks at claims to be reviewed; Maria looks at who saw her records.")
+	r, err := t.clients["privacy-desk"].api.call(ctx, officer, http.MethodGet, "/admin/v1/reviews", nil)
+	if err != nil {
+		return err
+	}
+	var reviews struct {
+		Reviews []struct{ ID, Organization, User, Reason string }
+	}
+	if err := json.Unmarshal(r.body, &reviews); err != nil {
+		return fmt.Errorf("reviews: %s", r.problem())
+	}
+	seen, open := "no such claim", []string{}
+	for _, v := range reviews.Reviews {
+		if v.User == claiming.user && v.Reason == "unconscious" {
+			seen, open = fmt.Sprintf("%s of %s, %s", v.User, v.Organization, v.Reason), append(open, v.ID)
+		}
+	}
+	t.see("open review", "dr-bloom of riverside, unconscious", seen)
+	for _, review := range open {
+		r, err := t.clients["privacy-desk"].api.call(ctx, officer, http.MethodPost, "/admin/v1/reviews/"+review+"/close",
+			map[string]any{"finding": "justified", "note": "Admission confirmed by the emergency department."})
+		if err != nil {
+			return err
+		}
+		t.see("she finds it justified and closes it", "200", fmt.Sprint(r.status))
+	}
+
+	id, err := t.patientID(ctx, maria, "riverside-clinic")
+	if err != nil {
+		return err
+	}
+	history, err := t.history(ctx, id)
+	if err != nil {
+		return err
+	}
+	t.see("in her access history", "Riverside Family Medicine, Dr. Avery Bloom, BTG", cmp.Or(history, "nothing of the kind"))
+	return nil
+}
+
+// history returns who is named by the newest event of the patient's own history that was done under a claimed
+// emergency: organisation, person, purpose; "" when there is none.
+func (t *teller) history(ctx context.Context, id string) (string, error) {
+	target := "/fhir/AuditEvent?patient=Patient/" + id + "&_count=100"
+	r, err := t.clients["patient-app"].api.call(ctx, patientActs(id), http.MethodGet, target, nil)
+	if err != nil {
+		return "", err
+	}
+	if r.status != http.StatusOK {
+		return "", fmt.Errorf("access history: %s", r.problem())
+	}
+	type concept struct{ Coding []struct{ Code string } }
+	var set struct {
+		Entry []struct {
+			Resource struct {
+				PurposeOfEvent []concept
+				Agent          []struct {
+					Name         string
+					Who          struct{ Display string }
+					PurposeOfUse []concept
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(r.body, &set); err != nil {
+		return "", err
+	}
+	for _, e := range set.Entry {
+		names, emergency := []string{}, false
+		for _, a := range e.Resource.Agent {
+			names = append(names, a.Name, a.Who.Display)
+			for _, p := range append(a.PurposeOfUse, e.Resource.PurposeOfEvent...) {
+				emergency = emergency || len(p.Coding) > 0 && p.Coding[0].Code == "BTG"
+			}
+		}
+		if emergency {
+			var out []string
+			for _, n := range []string{"Riverside Family Medicine", claiming.name} {
+				if slices.Contains(names, n) {
+					out = append(out, n)
+				}
+			}
+			return strings.Join(append(out, "BTG"), ", "), nil
+		}
+	}
+	return "", nil
+}
+
+// An aspect is what can be seen of one of two people: the steward's view of the person and the documents their
+// site finds.
+type aspect struct{ person, documents string }
+
+// wrongLink plays steps 7 and 8: two people are taken for one, and that is undone.
+func (t *teller) wrongLink(ctx context.Context, _ sim.Person) error {
+	james := t.region.Story(sim.Namesakes)
+	a, err := t.patientID(ctx, james[0], "riverside-clinic")
+	if err != nil {
+		return err
+	}
+	b, err := t.patientID(ctx, james[1], "harbor-main")
+	if err != nil {
+		return err
+	}
+	look := func() (out [2]aspect, err error) {
+		if out[0], err = t.aspect(ctx, a, "riverside-clinic", james[0]); err != nil {
+			return out, err
+		}
+		out[1], err = t.aspect(ctx, b, "harbor-main", james[1])
+		return out, err
+	}
+	before, err := look()
+	if err != nil {
+		return err
+	}
+	t.tell("Two men are called James Carter and were born on one day. A steward takes them for one person.")
+	change, err := t.decide(ctx, "/admin/v1/match/verdicts", map[string]any{"records": []string{a, b}, "verdict": "same",
+		"reason": "same name and birth date (a mistake, for the story)"})
+	if err != nil {
+		return err
+	}
+	_, found, err := t.find(ctx, "riverside-clinic", treating, t.at(james[0], "riverside-clinic"))
+	if err != nil {
+		return err
+	}
+	both := append(t.expected(james[0]), t.expected(james[1])...)
+	slices.Sort(both)
+	t.see("what Riverside finds about its James", "Harbor General Hospital 2, Riverside Family Medicine 3", t.census(found, both))
+
+	t.tell("The mistake is noticed and undone.")
+	if _, err := t.decide(ctx, "/admin/v1/match/changes/"+change+"/undo", map[string]any{"reason": "two men: SSN, address and middle name differ"}); err != nil {
+		return err
+	}
+	after, err := look()
+	if err != nil {
+		return err
+	}
+	for i, who := range []string{"Riverside's James Carter", "the hospital's James Carter"} {
+		seen := "as before, byte for byte"
+		switch {
+		case after[i].person != before[i].person:
+			seen = "another person than before"
+		case after[i].documents != before[i].documents:
+			seen = "other documents than before"
+		}
+		t.see(who, "as before, byte for byte", seen)
+	}
+	return nil
+}
+
+// aspect looks at the person of record id, registered at site.
+func (t *teller) aspect(ctx context.Context, id, site string, p sim.Person) (aspect, error) {
+	r, err := t.clients["steward-desk"].api.call(ctx, settling, http.MethodGet, "/admin/v1/match/records/"+id, nil)
+	if err != nil {
+		return aspect{}, err
+	}
+	var view map[string]json.RawMessage
+	if err := json.Unmarshal(r.body, &view); err != nil || r.status != http.StatusOK {
+		return aspect{}, fmt.Errorf("steward's view: %s", r.problem())
+	}
+	delete(view, "version") // counts the changes, the undone one too
+	person, err := json.Marshal(view)
+	if err != nil {
+		return aspect{}, err
+	}
+	documents, _, err := t.find(ctx, site, treating, t.at(p, site))
+	return aspect{string(person), string(documents.body)}, err
+}
+
+// decide has the steward decide something and returns the change.
+func (t *teller) decide(ctx context.Context, target string, body any) (string, error) {
+	r, err := t.clients["steward-desk"].api.call(ctx, settling, http.MethodPost, target, body)
+	if err != nil {
+		return "", err
+	}
+	var done struct{ Change string }
+	if err := json.Unmarshal(r.body, &done); err != nil || r.status != http.StatusOK {
+		return "", fmt.Errorf("steward: %s", r.problem())
+	}
+	return done.Change, nil
+}
+
+// verifyLog plays the last step: the audit log verifies, against a checkpoint fetched from outside first.
+func (t *teller) verifyLog(ctx context.Context, _ sim.Person) error {
+	t.tell("Everything above is in the audit log. It is verified as by `concord audit verify`.")
+	kept := filepath.Join(t.dir, "story.checkpoint")
+	r, err := t.clients["auditor-desk"].api.call(ctx, auditing, http.MethodGet, "/admin/v1/audit/checkpoint", nil)
+	if err != nil {
+		return err
+	}
+	if r.status != http.StatusOK {
+		return fmt.Errorf("checkpoint: %s", r.problem())
+	}
+	if err := os.WriteFile(kept, r.body, 0o644); err != nil {
+		return err
+	}
+	verify := auditVerifyCmd{auditKey: auditKey{Key: keysIn(filepath.Join(t.dir, "keys")).audit}, Checkpoint: []string{kept}, Skew: auditpg.DefaultSkew, Output: "text"}
+	var report bytes.Buffer
+	seen := "the log holds"
+	if err := verify.Run(ctx, &Globals{DatabaseURL: t.databaseURL}, &streams{out: &report, err: io.Discard}); err != nil {
+		seen = err.Error()
+	}
+	t.see("verification", "the log holds", seen)
+	for line := range strings.Lines(report.String()) {
+		fmt.Fprint(t.s.out, "     ", line)
+	}
+	return nil
+}
+
 // patientActs returns what Maria's app says when she uses it. id is her sealed FHIR id.
 func patientActs(id string) asker {
 	return asker{purposes: "PATRQT", user: "Patient/" + id, scopes: strings.Join(patientScopes, " ")}
@@ -323,14 +574,4 @@ func (m *demo) patientID(ctx context.Context, p sim.Person, site string) (string
 		}
 	}
 	return "", errors.New("a site does not find its own patient")
-}
-
-// wait gives what is done in the background a moment: the log's next checkpoint.
-func wait(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }
