@@ -2,6 +2,7 @@ package audit
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,5 +38,17 @@ func TestAPatientIsShownTheirOwnAccessHistoryAndNothingOfOthers(t *testing.T) {
 	e.Kind = Decision
 	if _, ok = ForPatient(e, []hie.SourcePatientID{1}); ok {
 		t.Errorf("machinery was shown")
+	}
+}
+
+func TestIDsOrderAsTimesDo(t *testing.T) {
+	at := time.Date(2026, 3, 1, 10, 0, 0, 999_990_000, time.UTC)
+	last := ""
+	for range 40 { // over the end of a millisecond and of a second
+		id := NewEvent(Refused, hie.Actor{}, at).ID
+		if id <= last || len(id) != 36 || id[14] != '7' || !strings.ContainsAny(id[19:20], "89ab") {
+			t.Fatalf("%s after %s", id, last)
+		}
+		last, at = id, at.Add(time.Microsecond)
 	}
 }
