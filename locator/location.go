@@ -8,13 +8,19 @@ import (
 	"github.com/concord-hie/concord/directory"
 )
 
+// urlCharacters are the characters of a URL (RFC 3986 section 2); others must come percent-encoded.
+const urlCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#[]@!$&'()*+,;=%"
+
+// maxURL bounds an attachment.url in bytes.
+const maxURL = 2048
+
 // Locate returns where raw, an attachment.url of a document of site, points: it must be relative, or at the
 // origin of one of the site's endpoints. ok is false for anything else: another host, scheme or port, user
 // information, a fragment, a step upwards, a path that could be read in two ways. No pointer aims elsewhere.
 //
 // A path below an endpoint's address is kept relative to it; one elsewhere at its origin begins with "/".
 func Locate(site directory.Site, raw string) (_ Location, ok bool) {
-	if raw == "" || len(raw) > 2048 || strings.ContainsAny(raw, "\\ \t\r\n") {
+	if raw == "" || len(raw) > maxURL || strings.ContainsFunc(raw, func(r rune) bool { return !strings.ContainsRune(urlCharacters, r) }) {
 		return Location{}, false
 	}
 	u, err := url.Parse(raw)
@@ -30,7 +36,7 @@ func Locate(site directory.Site, raw string) (_ Location, ok bool) {
 			if strings.HasPrefix(raw, "/") || strings.HasPrefix(raw, "?") || strings.HasPrefix(raw, "//") {
 				return Location{}, false
 			}
-			return Location{Site: site.ID, Endpoint: e.ID, Path: raw}, true
+			return Location{Site: site.ID, Endpoint: e.ID, Path: withQuery(u.EscapedPath(), u)}, true
 		}
 		if !strings.EqualFold(u.Scheme, base.Scheme) || !strings.EqualFold(host(u), host(base)) {
 			continue
@@ -42,12 +48,16 @@ func Locate(site directory.Site, raw string) (_ Location, ok bool) {
 		if rest == "" || rest == "/" {
 			return Location{}, false
 		}
-		if u.RawQuery != "" {
-			rest += "?" + u.RawQuery
-		}
-		return Location{Site: site.ID, Endpoint: e.ID, Path: rest}, true
+		return Location{Site: site.ID, Endpoint: e.ID, Path: withQuery(rest, u)}, true
 	}
 	return Location{}, false
+}
+
+func withQuery(path string, u *url.URL) string {
+	if u.RawQuery != "" {
+		return path + "?" + u.RawQuery
+	}
+	return path
 }
 
 // Address returns the URL at which the bytes of a location are now, by the directory's current picture.
