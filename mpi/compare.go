@@ -161,7 +161,7 @@ func compareFamilyTokens(a, b *token) level {
 		return familyDifferent // parts count only whole
 	case min(len(x), len(y)) >= 4 && oneEdit(x, y):
 		return familyOneEdit
-	case min(len(x), len(y)) >= 3 && jaroWinkler(x, y) >= 0.92:
+	case min(len(x), len(y)) >= 3 && jaroWinkler(x, y) >= 0.92, min(len(x), len(y)) >= 8 && editDistance(x, y) <= 2:
 		return familyNear
 	case a.sound != 0 && a.sound == b.sound:
 		return familySound
