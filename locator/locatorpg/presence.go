@@ -42,7 +42,7 @@ func (c *presence) add(p locator.Pointer, count, current int64) {
 var insertPresence = perBatch(func(n int) string {
 	return `insert into locator.presence as p (sp_id, kind, count, current, newest, site) values ` + values(n, 6, 6, 0) + `
 		on conflict (sp_id, kind) do update set count = p.count + excluded.count, current = p.current + excluded.current,
-			newest = greatest(p.newest, excluded.newest)`
+			newest = case when p.count = 0 then excluded.newest else greatest(p.newest, excluded.newest) end`
 })
 
 // write applies the changes, by record and kind. Where pointers may have gone, newest is read anew: the row is
