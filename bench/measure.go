@@ -1,4 +1,7 @@
-package main
+// Package bench measures what Concord does beside its ceiling: what PostgreSQL, or a bare handler, reaches with
+// the same work on the same machine in the same run. `make bench` runs the measurements, which stand beside the
+// program they need (cmd/concord/bench_test.go), and keeps the figures in latest.json.
+package bench
 
 import (
 	"context"
@@ -30,8 +33,8 @@ type Figure struct {
 	Note string `json:"note,omitempty"`
 }
 
-// against returns f beside its ceiling.
-func (f Figure) against(ceiling string, perSecond float64) Figure {
+// Against returns f beside its ceiling.
+func (f Figure) Against(ceiling string, perSecond float64) Figure {
 	f.Ceiling, f.CeilingPerSecond = ceiling, perSecond
 	if perSecond > 0 {
 		f.Ratio = f.PerSecond / perSecond
@@ -39,9 +42,9 @@ func (f Figure) against(ceiling string, perSecond float64) Figure {
 	return f
 }
 
-// measure runs op from callers goroutines for d, after a warm-up of a fifth of it, and times each call. op gets
+// Measure runs op from callers goroutines for d, after a warm-up of a fifth of it, and times each call. op gets
 // the caller's number and a count that rises over all callers. The first error ends the run.
-func measure(ctx context.Context, name string, callers int, d time.Duration, op func(ctx context.Context, caller, n int) error) (Figure, error) {
+func Measure(ctx context.Context, name string, callers int, d time.Duration, op func(ctx context.Context, caller, n int) error) (Figure, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (

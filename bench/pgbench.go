@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bytes"
@@ -16,10 +16,10 @@ import (
 
 var tps = regexp.MustCompile(`tps = ([0-9.]+) \(without`)
 
-// pgbench runs script, one transaction's SQL with pgbench's own variables, against the database at url with
+// PGBench runs script, one transaction's SQL with pgbench's own variables, against the database at url with
 // prepared statements from callers clients for d, and returns transactions a second: what PostgreSQL alone
 // reaches with the same statements on the same machine.
-func pgbench(ctx context.Context, url, script string, callers int, d time.Duration) (float64, error) {
+func PGBench(ctx context.Context, url, script string, callers int, d time.Duration) (float64, error) {
 	bin, err := pgcluster.FindBin()
 	if err != nil {
 		return 0, err

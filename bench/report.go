@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"encoding/json"
@@ -21,12 +21,13 @@ type Report struct {
 	Figures        []Figure  `json:"figures"`
 }
 
-func newReport() Report {
+// NewReport returns an empty report of this machine at this hour.
+func NewReport() Report {
 	return Report{Taken: time.Now().UTC().Truncate(time.Second), Go: runtime.Version(), CPUs: runtime.NumCPU()}
 }
 
-// table prints the figures for people.
-func (r Report) table(w io.Writer) error {
+// Table prints the figures for people.
+func (r Report) Table(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "what\tcallers\t/s\tp50 ms\tp95 ms\tp99 ms\tceiling /s\tratio\tceiling\tgoal\t")
 	for _, f := range r.Figures {
@@ -39,8 +40,8 @@ func (r Report) table(w io.Writer) error {
 	return t.Flush()
 }
 
-// save writes the report as JSON to path.
-func (r Report) save(path string) error {
+// Save writes the report as JSON to path.
+func (r Report) Save(path string) error {
 	b, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err

@@ -18,9 +18,8 @@ import (
 // Globals are the settings every command shares. Flags outrank CONCORD_* variables, which outrank the file
 // given by --config; unknown keys in the file are refused.
 type Globals struct {
-	Config      kong.ConfigFlag  `help:"JSON file of settings, by flag name." placeholder:"FILE"`
-	DatabaseURL string           `env:"CONCORD_DATABASE_URL" help:"PostgreSQL to use; sslmode must be stated." placeholder:"URL"`
-	Version     kong.VersionFlag `help:"Print the version and exit."`
+	Config      kong.ConfigFlag `help:"JSON file of settings, by flag name." placeholder:"FILE"`
+	DatabaseURL string          `env:"CONCORD_DATABASE_URL" help:"PostgreSQL to use; sslmode must be stated." placeholder:"URL"`
 }
 
 // open connects to the database of --database-url.
@@ -34,8 +33,8 @@ func (g *Globals) open(ctx context.Context) (*pg.DB, error) {
 // newParser builds the command line. exit is called by --help and --version.
 func newParser(c *cli, out, errOut io.Writer, exit func(int)) (*kong.Kong, error) {
 	return kong.New(c, kong.Name("concord"), kong.Description(description), kong.Writers(out, errOut), kong.Exit(exit),
-		kong.Configuration(strictJSON), kong.Vars{"version": "concord " + version},
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}), kong.DefaultEnvars(""))
+		kong.Configuration(strictJSON),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}))
 }
 
 const description = `Concord finds a patient's records across sites: who is who, where documents are, whether this requester may have them.
@@ -98,19 +97,21 @@ func (r checkedResolver) Validate(app *kong.Application) error {
 
 // nodeConfig is everything a node needs to know. It is checked whole before the first port opens.
 type nodeConfig struct {
-	RedisURL        string   `env:"CONCORD_REDIS_URL" help:"Redis to use (redis:// or rediss://)." placeholder:"URL"`
-	Addr            string   `env:"CONCORD_ADDR" default:"127.0.0.1:8440" help:"Address to serve on."`
-	MetricsAddr     string   `env:"CONCORD_METRICS_ADDR" default:"127.0.0.1:9440" help:"Address of the metrics listener; empty for none."`
-	BaseURL         string   `env:"CONCORD_BASE_URL" help:"Public origin, as clients see it; default http://ADDR on loopback." placeholder:"URL"`
-	TLSCert         string   `env:"CONCORD_TLS_CERT" help:"Certificate chain (PEM)." placeholder:"FILE"`
-	TLSKey          string   `env:"CONCORD_TLS_KEY" help:"Private key of the certificate (PEM)." placeholder:"FILE"`
-	BehindProxy     bool     `env:"CONCORD_BEHIND_PROXY" help:"TLS ends at a proxy in front of this node."`
-	SecretFile      string   `env:"CONCORD_SECRET_FILE" help:"File with at least 32 bytes, the same on every node, from which ids and cursors are sealed." placeholder:"FILE"`
-	TokenKeyFile    []string `env:"CONCORD_TOKEN_KEY_FILE" help:"P-256 private key(s) that sign access tokens; the first signs, all are published." placeholder:"FILE"`
-	AuditKeyFile    string   `env:"CONCORD_AUDIT_KEY_FILE" help:"Ed25519 private key that signs audit checkpoints." placeholder:"FILE"`
-	AuditWitness    string   `env:"CONCORD_AUDIT_WITNESS" help:"File outside the database to which each checkpoint is also written." placeholder:"FILE"`
-	AllowSite       []string `env:"CONCORD_ALLOW_SITE" help:"host:port or CIDR that sites may be reached at although the address is private or loopback." placeholder:"ADDR"`
-	AcceptMigration bool     `env:"CONCORD_MIGRATE" default:"true" negatable:"" help:"Bring the schema up to date at start."`
+	RedisURL     string   `env:"CONCORD_REDIS_URL" help:"Redis to use (redis:// or rediss://)." placeholder:"URL"`
+	Addr         string   `env:"CONCORD_ADDR" default:"127.0.0.1:8440" help:"Address to serve on."`
+	MetricsAddr  string   `env:"CONCORD_METRICS_ADDR" default:"127.0.0.1:9440" help:"Address of the metrics listener; empty for none."`
+	BaseURL      string   `env:"CONCORD_BASE_URL" help:"Public origin, as clients see it; default http://ADDR on loopback." placeholder:"URL"`
+	TLSCert      string   `env:"CONCORD_TLS_CERT" help:"Certificate chain (PEM)." placeholder:"FILE"`
+	TLSKey       string   `env:"CONCORD_TLS_KEY" help:"Private key of the certificate (PEM)." placeholder:"FILE"`
+	BehindProxy  bool     `env:"CONCORD_BEHIND_PROXY" help:"TLS ends at a proxy in front of this node."`
+	SecretFile   string   `env:"CONCORD_SECRET_FILE" help:"File with at least 32 bytes, the same on every node, from which ids and cursors are sealed." placeholder:"FILE"`
+	TokenKeyFile []string `env:"CONCORD_TOKEN_KEY_FILE" help:"P-256 private key(s) that sign access tokens; the first signs, all are published." placeholder:"FILE"`
+	AuditKeyFile string   `env:"CONCORD_AUDIT_KEY_FILE" help:"Ed25519 private key that signs audit checkpoints." placeholder:"FILE"`
+	AuditWitness string   `env:"CONCORD_AUDIT_WITNESS" help:"File outside the database to which each checkpoint is also written." placeholder:"FILE"`
+	AllowSite    []string `env:"CONCORD_ALLOW_SITE" help:"host:port or CIDR that sites may be reached at although the address is private or loopback." placeholder:"ADDR"`
+	Migrate      bool     `env:"CONCORD_MIGRATE" default:"true" negatable:"" help:"Bring the schema up to date at start."`
+	MaxConns     int      `env:"CONCORD_MAX_CONNS" default:"32" help:"Connections to PostgreSQL at most."`
+	ClientRate   int      `env:"CONCORD_CLIENT_RATE" default:"500" help:"Requests a second each client may make; bursts of twice that."`
 }
 
 // check refuses settings that are unsafe or cannot work, in one line that says what to do.

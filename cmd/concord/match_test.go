@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/internal/pgtest"
+	"github.com/concord-hie/concord/mpi"
+)
+
+// TestAStewardSettlesFromTheCommandLine tells two records apart that the engine put together, and takes it back.
+func TestAStewardSettlesFromTheCommandLine(t *testing.T) {
+	ctx, g := context.Background(), &Globals{DatabaseURL: pgtest.URL(t)}
+	var records []hie.SourcePatientID
+	err := withIndex(ctx, g, func(x *mpi.Index) error {
+		for _, site := range []string{"mercy-main", "oak-street"} {
+			done, err := x.Register(ctx, hie.Actor{Organization: "org"}, mpi.Registration{Site: hie.SiteID(site),
+				Local: hie.Identifier{System: "urn:" + site, Value: "1"}, Active: true, Demographics: mpi.Demographics{
+					Names: []mpi.Name{{Family: "Zyxquill", Given: []string{"Maria"}}}, Birth: mpi.Date{Year: 1970, Month: 3, Day: 31}, Sex: mpi.Female,
+					Telecoms:  []mpi.Telecom{{System: "phone", Value: "410-827-2231"}},
+					Addresses: []mpi.Address{{Lines: []string{"12 Harbor Way"}, City: "Towson", State: "MD", PostalCode: "21204"}}}})
+			if err != nil {
+				return err
+			}
+			records = append(records, done.Record)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(c interface {
+		Run(context.Context, *Globals, *streams) error
+	}) (string, error) {
+		t.Helper()
+		var out, messages bytes.Buffer
+		err := c.Run(ctx, g, &streams{out: &out, err: &messages})
+		if strings.Contains(out.String()+messages.String(), "Zyxquill") {
+			t.Error("a name was printed")
+		}
+		return out.String(), err
+	}
+	members := func() int {
+		t.Helper()
+		out, err := run(&matchPersonCmd{Record: int64(records[0]), Output: "json"})
+		var p struct{ Members []struct{ Record int64 } }
+		if err == nil {
+			err = json.Unmarshal([]byte(out), &p)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(p.Members)
+	}
+	if n := members(); n != 2 {
+		t.Fatalf("the engine put %d records together, want 2", n)
+	}
+	pair := []int64{int64(records[0]), int64(records[1])}
+	if _, err := run(&matchDecideCmd{Verdict: "different", Records: pair, Reason: "twins", DryRun: true}); err != nil || members() != 2 {
+		t.Errorf("dry run: %v, %d records together", err, members())
+	}
+	out, err := run(&matchDecideCmd{Verdict: "different", Records: pair, Reason: "twins"})
+	var change int64
+	if _, scanErr := fmt.Sscanf(out, "change %d", &change); err != nil || scanErr != nil || members() != 1 {
+		t.Fatalf("decide: %v, %v: %q, %d records together", err, scanErr, out, members())
+	}
+	if out, err := run(&matchHistoryCmd{Record: pair[1], Output: "table"}); err != nil || !strings.Contains(out, "cannot-link") || !strings.Contains(out, "twins") || !strings.Contains(out, "given=") {
+		t.Errorf("history: %v\n%s", err, out)
+	}
+	if _, err := run(&matchUndoCmd{Change: change, Reason: "mistaken", Record: pair[1], DryRun: true}); err != nil || members() != 1 {
+		t.Errorf("dry undo: %v, %d records together", err, members())
+	}
+	if _, err := run(&matchUndoCmd{Change: change, Reason: "mistaken"}); err != nil || members() != 2 {
+		t.Errorf("undo: %v, %d records together", err, members())
+	}
+	if out, err := run(&matchTasksCmd{Kind: "any", Count: 50, Output: "json"}); err != nil || !strings.HasPrefix(out, "[") {
+		t.Errorf("tasks: %v %s", err, out)
+	}
+	for name, c := range map[string]*matchDecideCmd{
+		"nothing named": {Verdict: "same", Reason: "x"}, "one record": {Verdict: "same", Records: pair[:1], Reason: "x"},
+		"a task and records": {Verdict: "same", Records: pair, Task: 1, Reason: "x"},
+	} {
+		if _, err := run(c); err == nil {
+			t.Errorf("%s was accepted", name)
+		}
+	}
+}

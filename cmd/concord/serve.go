@@ -1,0 +1,303 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/concord-hie/concord/access"
+	"github.com/concord-hie/concord/access/accessjwt"
+	"github.com/concord-hie/concord/access/accesspg"
+	"github.com/concord-hie/concord/audit/auditpg"
+	"github.com/concord-hie/concord/consent/consentpg"
+	"github.com/concord-hie/concord/directory/directorypg"
+	"github.com/concord-hie/concord/federation"
+	"github.com/concord-hie/concord/federation/federationhttp"
+	"github.com/concord-hie/concord/federation/federationpg"
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/internal/egress"
+	"github.com/concord-hie/concord/internal/epoch"
+	"github.com/concord-hie/concord/internal/opaque"
+	"github.com/concord-hie/concord/internal/pg"
+	"github.com/concord-hie/concord/internal/rds"
+	"github.com/concord-hie/concord/internal/token"
+	"github.com/concord-hie/concord/locator"
+	"github.com/concord-hie/concord/locator/locatorpg"
+	"github.com/concord-hie/concord/migrations"
+	"github.com/concord-hie/concord/mpi"
+	"github.com/concord-hie/concord/mpi/mpipg"
+	"github.com/concord-hie/concord/server"
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// serveCmd runs a node.
+type serveCmd struct {
+	nodeConfig
+}
+
+// Help implements kong.HelpProvider.
+func (serveCmd) Help() string {
+	return "Serves FHIR, OAuth and administration. Any number of nodes may share one PostgreSQL and one Redis behind a balancer; give them the same " +
+		"secret and keys. Checks every setting before the first port opens.\n\n" +
+		"Example:\n  CONCORD_DATABASE_URL='postgres://concord@db/concord?sslmode=verify-full' CONCORD_REDIS_URL=rediss://cache:6379 \\\n" +
+		"  concord serve --secret-file keys/secret --token-key-file keys/token.pem --audit-key-file keys/audit.pem \\\n" +
+		"    --addr 0.0.0.0:8440 --base-url https://concord.example.org --behind-proxy"
+}
+
+// Run serves until ctx ends, then finishes what is under way.
+func (s *serveCmd) Run(ctx context.Context, g *Globals, std *streams) error {
+	log := slog.New(slog.NewJSONHandler(std.err, nil))
+	n, err := startNode(ctx, *g, s.nodeConfig, log)
+	if err != nil {
+		return err
+	}
+	defer n.stop()
+	log.InfoContext(ctx, "serving", "addr", n.addr, "version", version)
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-n.failed:
+		return err
+	}
+}
+
+// A node is a running Concord.
+type node struct {
+	// addr is where it listens, base its public origin.
+	addr, base string
+	// failed yields what ended the node of itself.
+	failed chan error
+	stop   func()
+	db     *pg.DB
+}
+
+// startNode ties the parts together and serves. Read from top to bottom it is how Concord is built: stores, then
+// domain services over them, then doors over those.
+func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger) (_ *node, err error) {
+	if err := cfg.check(&g); err != nil {
+		return nil, err
+	}
+	var undo stack
+	defer func() {
+		if err != nil {
+			undo.run()
+		}
+	}()
+
+	// What the node rests on.
+	db, err := pg.Open(ctx, g.DatabaseURL, pg.Options{MaxConns: cfg.MaxConns})
+	if err != nil {
+		return nil, err
+	}
+	undo.push(func() { _ = db.Close() })
+	if cfg.Migrate {
+		if _, err := pg.Migrate(ctx, db, migrations.Files); err != nil {
+			return nil, err
+		}
+	}
+	redis, err := rds.Open(cfg.RedisURL)
+	if err != nil {
+		return nil, err
+	}
+	undo.push(func() { _ = redis.Close() })
+	sealer, err := readSealer(cfg.SecretFile)
+	if err != nil {
+		return nil, err
+	}
+	signers, err := readSigners(cfg.TokenKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	auditKey, err := readAuditKey(cfg.AuditKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	ids := hie.NewIDs(nil)
+
+	// What runs beside requests ends before startNode's undoing closes what it uses.
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	undo.push(func() { cancel(); running.Wait() })
+	failed := make(chan error, 4)
+
+	// The audit trail.
+	trail := auditpg.New(db)
+	sequencer, err := auditpg.NewSequencer(db, auditpg.SequencerOptions{Key: auditKey, Witness: cfg.AuditWitness, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	running.Go(func() {
+		if err := sequencer.Run(background); err != nil {
+			failed <- err
+		}
+	})
+
+	// Who takes part, and who asks.
+	networks, err := directorypg.New(db, auditpg.Append, hie.Now).Networks(ctx, log)
+	if err != nil {
+		return nil, err
+	}
+	running.Go(func() { networks.Watch(background) })
+	codec := accessjwt.New(signers...)
+	granting := accessConfig(cfg, codec, accesspg.New(db), trail, redis, networks, sealer)
+
+	// The three cores, and what brings them together.
+	patients := mpi.New(mpipg.New(db, auditpg.Append), ids, trail, mpi.Options{})
+	documents := locator.New(locatorpg.New(db), networks.Network, ids, nil)
+	consents := consentpg.New(db, ids, auditpg.Append, hie.Now)
+	environment := &environments{network: networks.Network}
+	guard, err := egress.New(egress.Options{Allow: cfg.AllowSite})
+	if err != nil {
+		return nil, err
+	}
+	exchange := federation.New(federation.Parts{
+		Patients: patients, Holdings: documents, Directives: consents.Load,
+		Epochs: func(ctx context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, error) {
+			return epoch.Read(ctx, db, records)
+		},
+		Sites:   federationhttp.New(federationhttp.Options{Guard: guard, Network: networks.Network, Log: log}),
+		Handles: federationpg.New(db), Record: trail.Record, Network: networks.Network, Env: environment.env,
+		DocumentID: func(ref locator.Ref) string { return sealer.ID("document", int64(ref.Record), int64(ref.ID)) },
+	})
+
+	// The doors.
+	registry := newRegistry(db, sequencer)
+	clientLimit := redis.Limiter("fhir", cfg.ClientRate, 2*cfg.ClientRate)
+	deps := server.Deps{
+		Verify: access.NewVerifier(granting).Verify, Tokens: access.NewIssuer(granting), KeySet: codec.KeySet(),
+		Limit: func(ctx context.Context, client hie.ClientID) (bool, time.Duration) {
+			return clientLimit.Allow(ctx, string(client))
+		},
+		Ready:  func(ctx context.Context) error { return errors.Join(db.Ping(ctx), redis.Ping(ctx)) },
+		Sealer: sealer, Network: networks.Network, Audit: trail, Trail: trail, Proofs: trail, Log: log, Metrics: registry,
+		Patients: patients, Stewardship: patients, Nameable: exchange.Nameable,
+		Documents: documents, Visible: exchange.Visible, Exchange: exchange,
+		Consents: consents, Emergencies: consents, ConsentEnv: environment.env,
+	}
+	door := server.New(server.Config{BaseURL: cfg.BaseURL, Version: version}, deps)
+	listener, err := net.Listen("tcp", cfg.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("cannot serve on %s: %w", cfg.Addr, err)
+	}
+	undo.push(serveHTTP(listener, door, cfg, failed))
+	if cfg.MetricsAddr != "" {
+		inner, err := net.Listen("tcp", cfg.MetricsAddr)
+		if err != nil {
+			return nil, fmt.Errorf("cannot serve metrics on %s: %w", cfg.MetricsAddr, err)
+		}
+		undo.push(serveHTTP(inner, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), nodeConfig{}, failed))
+	}
+	return &node{addr: listener.Addr().String(), base: cfg.BaseURL, failed: failed, stop: sync.OnceFunc(undo.run), db: db}, nil
+}
+
+// accessConfig says what issuing and checking tokens rests on.
+func accessConfig(cfg nodeConfig, codec *accessjwt.Codec, store *accesspg.Store, trail *auditpg.Log, redis *rds.Client,
+	networks *directorypg.Networks, sealer *opaque.Sealer) access.Config {
+	tokenLimit := redis.Limiter("token", 50, 200)
+	return access.Config{
+		Issuer: cfg.BaseURL, TokenURL: cfg.BaseURL + "/oauth/token", FHIRBase: cfg.BaseURL + "/fhir",
+		Codec: codec, Store: store, Audit: trail,
+		Once: func(ctx context.Context, client hie.ClientID, jti string, ttl time.Duration) (bool, error) {
+			return redis.Once(ctx, "jti", ttl, string(client), jti)
+		},
+		Organization: func(id hie.OrgID) (access.Organization, bool) {
+			o, ok := networks.Network().Organization(id)
+			return access.Organization{ID: o.ID, Name: o.Name, Identifier: o.Identifier, Active: o.Active}, ok
+		},
+		OrganizationByURI: func(uri string) (access.Organization, bool) {
+			o, ok := networks.Network().OrganizationByURI(uri)
+			return access.Organization{ID: o.ID, Name: o.Name, Identifier: o.Identifier, Active: o.Active}, ok
+		},
+		OpenPatient: func(id string) (hie.SourcePatientID, error) {
+			record, _, err := sealer.OpenID("patient", id)
+			return hie.SourcePatientID(record), err
+		},
+		NewID: func() string { return uuid.NewString() },
+		Limit: func(ctx context.Context, client hie.ClientID) (bool, time.Duration) {
+			return tokenLimit.Allow(ctx, string(client))
+		},
+	}
+}
+
+// readSigners reads the keys that sign access tokens.
+func readSigners(files []string) ([]*token.Signer, error) {
+	out := make([]*token.Signer, 0, len(files))
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			return nil, fmt.Errorf("token key: %s cannot be read", f)
+		}
+		signer, err := token.ReadSigner(raw)
+		if err != nil {
+			return nil, fmt.Errorf("token key: %s: %w", f, err)
+		}
+		out = append(out, signer)
+	}
+	return out, nil
+}
+
+// newRegistry returns the metrics of the process, the pool and the audit log.
+func newRegistry(db *pg.DB, sequencer *auditpg.Sequencer) *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewDBStatsCollector(db.SQL(), "concord"),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "concord_audit_tree_size", Help: "Events in the audit tree after this node's last batch."},
+			func() float64 { return float64(sequencer.Size()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "concord_audit_sequencer_leads", Help: "1 on the node that sequences the audit log."},
+			func() float64 {
+				if sequencer.Leads() {
+					return 1
+				}
+				return 0
+			}))
+	return r
+}
+
+// serveHTTP serves on listener until the returned function is called; that lets requests under way finish.
+func serveHTTP(listener net.Listener, h http.Handler, cfg nodeConfig, failed chan<- error) (stop func()) {
+	// A body is read and an answer written under deadlines of the handlers' own; these stop a caller who sends
+	// or takes nothing.
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		var err error
+		if cfg.TLSCert != "" {
+			err = srv.ServeTLS(listener, cfg.TLSCert, cfg.TLSKey)
+		} else {
+			err = srv.Serve(listener)
+		}
+		if !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("serving ended: %w", err)
+		}
+	}()
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if srv.Shutdown(ctx) != nil {
+			_ = srv.Close()
+		}
+		<-ended
+	}
+}
+
+// A stack undoes what was done, last first.
+type stack []func()
+
+func (s *stack) push(f func()) { *s = append(*s, f) }
+
+func (s *stack) run() {
+	for i := len(*s) - 1; i >= 0; i-- {
+		(*s)[i]()
+	}
+}
