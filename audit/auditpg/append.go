@@ -13,7 +13,6 @@ package auditpg
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"fmt"
 	"slices"
 	"strconv"
@@ -31,14 +30,14 @@ import (
 //
 // It returns an error for an event whose id and time disagree, since searches by date go by id.
 func Append(ctx context.Context, q pg.Querier, events ...audit.Event) error {
-	rows := make([]row, len(events))
-	for i, e := range events {
-		r, err := rowOf(e)
-		if err != nil {
-			return err
-		}
-		rows[i] = r
+	rows, err := rowsOf(events)
+	if err != nil {
+		return err
 	}
+	return appendRows(ctx, q, rows)
+}
+
+func appendRows(ctx context.Context, q pg.Querier, rows []row) error {
 	if len(rows) == 1 && len(rows[0].records) <= maxInline {
 		return write(ctx, q, rows, rows[0].touches())
 	}
@@ -59,34 +58,6 @@ func Append(ctx context.Context, q pg.Querier, events ...audit.Event) error {
 	return nil
 }
 
-// A Log records events that belong to no other change: queries, disclosures, refusals.
-type Log struct {
-	db *pg.DB
-}
-
-// New returns a Log in db.
-func New(db *pg.DB) *Log { return &Log{db: db} }
-
-// recordTimeout bounds how long an answer may wait for its record. When it passes, the answer is not given.
-const recordTimeout = 5 * time.Second
-
-// Record commits events, all or none. It goes on when the caller's ctx ends, within a time of its own: who hangs
-// up does not stop the record.
-func (l *Log) Record(ctx context.Context, events ...audit.Event) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
-	defer cancel()
-	var err error
-	if len(events) == 1 && len(events[0].Records) <= maxInline {
-		err = Append(ctx, l.db, events...) // one statement is its own transaction
-	} else if len(events) > 0 {
-		err = pg.InTx(ctx, l.db, sql.LevelReadCommitted, func(tx *pg.Tx) error { return Append(ctx, tx, events...) })
-	}
-	if err != nil {
-		return fmt.Errorf("auditpg: record: %w", err)
-	}
-	return nil
-}
-
 // saltSize is the length of each event's salt. With it gone, the body cannot be guessed from the leaf hash.
 const saltSize = 32
 
@@ -103,6 +74,18 @@ type row struct {
 type touch struct {
 	record hie.SourcePatientID
 	event  string
+}
+
+func rowsOf(events []audit.Event) ([]row, error) {
+	out := make([]row, len(events))
+	for i, e := range events {
+		r, err := rowOf(e)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = r
+	}
+	return out, nil
 }
 
 func rowOf(e audit.Event) (row, error) {

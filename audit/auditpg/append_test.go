@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -76,5 +77,75 @@ func TestAnEventWhoseTimeWasChangedIsRefused(t *testing.T) {
 	e.Time = e.Time.Add(-time.Hour)
 	if err := New(pgtest.DB(t)).Record(context.Background(), e); err == nil {
 		t.Errorf("an event whose id and time disagree was recorded")
+	}
+}
+
+func TestCallersThatShareATransactionEachLearnTheirOwnFate(t *testing.T) {
+	ctx, db := context.Background(), pgtest.DB(t)
+	log := New(db)
+	var wg sync.WaitGroup
+	var acknowledged sync.Map
+	for g := range 40 {
+		wg.Go(func() {
+			for i := range 10 {
+				n := 1 + (g+i)%3
+				events := make([]audit.Event, n)
+				for j := range events {
+					events[j] = audit.NewEvent(audit.Disclosed, hie.Actor{Organization: "org-1"}, time.Now()).About(hie.SourcePatientID(g + 1))
+				}
+				bad := (g+i)%7 == 0
+				if bad {
+					events[n-1].Time = events[n-1].Time.Add(time.Hour)
+				}
+				err := log.Record(ctx, events...)
+				if bad != (err != nil) {
+					t.Errorf("bad %v, error %v", bad, err)
+				}
+				for _, e := range events {
+					acknowledged.Store(e.ID, err == nil)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	stored, err := pg.Collect(ctx, db, scanText, `select id from audit.event`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := 0
+	acknowledged.Range(func(_, ok any) bool {
+		if ok.(bool) {
+			want++
+		}
+		return true
+	})
+	if len(stored) != want {
+		t.Errorf("%d events are stored, %d were acknowledged", len(stored), want)
+	}
+	for _, id := range stored {
+		if ok, _ := acknowledged.Load(id); ok != true {
+			t.Errorf("event %s is stored and was not acknowledged", id)
+		}
+	}
+	if len(log.waiting) != 0 || log.writers != 0 {
+		t.Errorf("%d wait and %d write after all is done", len(log.waiting), log.writers)
+	}
+}
+
+func TestAFailedTransactionIsReportedToAllWhoSharedIt(t *testing.T) {
+	db := pgtest.DB(t)
+	log := New(db)
+	_ = db.Close()
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if err := log.Record(context.Background(), audit.NewEvent(audit.Refused, hie.Actor{}, time.Now())); err == nil {
+				t.Error("a record that was not made was acknowledged")
+			}
+		})
+	}
+	wg.Wait()
+	if len(log.waiting) != 0 || log.writers != 0 {
+		t.Errorf("%d wait and %d write after all is done", len(log.waiting), log.writers)
 	}
 }
