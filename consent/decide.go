@@ -100,10 +100,10 @@ type query struct {
 	level confidentiality
 	times interval
 
-	emergency bool // a valid claim is at hand
-	duties    dutySet
-	clauses   []string // instrument kinds whose emergency clause was used; nil nearly always
-	trace     *Trace
+	emergency   bool // a valid claim is at hand
+	part2Clause bool // the emergency clause of a rule that requires a Part 2 consent was used
+	duties      dutySet
+	trace       *Trace
 
 	// What changes from answer to answer.
 	atom        atom
@@ -116,8 +116,8 @@ type query struct {
 //
 // Source: spec consent 2.5; README.md in this package, "The order of rules".
 func (d *Decider) Decide(req Request, doc Document, now time.Time) Decision {
-	var q query
-	return d.decide(&q, &req, &doc, now)
+	q := query{req: &req, doc: &doc} // set here, where q is local, so that nothing moves to the heap
+	return d.sum(&q, now, &summary{})
 }
 
 // DecideKind answers for a kind of document: doc without what belongs to single documents (ID, Authors, Start,
@@ -126,17 +126,12 @@ func (d *Decider) Decide(req Request, doc Document, now time.Time) Decision {
 //
 // Source: DESIGN idea 4 (decide, then read).
 func (d *Decider) DecideKind(req Request, doc Document, now time.Time) (_ Decision, perRow bool) {
-	var q query
+	q := query{req: &req, doc: &doc}
 	doc.ID, doc.Authors, doc.Encounter, doc.Replaces = "", nil, "", nil
 	doc.Start, doc.End = time.Time{}, time.Time{}
 	sum := summary{}
-	out := d.sum(&q, &req, &doc, now, &sum)
+	out := d.sum(&q, now, &sum)
 	return out, sum.row && !sum.settled
-}
-
-func (d *Decider) decide(q *query, req *Request, doc *Document, now time.Time) Decision {
-	var sum summary
-	return d.sum(q, req, doc, now, &sum)
 }
 
 // summary tells what the answers of one decision have in common.
@@ -146,9 +141,10 @@ type summary struct {
 }
 
 // sum gives the answer for every atom and purpose and sums them up.
-func (d *Decider) sum(q *query, req *Request, doc *Document, now time.Time, sum *summary) Decision {
+func (d *Decider) sum(q *query, now time.Time, sum *summary) Decision {
 	out := Decision{}
-	if r := d.gate(q, req, doc, now); r != ReasonNone {
+	req, doc := q.req, q.doc
+	if r := d.gate(q, now); r != ReasonNone {
 		return refuseAll(doc, r)
 	}
 	holds, refuse := d.emergencyHolds(q, now)
@@ -186,9 +182,9 @@ func (d *Decider) sum(q *query, req *Request, doc *Document, now time.Time, sum 
 // gate refuses what cannot be decided at all, and otherwise fills q.
 //
 // Source: spec consent 2.5, L0; spec consent-cases, reasons INPUT and LABEL_STALE.
-func (d *Decider) gate(q *query, req *Request, doc *Document, now time.Time) Reason {
-	e := d.env
-	q.env, q.req, q.doc, q.home, q.now = e, req, doc, d.subject.Home, micros(now.UnixMicro())
+func (d *Decider) gate(q *query, now time.Time) Reason {
+	e, req, doc := d.env, q.req, q.doc
+	q.env, q.home, q.now = e, d.subject.Home, micros(now.UnixMicro())
 	q.org, q.site, q.rec = e.orgs[req.Organization], e.sites[doc.Site], d.record(doc.Record)
 	if d.fault || now.IsZero() || len(req.Purposes) == 0 || q.org == nil || q.site == nil || q.rec == nil {
 		return ReasonInput
@@ -284,7 +280,9 @@ func (d *Decider) answer(q *query, ph *phase) Reason {
 		if !q.emergency || absolute || q.shielded() {
 			return r
 		}
-		q.step(Step{Layer: LayerEmergency, Rule: "break-glass", Effect: "permits", Decides: true, Note: "replaces " + r.String()})
+		if q.trace != nil {
+			q.step(Step{Layer: LayerEmergency, Rule: "break-glass", Effect: "permits", Decides: true, Note: "replaces " + r.String()})
+		}
 		return ReasonEmergency
 	}
 	if law.replaced {
@@ -341,7 +339,7 @@ func (d *Decider) oblige(q *query, out *Decision, mandated bool) {
 		duties.addOwn(dutyNotifyPatient)
 		duties.addOwn(dutyNotifySite)
 	}
-	if slices.Contains(q.clauses, "part2-consent") {
+	if q.part2Clause {
 		duties.addOwn(dutyPart2Record)
 	}
 	if !duties.honoured(d.env, q.req.Abilities) {

@@ -111,7 +111,7 @@ type site struct {
 	Site
 	org   *org // nil when the organisation is not listed
 	zone  *time.Location
-	rules []*rule // those not excluded by what is known of the site
+	rules []siteRule // those not excluded by what is known of the site
 	rows  []defaultRow
 }
 
@@ -150,8 +150,8 @@ func NewEnv(s Setup) (*Env, error) {
 			}
 		}
 		for i := range rules {
-			if rules[i].staticMatch(st) != no {
-				st.rules = append(st.rules, &rules[i])
+			if m := rules[i].ofSite(st); m != no {
+				st.rules = append(st.rules, siteRule{&rules[i], m})
 			}
 		}
 		e.sites[in.ID] = st

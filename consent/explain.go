@@ -2,6 +2,7 @@ package consent
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/concord-hie/concord/hie"
@@ -59,8 +60,8 @@ type Answer struct {
 // Source: spec consent 2.12 and 2.17 (every refused atom names its deciding rule, every permit its ground).
 func (d *Decider) Explain(req Request, doc Document, now time.Time) Trace {
 	t := Trace{}
-	q := query{trace: &t}
-	t.Decision = d.decide(&q, &req, &doc, now)
+	q := query{req: &req, doc: &doc, trace: &t}
+	t.Decision = d.sum(&q, now, &summary{})
 	t.Directives = d.standings(micros(now.UnixMicro()))
 	switch t.Decision.Reason {
 	case ReasonInput, ReasonLabelStale, ReasonEmergencyInvalid:
@@ -77,14 +78,23 @@ func (q *query) step(s Step) {
 	if q.trace == nil {
 		return
 	}
-	s.Atom, s.Purpose = q.atom.String(), q.purpose.code
+	s.Atom, s.Purpose = strings.Clone(q.atom.String()), q.purpose.code // cloned, or the whole query would move to the heap
 	q.trace.Steps = append(q.trace.Steps, s)
 }
 
-func (q *query) ruleStep(r *rule, effect string) {
-	if q.trace != nil {
-		q.step(Step{Layer: r.Layer, Rule: r.ID, Effect: effect, Source: r.Source})
+// ruleStep records that a rule spoke, and what came of it.
+func (q *query) ruleStep(r *rule, outcome string) {
+	if q.trace == nil {
+		return
 	}
+	effect := string(r.Effect)
+	if r.Effect == Require {
+		effect += " " + r.Kind
+	}
+	if outcome != "" {
+		effect += ", " + outcome
+	}
+	q.step(Step{Layer: r.Layer, Rule: r.ID, Effect: effect, Source: r.Source})
 }
 
 // decided marks the first rule step of the answer under way that gave reason r.

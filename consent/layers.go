@@ -19,8 +19,9 @@ type ruled struct {
 func (d *Decider) evaluate(q *query, ph *phase) ruled {
 	out := ruled{}
 	worst := reasons
-	for _, r := range q.site.rules {
-		m := r.match(q)
+	for i := range q.site.rules {
+		m := q.site.rules[i].match(q)
+		r := q.site.rules[i].rule
 		if m == no || r.Presume && m != yes {
 			continue
 		}
@@ -31,33 +32,31 @@ func (d *Decider) evaluate(q *query, ph *phase) ruled {
 		case Forbid:
 			if q.emergency && r.Overridable && r.Layer != LayerLaw {
 				out.replaced = true
-				q.ruleStep(r, "FORBID, replaced by the emergency")
+				q.ruleStep(r, "replaced by the emergency")
 				continue
 			}
-			q.ruleStep(r, "FORBID")
+			q.ruleStep(r, "")
 			worst = min(worst, forbids(r.Layer))
 		case Require:
 			if slices.Contains(q.req.Instruments, r.Kind) || d.instrumentOnFile(q, ph, r.Kind) {
-				q.ruleStep(r, "REQUIRE "+r.Kind+", met")
+				q.ruleStep(r, "met")
 				continue
 			}
 			if q.emergency && (r.Layer == LayerLaw && r.EmergencyClause || r.Layer != LayerLaw && r.Overridable) {
 				out.replaced = true
-				if r.Layer == LayerLaw {
-					q.clauses = append(q.clauses, r.Kind)
-				}
-				q.ruleStep(r, "REQUIRE "+r.Kind+", replaced by the emergency")
+				q.part2Clause = q.part2Clause || r.Layer == LayerLaw && r.Kind == InstrumentPart2
+				q.ruleStep(r, "replaced by the emergency")
 				continue
 			}
-			q.ruleStep(r, "REQUIRE "+r.Kind+", not met")
+			q.ruleStep(r, "not met")
 			worst = min(worst, forbids(r.Layer)+1)
 		case Mandate:
 			if m == yes && r.Layer == LayerLaw {
 				out.mandate = true
-				q.ruleStep(r, "MANDATE")
+				q.ruleStep(r, "")
 			}
 		case Neutral:
-			q.ruleStep(r, "NEUTRAL")
+			q.ruleStep(r, "")
 		}
 	}
 	if worst != reasons {

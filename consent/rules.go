@@ -130,8 +130,14 @@ func (e *Env) readRules(in []Rule) ([]rule, error) {
 	return out, nil
 }
 
-// staticMatch matches the part of the scope that depends on the site alone.
-func (r *rule) staticMatch(s *site) tri {
+// A siteRule is a rule with how the part of its scope that depends on the site alone matches, which is not no.
+type siteRule struct {
+	*rule
+	here tri
+}
+
+// ofSite matches the part of the scope that depends on the site alone.
+func (r *rule) ofSite(s *site) tri {
 	m := yes
 	if len(r.Scope.Sites) > 0 {
 		m = min(m, known(slices.Contains(r.Scope.Sites, s.ID)))
@@ -153,11 +159,11 @@ func (r *rule) staticMatch(s *site) tri {
 // match says whether the rule speaks of q's atom and purpose.
 //
 // Source: spec consent-cases 25.
-func (r *rule) match(q *query) tri {
+func (r *siteRule) match(q *query) tri {
 	if q.now < r.from || q.now >= r.to {
 		return no
 	}
-	m := r.staticMatch(q.site)
+	m := r.here
 	switch r.Scope.Requester {
 	case PatientOnly:
 		m = min(m, known(q.req.OwnRecord))
@@ -178,7 +184,9 @@ func (r *rule) match(q *query) tri {
 				break
 			}
 		}
-		m = min(m, covered)
+		if m = min(m, covered); m == no {
+			return no
+		}
 	}
 	if r.orgs != nil || r.oddOrg {
 		under := unknown

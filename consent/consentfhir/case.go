@@ -1,6 +1,7 @@
 package consentfhir
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/concord-hie/concord/consent"
@@ -188,6 +189,7 @@ func ReadCase(line []byte) (Case, error) {
 		if err != nil {
 			return Case{ID: w.ID}, err
 		}
+		d.ID = "consents[" + strconv.Itoa(i) + "]"
 		c.Consents = append(c.Consents, d)
 	}
 	return c, nil

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/concord-hie/concord/audit/auditpg"
+	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/consent/consentfhir"
+	"github.com/concord-hie/concord/consent/consentpg"
+	"github.com/concord-hie/concord/directory/directorypg"
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/mpi"
+	"github.com/concord-hie/concord/mpi/mpipg"
+)
+
+// consentCmd groups what proves and explains decisions.
+type consentCmd struct {
+	Decide  consentDecideCmd  `cmd:"" help:"Decide cases, one JSON a line; reads no database, clock or network."`
+	Explain consentExplainCmd `cmd:"" help:"Say in order which rules spoke about a document, and which one decided."`
+}
+
+// consentDecideCmd answers cases.
+type consentDecideCmd struct {
+	Cases string `arg:"" help:"NDJSON file of cases; - for standard input." placeholder:"CASES.ndjson"`
+}
+
+// Run writes one decision a line, in the order of the cases.
+func (d *consentDecideCmd) Run(s *streams) error {
+	in := io.Reader(os.Stdin)
+	if d.Cases != "-" {
+		f, err := os.Open(d.Cases)
+		if err != nil {
+			return fmt.Errorf("%s cannot be read", d.Cases)
+		}
+		defer func() { _ = f.Close() }()
+		in = f
+	}
+	return consentfhir.DecideStream(in, s.out)
+}
+
+// consentExplainCmd explains one decision: of a case, or of a stored patient and a request that is only supposed.
+type consentExplainCmd struct {
+	Case string `help:"Explain the first case of this file instead of a stored patient; - for standard input." placeholder:"FILE" xor:"what" required:""`
+	// PatientRecord is the number of a source patient, as concord match prints it.
+	PatientRecord int64     `help:"Record (source patient) the document hangs on." placeholder:"RECORD" xor:"what" required:""`
+	At            time.Time `help:"As things stood then (RFC 3339): directives and grants on file at that instant, under the directory, policies and links of now; default now." placeholder:"INSTANT"`
+
+	Organization    string   `help:"Organisation that asks." placeholder:"ID"`
+	User            string   `help:"Person who asks, as the organisation names them; claimed emergencies are a person's." placeholder:"ID"`
+	Practitioner    string   `help:"Practitioner who asks, as directives name them." placeholder:"ID"`
+	Role            []string `help:"Role the person acts in; may be repeated. None means not known." placeholder:"CODE"`
+	Purpose         []string `help:"Purpose of use; may be repeated." placeholder:"CODE"`
+	Document        string   `help:"Document id, for directives about single documents." placeholder:"ID"`
+	Class           string   `help:"Document class." placeholder:"CODE"`
+	Type            string   `help:"Document type." placeholder:"CODE"`
+	Confidentiality string   `help:"U, L, M, N, R or V." placeholder:"CODE"`
+	Sensitivity     []string `help:"Sensitivity label; may be repeated." placeholder:"CODE"`
+	Labelled        bool     `help:"The labels given are all there are."`
+	Start           string   `help:"Start of the service documented (FHIR date)." placeholder:"DATE"`
+	End             string   `help:"End of it." placeholder:"DATE"`
+	Author          []string `help:"Author reference; may be repeated." placeholder:"Practitioner/ID"`
+	Encounter       string   `help:"Encounter id." placeholder:"ID"`
+
+	Output string `enum:"table,json" default:"table" help:"table or json."`
+}
+
+// Run prints the decision and everything that spoke.
+func (e *consentExplainCmd) Run(ctx context.Context, g *Globals, s *streams) error {
+	trace, err := e.trace(ctx, g)
+	if err != nil {
+		return err
+	}
+	if e.Output == "json" {
+		return json.NewEncoder(s.out).Encode(traceRows(trace))
+	}
+	return printTrace(s.out, trace)
+}
+
+func (e *consentExplainCmd) trace(ctx context.Context, g *Globals) (consent.Trace, error) {
+	if e.Case != "" {
+		return e.caseTrace()
+	}
+	db, err := g.open(ctx)
+	if err != nil {
+		return consent.Trace{}, err
+	}
+	defer func() { _ = db.Close() }()
+	network, err := directorypg.New(db, auditpg.Append, hie.Now).Load(ctx)
+	if err != nil {
+		return consent.Trace{}, err
+	}
+	env, err := consent.FromNetwork(network, consent.Options{})
+	if err != nil {
+		return consent.Trace{}, err
+	}
+	ids := hie.NewIDs(nil)
+	person, err := mpi.New(mpipg.New(db, auditpg.Append), ids, auditpg.New(db), mpi.Options{}).PersonOf(ctx, hie.SourcePatientID(e.PatientRecord))
+	if err != nil {
+		return consent.Trace{}, err
+	}
+	at := e.At
+	if at.IsZero() {
+		at = hie.Now()
+	}
+	directives, grants, err := consentpg.New(db, ids, auditpg.Append, hie.Now).LoadAt(ctx, person.Records(), at)
+	if err != nil {
+		return consent.Trace{}, err
+	}
+	subject := consent.Subject{Grants: grants}
+	for _, m := range person.Members {
+		subject.Records = append(subject.Records, consent.Record{ID: m.Record.String(), Site: m.Site, Link: m.Link})
+	}
+	member, _ := person.Member(hie.SourcePatientID(e.PatientRecord)) // PersonOf found it by this record
+	req, doc := e.supposed(env, member)
+	return consent.Compile(env, subject, directives).Explain(req, doc, at), nil
+}
+
+// supposed is the request and the document the flags describe.
+func (e *consentExplainCmd) supposed(env *consent.Env, m mpi.Member) (consent.Request, consent.Document) {
+	req := consent.Request{Organization: hie.OrgID(e.Organization), User: e.User, Practitioner: e.Practitioner, Roles: e.Role, Abilities: env.Abilities()}
+	for _, p := range e.Purpose {
+		req.Purposes = append(req.Purposes, hie.Purpose(p))
+	}
+	doc := consent.Document{ID: e.Document, Record: m.Record.String(), Site: m.Site, Class: e.Class, Type: e.Type,
+		Confidentiality: e.Confidentiality, Sensitivity: e.Sensitivity, Authors: e.Author, Encounter: e.Encounter}
+	if e.Labelled {
+		doc.LabelState = consent.Labelled
+	}
+	doc.Start, doc.End = env.DocumentTimes(m.Site, e.Start, e.End)
+	return req, doc
+}
+
+func (e *consentExplainCmd) caseTrace() (consent.Trace, error) {
+	raw, err := io.ReadAll(os.Stdin)
+	if e.Case != "-" {
+		raw, err = os.ReadFile(e.Case)
+	}
+	if err != nil {
+		return consent.Trace{}, fmt.Errorf("%s cannot be read", e.Case)
+	}
+	c, err := consentfhir.ReadCase(raw)
+	if err != nil {
+		first, _, _ := bytes.Cut(raw, []byte("\n"))
+		if c, err = consentfhir.ReadCase(first); err != nil {
+			return consent.Trace{}, fmt.Errorf("%s: %w", e.Case, err)
+		}
+	}
+	return c.Explain(new(consentfhir.Zones)), nil
+}
+
+// explained is a trace as --output json prints it.
+type explained struct {
+	Release     bool              `json:"release"`
+	Reason      string            `json:"reason"`
+	Layer       string            `json:"layer"`
+	Atoms       map[string]string `json:"atoms"`
+	Obligations []string          `json:"obligations"`
+	Directives  []explainedPart   `json:"directives"`
+	Steps       []explainedStep   `json:"steps"`
+}
+
+type explainedPart struct {
+	Directive string   `json:"directive"`
+	Version   int64    `json:"version"`
+	State     string   `json:"state"`
+	Why       []string `json:"why,omitempty"`
+}
+
+type explainedStep struct {
+	Atom    string `json:"atom"`
+	Purpose string `json:"purpose,omitempty"`
+	Layer   string `json:"layer"`
+	Rule    string `json:"rule"`
+	Node    string `json:"node,omitempty"`
+	Effect  string `json:"effect"`
+	Decides bool   `json:"decides"`
+	Note    string `json:"note,omitempty"`
+	Source  string `json:"source,omitempty"`
+}
+
+func traceRows(t consent.Trace) explained {
+	out := explained{Release: t.Decision.Release, Reason: t.Decision.Reason.String(), Layer: string(t.Decision.Layer), Atoms: map[string]string{},
+		Obligations: t.Decision.Obligations, Directives: []explainedPart{}, Steps: []explainedStep{}}
+	t.Decision.Atoms.Each(func(label string, permit bool) { out.Atoms[label] = word(permit) })
+	for _, d := range t.Directives {
+		out.Directives = append(out.Directives, explainedPart{d.ID, d.Version, d.State, d.Why})
+	}
+	for _, st := range t.Steps {
+		out.Steps = append(out.Steps, explainedStep{st.Atom, string(st.Purpose), string(st.Layer), st.Rule, st.Node, st.Effect, st.Decides, st.Note, st.Source})
+	}
+	return out
+}
+
+func word(permit bool) string {
+	if permit {
+		return "permit"
+	}
+	return "deny"
+}
+
+// printTrace prints the decision, the part each directive plays, and what spoke, in the order of the rules.
+func printTrace(out io.Writer, t consent.Trace) error {
+	x := traceRows(t)
+	verdict := "refused"
+	if x.Release {
+		verdict = "released"
+	}
+	fmt.Fprintf(out, "%s: %s (%s)\n", verdict, x.Reason, x.Layer)
+	if len(x.Obligations) > 0 {
+		fmt.Fprintf(out, "obligations: %s\n", strings.Join(x.Obligations, " "))
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if len(x.Directives) > 0 {
+		fmt.Fprintln(w, "\nDIRECTIVE\tVERSION\tSTATE\tWHY")
+		for _, d := range x.Directives {
+			fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", d.Directive, d.Version, d.State, strings.Join(d.Why, "; "))
+		}
+	}
+	fmt.Fprintln(w, "\nATOM\tPURPOSE\tLAYER\tRULE\tNODE\tEFFECT\tDECIDES\tNOTE")
+	for _, st := range x.Steps {
+		decides := ""
+		if st.Decides {
+			decides = "yes"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", st.Atom, st.Purpose, st.Layer, st.Rule, st.Node, st.Effect, decides, st.Note)
+	}
+	return w.Flush()
+}
