@@ -520,12 +520,12 @@ func TestVisibleFollowsConsent(t *testing.T) {
 		}
 		return ok
 	}
-	if !see() {
-		t.Error("hidden by default")
+	if !see() || len(w.recorded(audit.Disclosed)) != 1 {
+		t.Error("hidden by default, or shown unrecorded")
 	}
 	w.say(denyAll(mariaHospital))
-	if see() {
-		t.Error("visible after no")
+	if see() || len(w.recorded(audit.Disclosed)) != 1 || len(w.recorded(audit.Refused)) != 1 {
+		t.Error("visible after no, or refused unrecorded")
 	}
 }
 

@@ -66,20 +66,3 @@ func (x *Exchange) nameable(ctx context.Context, m *matter, member mpi.Member, h
 	page, err := x.Holdings.Find(ctx, locator.Filter{}, []locator.Plan{singly}, locator.Cursor{}, 1)
 	return len(page.Pointers) > 0, err
 }
-
-// Visible reports whether actor may see p, a document of its record, now. It records nothing: a caller that shows
-// something of p records that. An error means that it could not be told, and then nothing may be shown.
-func (x *Exchange) Visible(ctx context.Context, actor hie.Actor, p locator.Pointer) (bool, error) {
-	person, err := x.person(ctx, actor, hie.Identifier{}, p.Record)
-	if absent(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("federation: visible: %w", err)
-	}
-	m, err := x.open(ctx, actor, person)
-	if err != nil {
-		return false, fmt.Errorf("federation: visible: %w", err)
-	}
-	return m.document(p).release, nil
-}

@@ -88,9 +88,7 @@ func (x *Exchange) retrieve(ctx context.Context, actor hie.Actor, handle Handle)
 		}
 		return nil, d.undelivered(ctx, &SiteError{Fate: Failed, Reason: err.Error()})
 	}
-	e := Entry{Pointer: d.pointer, Live: d.live, ruling: d.ruling()}
-	e.ruling.ground = d.m.grounds(documents(d.m.whole(d.pointer), d.pointer.Kind))
-	events := append([]audit.Event{x.asked(actor, d.pointer.Site, d.pointer.Record, "retrieve", nil, 1)}, x.disclosed(d.m, []Entry{e}, "retrieve")...)
+	events := append([]audit.Event{x.asked(actor, d.pointer.Site, d.pointer.Record, "retrieve", nil, 1)}, x.disclosed(d.m, []Entry{d.entry()}, "retrieve")...)
 	if err := x.commit(ctx, d.m, events); err != nil {
 		_ = body.Close()
 		return nil, err
@@ -129,6 +127,14 @@ func (x *Exchange) permitted(ctx context.Context, actor hie.Actor, handle Handle
 
 func (d *Document) ruling() ruling { return d.m.document(d.pointer) }
 
+// entry is the document as an entry, with the ground it is shown on.
+func (d *Document) entry() Entry {
+	e := Entry{Pointer: d.pointer, Live: d.live, ruling: d.ruling()}
+	e.Obligations = e.ruling.obligations
+	e.ruling.ground = d.m.grounds(documents(d.m.whole(d.pointer), d.pointer.Kind))
+	return e
+}
+
 // pointer reads what handle names.
 func (x *Exchange) pointer(ctx context.Context, handle Handle) (locator.Pointer, error) {
 	if !handle.Live {
@@ -150,7 +156,7 @@ func (x *Exchange) refused(ctx context.Context, actor hie.Actor, m *matter, hand
 	e := audit.NewEvent(audit.Refused, actor, x.Now())
 	e.Action, e.Outcome = "R", audit.Refusal
 	e.Reasons, e.Ground, e.Emergency = r.reasons, r.ground, r.emergency
-	e.Detail = map[string]string{"interaction": "retrieve"}
+	e.Detail = map[string]string{"interaction": "read"}
 	if m != nil {
 		e = e.About(handle.Record)
 		e.Withheld = 1

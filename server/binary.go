@@ -23,6 +23,7 @@ type Exchange interface {
 	Find(ctx context.Context, actor hie.Actor, q federation.Query) (federation.Found, error)
 	Presence(ctx context.Context, actor hie.Actor, q federation.Query) ([]federation.Whereabouts, error)
 	Retrieve(ctx context.Context, actor hie.Actor, handle federation.Handle) (*federation.Document, error)
+	Show(ctx context.Context, actor hie.Actor, handle federation.Handle) (federation.Entry, error)
 }
 
 // The kinds of sealed ids of retrieve handles.

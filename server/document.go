@@ -265,7 +265,7 @@ func (s *Server) deleteDocument(c *gin.Context) {
 func (s *Server) readDocument(c *gin.Context) {
 	ref, ok := s.documentRef(c.Param("id"))
 	if !ok {
-		s.fail(c, hie.ErrNotFound)
+		s.readLive(c)
 		return
 	}
 	p, err := s.deps.Documents.Read(c.Request.Context(), ref.Record, ref.ID)

@@ -101,7 +101,7 @@ func (s *Server) whose(q *federation.Query, search locatorfhir.Search) error {
 }
 
 // documentKinds are the kinds of sealed ids a DocumentReference can have: of the index, and of what a live site told.
-var documentKinds = []string{"document", kindLive}
+var documentKinds = []string{kindDocument, kindLive}
 
 func (s *Server) anyDocument(id string) (locator.Ref, bool) {
 	for _, kind := range documentKinds {
@@ -140,8 +140,23 @@ func (s *Server) documentEntry(e federation.Entry) fhir.BundleEntry {
 	return out
 }
 
+// readLive answers GET /fhir/DocumentReference/{id} for what a live site told of, while it is kept.
+func (s *Server) readLive(c *gin.Context) {
+	record, doc, err := s.deps.Sealer.OpenID(kindLive, c.Param("id"))
+	if err != nil {
+		s.fail(c, hie.ErrNotFound)
+		return
+	}
+	e, err := s.deps.Exchange.Show(c.Request.Context(), caller(c), federation.Handle{Ref: locator.Ref{Record: hie.SourcePatientID(record), ID: hie.PointerID(doc)}, Live: true})
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.send(c, http.StatusOK, []byte(s.documentEntry(e).Resource))
+}
+
 func (s *Server) shownDocument(ref locator.Ref, live bool) string {
-	kind := documentKinds[0]
+	kind := kindDocument
 	if live {
 		kind = kindLive
 	}

@@ -3,6 +3,7 @@
 package federationpg
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -41,7 +42,8 @@ func (h *Handles) Keep(ctx context.Context, docs []locator.Pointer, asked, expir
 	return nil
 }
 
-// each returns docs with each handle once: one statement must not touch a row twice.
+// each returns docs with each handle once, since one statement must not touch a row twice, and in one order for all
+// callers, so that none waits for another in a circle.
 func each(docs []locator.Pointer) []locator.Pointer {
 	seen := make(map[locator.Ref]bool, len(docs))
 	out := make([]locator.Pointer, 0, len(docs))
@@ -51,6 +53,9 @@ func each(docs []locator.Pointer) []locator.Pointer {
 			out = append(out, d)
 		}
 	}
+	slices.SortFunc(out, func(a, b locator.Pointer) int {
+		return cmp.Or(cmp.Compare(a.Record, b.Record), cmp.Compare(a.ID, b.ID))
+	})
 	return out
 }
 
