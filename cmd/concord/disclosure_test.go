@@ -198,7 +198,7 @@ func TestAMergeTouchesLinksAndNothingElse(t *testing.T) {
 		}
 		ids[i] = id
 	}
-	linked := x.must(http.StatusOK, "settling-desk", steward, http.MethodPost, "/admin/v1/match/verdicts",
+	linked := x.must(http.StatusOK, "steward-desk", settling, http.MethodPost, "/admin/v1/match/verdicts",
 		map[string]any{"records": ids, "verdict": "same", "reason": "one person, says the desk"})
 	if seen() == answerBefore {
 		t.Error("the link changed nothing that can be seen, so the test shows nothing")
@@ -210,7 +210,7 @@ func TestAMergeTouchesLinksAndNothingElse(t *testing.T) {
 	if err := json.Unmarshal(linked.body, &change); err != nil || change.Change == "" {
 		t.Fatalf("the verdict names no change: %s", linked.body)
 	}
-	x.must(http.StatusOK, "steward-desk", steward, http.MethodPost, "/admin/v1/match/changes/"+change.Change+"/undo", map[string]any{"reason": "two people after all"})
+	x.must(http.StatusOK, "steward-desk", settling, http.MethodPost, "/admin/v1/match/changes/"+change.Change+"/undo", map[string]any{"reason": "two people after all"})
 	if got := x.rows("locator"); got != locatorBefore {
 		t.Error("undoing the link wrote rows of the locator")
 	}
