@@ -18,7 +18,7 @@ var canaries = []string{"Zyxwhistle", "Qorvanthia", "xq7canary", "Glimmerfjord",
 // TestPersonalDataStaysOutOfLogsErrorsMetricsAndURLs runs whole stories, good and bad, of a person whose every
 // field is a canary.
 func TestPersonalDataStaysOutOfLogsErrorsMetricsAndURLs(t *testing.T) {
-	x := newExchange(t, 2)
+	x := newExchange(t, 1)
 	site, _ := x.region.Site("harbor-main")
 	other, _ := x.region.Site("riverside-clinic")
 	patient := func(s sim.Site, local string) []byte {
@@ -53,7 +53,7 @@ func TestPersonalDataStaysOutOfLogsErrorsMetricsAndURLs(t *testing.T) {
 	do("harbor-main-feed", asFeed, http.MethodPut, "/fhir/Patient?identifier="+url.QueryEscape(hospitalID), []byte(`{"resourceType":"Patient","Zyxwhistle":1,"Zyxwhistle":2}`))
 	do("harbor-main-feed", asFeed, http.MethodPost, "/fhir/DocumentReference", pointerPost(x, "xq7canary-none", "urn:canary:2"))
 	do("riverside-clinic-emr", treating, http.MethodGet, "/fhir/DocumentReference?patient.identifier="+url.QueryEscape(practiceID)+"&date=Zyxwhistle", nil)
-	do("riverside-clinic-emr", treating, http.MethodGet, "/fhir/DocumentReference?patient.identifier="+url.QueryEscape(practiceID)+"&Zyxwhistle=Qorvanthia", nil)
+	do("riverside-clinic-emr", treating, http.MethodGet, "/fhir/DocumentReference?patient.identifier="+url.QueryEscape(practiceID)+"&favourite=Qorvanthia", nil)
 	do("riverside-clinic-emr", treating, http.MethodGet, "/fhir/Patient?family=Zyxwhistle&birthdate=Qorvanthia", nil)
 	do("riverside-clinic-emr", treating, http.MethodGet, "/fhir/Patient/xq7canary-1", nil)
 	do("riverside-clinic-emr", treating, http.MethodGet, "/fhir/Zyxwhistle/xq7canary", nil)

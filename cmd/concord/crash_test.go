@@ -141,7 +141,7 @@ func (x *exchangeUnderTest) consistent() {
 		"candidate keys without registration":     `select count(*) from mpi.candidate_key k where not exists (select from mpi.source_patient s where s.sp_id = k.sp_id)`,
 		"registrations without an audit event":    `select case when (select count(*) from audit.event) >= (select count(*) from mpi.source_patient) then 0 else 1 end`,
 		"documents without an audit event":        `select case when (select count(*) from audit.event) >= (select count(*) from locator.pointer) then 0 else 1 end`,
-		"events neither sequenced nor in waiting": `select count(*) from audit.event e where not exists (select from audit.leaf l where l.event_id = e.event_id) and not exists (select from audit.pending p where p.event_id = e.event_id)`,
+		"events neither sequenced nor in waiting": `select count(*) from audit.event e where not exists (select from audit.leaf l where l.event_id = e.id) and not exists (select from audit.pending p where p.event_id = e.id)`,
 	} {
 		var n int64
 		if err := x.db.QueryRow(x.ctx, query).Scan(&n); err != nil {

@@ -2,7 +2,10 @@ package fhir
 
 import (
 	"errors"
+	"reflect"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/concord-hie/concord/hie"
 	"github.com/go-json-experiment/json"
@@ -90,7 +93,7 @@ func asInvalid(data []byte, err error) error {
 }
 
 // expression turns a JSON pointer into FHIRPath: /content/0/format -> DocumentReference.content[0].format.
-// A step that is not a plain name (it may be anything a sender wrote) ends the path.
+// A step that is no element this package knows (it may be anything a sender wrote) ends the path.
 func expression(data []byte, p jsontext.Pointer) string {
 	var b strings.Builder
 	b.WriteString(rootType(data))
@@ -98,7 +101,7 @@ func expression(data []byte, p jsontext.Pointer) string {
 		switch {
 		case token != "" && strings.Trim(token, "0123456789") == "":
 			b.WriteString("[" + token + "]")
-		case plainName(token):
+		case elements()[token]:
 			if b.Len() > 0 {
 				b.WriteByte('.')
 			}
@@ -128,21 +131,38 @@ func rootType(data []byte) string {
 			}
 			continue
 		}
-		if t, err := d.ReadToken(); err == nil && t.Kind() == '"' && plainName(t.String()) {
+		if t, err := d.ReadToken(); err == nil && t.Kind() == '"' && slices.Contains(resourceTypes, t.String()) {
 			return t.String()
 		}
 		return ""
 	}
 }
 
-func plainName(s string) bool {
-	if s == "" || len(s) > 40 {
-		return false
-	}
-	for _, r := range s {
-		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '_' {
-			return false
+// resourceTypes are the types an error may name; another may be anything a sender wrote.
+var resourceTypes = []string{"AuditEvent", "Binary", "Bundle", "Consent", "DocumentReference", "Endpoint", "List", "OperationOutcome",
+	"Organization", "Parameters", "Patient"}
+
+// elements are the names of all elements this package's structs have: what an error may name.
+var elements = sync.OnceValue(func() map[string]bool {
+	names, seen := map[string]bool{}, map[reflect.Type]bool{}
+	var walk func(t reflect.Type)
+	walk = func(t reflect.Type) {
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct || seen[t] {
+			return
+		}
+		seen[t] = true
+		for f := range t.Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			names[name] = true
+			walk(f.Type)
 		}
 	}
-	return true
-}
+	for _, t := range []reflect.Type{reflect.TypeFor[Bundle](), reflect.TypeFor[Parameters](), reflect.TypeFor[Header](), reflect.TypeFor[Patient](),
+		reflect.TypeFor[DocumentReference](), reflect.TypeFor[List](), reflect.TypeFor[Consent]()} {
+		walk(t)
+	}
+	return names
+})
