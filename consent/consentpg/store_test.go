@@ -1,0 +1,305 @@
+package consentpg
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/concord-hie/concord/audit"
+	"github.com/concord-hie/concord/audit/auditpg"
+	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/internal/epoch"
+	"github.com/concord-hie/concord/internal/pg"
+	"github.com/concord-hie/concord/internal/pgtest"
+)
+
+var clerk = hie.Actor{Organization: "mercy", Client: "mercy-emr", User: "clerk"}
+
+const maria, marias2, paul = hie.SourcePatientID(11), hie.SourcePatientID(12), hie.SourcePatientID(21)
+
+const optOut = `{"resourceType":"Consent","status":"active","scope":{"coding":[{"code":"patient-privacy"}]},"policyRule":{"coding":[{"code":"OPTOUT"}]},"provision":{"type":"deny"}}`
+
+func wish(record hie.SourcePatientID) consent.Version {
+	return consent.Version{Record: record, By: "mercy", Status: "active", Signed: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Verified: true, NetworkWide: true,
+		Content: []byte(optOut)}
+}
+
+func newStore(t *testing.T) (*Store, *pg.DB) {
+	t.Helper()
+	db := pgtest.DB(t)
+	return New(db, hie.NewIDs(nil), auditpg.Append, hie.Now), db
+}
+
+// ok returns what f gives and ends the test on an error.
+func ok[T any](t *testing.T, f func() (T, error)) T {
+	t.Helper()
+	v, err := f()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// file files a first version.
+func file(t *testing.T, s *Store, v consent.Version) consent.Version {
+	t.Helper()
+	return ok(t, func() (consent.Version, error) { return s.File(context.Background(), clerk, v, 0) })
+}
+
+func epochOf(t *testing.T, db *pg.DB, r hie.SourcePatientID) int64 {
+	t.Helper()
+	return ok(t, func() (map[hie.SourcePatientID]int64, error) {
+		return epoch.Read(context.Background(), db, []hie.SourcePatientID{r})
+	})[r]
+}
+
+func events(t *testing.T, db *pg.DB, kind audit.Kind) (n int) {
+	t.Helper()
+	if err := db.QueryRow(context.Background(), `select count(*) from audit.event where kind = $1`, string(kind)).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestWhatIsFiledIsReadBackAndMovesOnlyItsOwnEpoch(t *testing.T) {
+	ctx := context.Background()
+	s, db := newStore(t)
+	v := file(t, s, wish(maria))
+	if v.Number != 1 || v.ID == 0 || v.Filed.IsZero() {
+		t.Fatalf("filed version %d of %d", v.Number, v.ID)
+	}
+	if epochOf(t, db, maria) != 1 || epochOf(t, db, paul) != 0 {
+		t.Error("the epoch of the record did not move, or another's did")
+	}
+	if n := events(t, db, audit.ConsentChanged); n != 1 {
+		t.Errorf("%d events, want 1", n)
+	}
+	ds, grants, err := s.Load(ctx, []hie.SourcePatientID{maria, paul})
+	if err != nil || len(ds) != 1 || len(grants) != 0 {
+		t.Fatalf("loaded %d directives, %d grants, %v", len(ds), len(grants), err)
+	}
+	d := ds[0]
+	if d.Record != "11" || !d.Filed.Equal(v.Filed) || !d.Signed.Equal(v.Signed) || !d.Verified || !d.NetworkWide || d.Status != "active" || d.Provision == nil || d.Provision.Type != "deny" {
+		t.Error("a directive does not come back as it was filed")
+	}
+	if ds, _, err := s.Load(ctx, []hie.SourcePatientID{paul}); err != nil || len(ds) != 0 {
+		t.Error("somebody else's directive was loaded")
+	}
+}
+
+func TestVersionsAreAddedAndNeverChanged(t *testing.T) {
+	ctx := context.Background()
+	s, db := newStore(t)
+	first := file(t, s, wish(maria))
+	second := first
+	second.Status = "inactive"
+	second = ok(t, func() (consent.Version, error) { return s.File(ctx, clerk, second, first.Number) })
+	if second.Number != 2 || !second.Filed.After(first.Filed) || epochOf(t, db, maria) != 2 {
+		t.Errorf("the second version is %d, filed %v after the first", second.Number, second.Filed.Sub(first.Filed))
+	}
+	for _, stale := range []int64{1, 3, 0} {
+		if _, err := s.File(ctx, clerk, second, stale); !errors.Is(err, hie.ErrStale) {
+			t.Errorf("filing against version %d: %v, want stale", stale, err)
+		}
+	}
+	other := second
+	other.Record = paul
+	if _, err := s.File(ctx, clerk, other, 2); !errors.Is(err, hie.ErrNotFound) {
+		t.Errorf("filing under another record: %v, want not found", err)
+	}
+	if epochOf(t, db, paul) != 0 {
+		t.Error("a refused filing moved an epoch")
+	}
+	h := ok(t, func() ([]consent.Version, error) { return s.History(ctx, maria, first.ID) })
+	if len(h) != 2 || h[0].Number != 2 || h[1].Status != "active" || string(h[1].Content) != optOut {
+		t.Errorf("history has %d versions", len(h))
+	}
+	if _, err := s.History(ctx, paul, first.ID); !errors.Is(err, hie.ErrNotFound) {
+		t.Errorf("history under another record: %v, want not found", err)
+	}
+	ds, _, err := s.LoadAt(ctx, []hie.SourcePatientID{maria}, first.Filed)
+	if err != nil || len(ds) != 1 || ds[0].Status != "active" {
+		t.Error("what held at the first filing is not what is loaded for then")
+	}
+}
+
+func TestARevocationIsSeenByWhoeverLooksAfterItWasAcknowledged(t *testing.T) {
+	ctx := context.Background()
+	s, db := newStore(t)
+	v := file(t, s, wish(maria))
+	var acknowledged atomic.Bool
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 40 {
+				after := acknowledged.Load()
+				ds, _, err := s.Load(ctx, []hie.SourcePatientID{maria})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				n, err := epoch.Read(ctx, db, []hie.SourcePatientID{maria})
+				if err != nil || after && (ds[0].Status != "inactive" || n[maria] != 2) {
+					t.Error("after the acknowledgement the old directive or epoch was still read")
+					return
+				}
+			}
+		})
+	}
+	time.Sleep(5 * time.Millisecond)
+	v.Status = "inactive"
+	if _, err := s.File(ctx, clerk, v, 1); err != nil {
+		t.Error(err)
+	}
+	acknowledged.Store(true)
+	wg.Wait()
+}
+
+func TestOfTwoChangesAtOnceOneWins(t *testing.T) {
+	ctx := context.Background()
+	s, db := newStore(t)
+	v := file(t, s, wish(maria))
+	var won, stale atomic.Int32
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			switch _, err := s.File(ctx, clerk, v, 1); {
+			case err == nil:
+				won.Add(1)
+			case errors.Is(err, hie.ErrStale):
+				stale.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 || stale.Load() != 7 || epochOf(t, db, maria) != 2 || events(t, db, audit.ConsentChanged) != 2 {
+		t.Errorf("%d won, %d stale, epoch %d; want 1, 7, 2", won.Load(), stale.Load(), epochOf(t, db, maria))
+	}
+}
+
+func TestAChangeWithoutItsRecordDoesNotHappen(t *testing.T) {
+	ctx := context.Background()
+	db := pgtest.DB(t)
+	broken := errors.New("the trail cannot be written")
+	s := New(db, hie.NewIDs(nil), func(context.Context, pg.Querier, ...audit.Event) error { return broken }, hie.Now)
+	if _, err := s.File(ctx, clerk, wish(maria), 0); !errors.Is(err, broken) {
+		t.Fatalf("filing: %v", err)
+	}
+	if err := s.Claim(ctx, clerk, claim(), hie.Now().Add(time.Hour), []hie.SourcePatientID{maria}); !errors.Is(err, broken) {
+		t.Fatalf("claiming: %v", err)
+	}
+	ds, grants, err := s.Load(ctx, []hie.SourcePatientID{maria})
+	if err != nil || len(ds)+len(grants) != 0 || epochOf(t, db, maria) != 0 {
+		t.Errorf("something stayed: %d directives, %d grants, epoch %d, %v", len(ds), len(grants), epochOf(t, db, maria), err)
+	}
+	if tasks, _, err := s.Tasks(ctx, consent.TaskFilter{Limit: 10}); err != nil || len(tasks) != 0 {
+		t.Errorf("%d tasks stayed, %v", len(tasks), err)
+	}
+}
+
+func TestADirectiveThatCannotBeReadStopsTheLoad(t *testing.T) {
+	ctx := context.Background()
+	s, db := newStore(t)
+	v := file(t, s, wish(maria))
+	if _, err := db.Exec(ctx, `update consent.directive set content = $3 where sp_id = $1 and directive_id = $2`, int64(maria), v.ID, []byte(`{"status":7}`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Load(ctx, []hie.SourcePatientID{maria}); err == nil {
+		t.Error("a load without the directive would decide as if it had never been given")
+	}
+}
+
+func claim() consent.Emergency {
+	return consent.Emergency{ReasonCode: "unconscious", Text: "Zyxwhistle lay unconscious at the bus stop", Role: "ed", At: hie.Now(), Attested: consent.Attestations()}
+}
+
+func TestAClaimGrantsEachRecordAndWaitsForReview(t *testing.T) {
+	ctx := context.Background()
+	s, db := newStore(t)
+	actor := hie.Actor{Organization: "mercy", Client: "mercy-emr", User: "dr-bloom", UserName: "Dr. Bloom", Roles: []string{"ed"}}
+	c := claim()
+	until := c.At.Add(4 * time.Hour)
+	if err := s.Claim(ctx, actor, c, until, []hie.SourcePatientID{maria, marias2}); err != nil {
+		t.Fatal(err)
+	}
+	_, grants, err := s.Load(ctx, []hie.SourcePatientID{maria, marias2, paul})
+	if err != nil || len(grants) != 2 {
+		t.Fatalf("%d grants, %v; want 2", len(grants), err)
+	}
+	g := grants[0]
+	if g.Record != "11" || g.Organization != "mercy" || g.User != "dr-bloom" || g.ReasonCode != "unconscious" || !g.At.Equal(c.At) || !g.Until.Equal(until) || !slices.Equal(g.Attested, consent.Attestations()) {
+		t.Error("a grant does not come back as it was made")
+	}
+	if epochOf(t, db, maria) != 1 || epochOf(t, db, marias2) != 1 || epochOf(t, db, paul) != 0 {
+		t.Error("epochs did not move with the grants")
+	}
+	if _, grants, err := s.LoadAt(ctx, []hie.SourcePatientID{maria}, until); err != nil || len(grants) != 0 {
+		t.Errorf("after its end %d grants hold, %v", len(grants), err)
+	}
+	tasks, more, err := s.Tasks(ctx, consent.TaskFilter{Limit: 10})
+	if err != nil || more || len(tasks) != 1 || !slices.Equal(tasks[0].Records, []hie.SourcePatientID{maria, marias2}) || tasks[0].Actor.User != "dr-bloom" || tasks[0].Claim.Text != c.Text {
+		t.Fatalf("%d tasks, %v", len(tasks), err)
+	}
+	if tasks, _, err := s.Tasks(ctx, consent.TaskFilter{Limit: 10, Organization: "oak"}); err != nil || len(tasks) != 0 {
+		t.Errorf("another organisation sees %d tasks, %v", len(tasks), err)
+	}
+	officer := hie.Actor{Organization: "network", User: "p.stone"}
+	if err := s.Close(ctx, officer, tasks[0].ID, "justified", "chart agrees"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(ctx, officer, tasks[0].ID, "unjustified", "again"); !errors.Is(err, hie.ErrConflict) {
+		t.Errorf("closing twice: %v, want a conflict", err)
+	}
+	if err := s.Close(ctx, officer, 1, "justified", "x"); !errors.Is(err, hie.ErrNotFound) {
+		t.Errorf("closing nothing: %v, want not found", err)
+	}
+	done := ok(t, func() (consent.Task, error) { return s.Task(ctx, tasks[0].ID) })
+	if done.Finding != "justified" || done.ClosedBy != "network/p.stone" || done.Closed.IsZero() {
+		t.Error("the finding was not kept")
+	}
+	if tasks, _, err := s.Tasks(ctx, consent.TaskFilter{Limit: 10}); err != nil || len(tasks) != 0 {
+		t.Errorf("%d tasks are still open, %v", len(tasks), err)
+	}
+}
+
+func TestAClaimForNobodyIsReviewedAllTheSame(t *testing.T) {
+	ctx := context.Background()
+	s, db := newStore(t)
+	if err := s.Claim(ctx, clerk, claim(), hie.Now().Add(time.Hour), nil); err != nil {
+		t.Fatal(err)
+	}
+	tasks, _, err := s.Tasks(ctx, consent.TaskFilter{Limit: 10})
+	if err != nil || len(tasks) != 1 || len(tasks[0].Records) != 0 || events(t, db, audit.EmergencyClaimed) != 1 {
+		t.Errorf("%d tasks, %v", len(tasks), err)
+	}
+}
+
+func TestLoadingAPersonIsOneQueryEach(t *testing.T) {
+	ctx := context.Background()
+	var seen []string
+	var mu sync.Mutex
+	db, err := pg.Open(ctx, pgtest.URL(t), pg.Options{OnQuery: func(q string) { mu.Lock(); seen = append(seen, q); mu.Unlock() }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	s := New(db, hie.NewIDs(nil), auditpg.Append, hie.Now)
+	for _, r := range []hie.SourcePatientID{maria, marias2, paul} {
+		file(t, s, wish(r))
+	}
+	seen = nil
+	if ds, _, err := s.Load(ctx, []hie.SourcePatientID{maria, marias2, paul}); err != nil || len(ds) != 3 {
+		t.Fatalf("%d directives, %v", len(ds), err)
+	}
+	if len(seen) != 2 {
+		t.Errorf("%d statements for three records, want 2:\n%s", len(seen), strings.Join(seen, "\n"))
+	}
+}
