@@ -1,11 +1,110 @@
 package consentfhir
 
 import (
-	"os"
+	"bytes"
+	"strings"
 	"testing"
 )
 
-func TestScratch(t *testing.T) {
-	b, _ := os.ReadFile("/tmp/ex.ndjson")
-	t.Log(string(DecideLine(b, new(Zones))))
+// example is the example of spec consent-cases: an opt-out with an exception for one practice.
+const example = `{"id":"ex","now":"2026-03-01T10:00:00Z","defaults":[{"network":true,"purposeClass":"*","category":"*","default":"permit"}],"organizations":[{"id":"north"},{"id":"elm"}],
+"sites":[{"id":"s1","org":"north","regimes":[],"zone":"America/New_York","labels":"labelled","privilegedRoles":["ed"]}],"policies":[],"rules":[],
+"subject":{"records":[{"id":"r1","site":"s1","link":"confirmed"}]},
+"consents":[{"filed":"2025-06-01T00:00:00Z","signed":"2025-06-01T00:00:00Z","verified":true,"record":"r1","networkWide":true,"resource":{"resourceType":"Consent","status":"active",
+"scope":{"coding":[{"code":"patient-privacy"}]},"policyRule":{"coding":[{"code":"OPTOUT"}]},"provision":{"provision":[{"type":"permit","actor":[{"reference":{"reference":"Organization/elm"}}]}]}}}],
+"request":{"organization":"elm","roles":["physician"],"purposes":["TREAT"],"instruments":[],"abilities":[]},
+"document":{"id":"d1","record":"r1","site":"s1","class":"lab","confidentiality":"N","sensitivity":[],"labelState":"labelled"}}`
+
+const refusedInput = `"release":false,"atoms":{"plain":"deny"},"reason":"INPUT","layer":"gate","obligations":[]}`
+
+func TestCasesAreAnsweredAsTheFormatSays(t *testing.T) {
+	with := func(old, changed string) string {
+		if !strings.Contains(example, old) {
+			t.Fatalf("the example has no %s", old)
+		}
+		return strings.Replace(example, old, changed, 1)
+	}
+	for _, tt := range []struct{ name, in, want string }{
+		{"the example of the spec", example, `{"id":"ex","release":true,"atoms":{"plain":"permit"},"reason":"PERMIT","layer":"patient","obligations":["AUDIT","LABELS","RECHECK"]}`},
+		{"another practice", with(`"organization":"elm"`, `"organization":"north"`), `{"id":"ex","release":false,"atoms":{"plain":"deny"},"reason":"DENY","layer":"patient","obligations":[]}`},
+		{"not JSON", `{"id":"x"`, `{"id":"x",` + refusedInput},
+		{"no object", `[]`, `{"id":"",` + refusedInput},
+		{"nothing", ``, `{"id":"",` + refusedInput},
+		{"something after the case", example + `{}`, `{"id":"ex",` + refusedInput},
+		{"an id of the wrong type", `{"id":7}`, `{"id":"",` + refusedInput},
+		{"null for a required member", with(`"now":"2026-03-01T10:00:00Z"`, `"now":null`), `{"id":"ex",` + refusedInput},
+		{"an entry without its id", with(`{"id":"north"}`, `{}`), `{"id":"ex",` + refusedInput},
+		{"a consent without filed", with(`"filed":"2025-06-01T00:00:00Z",`, ``), `{"id":"ex",` + refusedInput},
+		{"a flag that is a string", with(`"verified":true`, `"verified":"true"`), `{"id":"ex",` + refusedInput},
+		{"a wrong type inside the Consent", with(`"policyRule":{`, `"performer":{},"policyRule":{`), `{"id":"ex",` + refusedInput},
+		{"a wrong type deep in the provision", with(`"type":"permit","actor"`, `"type":"permit","securityLabel":[{"code":1}],"actor"`), `{"id":"ex",` + refusedInput},
+		{"a wrong type where nothing is read", with(`"status":"active",`, `"status":"active","category":7,"language":[],`), `{"id":"ex","release":true`},
+		{"a contained resource that is not looked at", with(`"status":"active",`, `"status":"active","contained":[{"resourceType":"Group","id":"g","organization":7}],`), `{"id":"ex","release":true`},
+		{"a contained role of the wrong shape", with(`"status":"active",`, `"status":"active","contained":[{"resourceType":"PractitionerRole","id":"g","organization":7}],`), `{"id":"ex",` + refusedInput},
+		{"null is absent", with(`"status":"active",`, `"status":"active","modifierExtension":null,"performer":null,`), `{"id":"ex","release":true`},
+		{"now that is no instant", with(`2026-03-01T10:00:00Z`, `yesterday`), `{"id":"ex",` + refusedInput},
+		{"now without an offset", with(`2026-03-01T10:00:00Z`, `2026-03-01T10:00:00`), `{"id":"ex",` + refusedInput},
+		{"a filing time that cannot be read", with(`"filed":"2025-06-01T00:00:00Z"`, `"filed":"2025-06-01"`), `{"id":"ex",` + refusedInput},
+		{"an unknown rule layer, with the document's own atoms", strings.Replace(with(`"rules":[]`, `"rules":[{"id":"x","layer":"moon","effect":"FORBID"}]`), `"sensitivity":[]`, `"sensitivity":["HIV","ETH"]`, 1),
+			`{"id":"ex","release":false,"atoms":{"HIV":"deny","SUD":"deny"},"reason":"INPUT","layer":"gate","obligations":[]}`},
+		{"no purpose", with(`"purposes":["TREAT"]`, `"purposes":[]`), `{"id":"ex",` + refusedInput},
+		{"stale labels", with(`"labelState":"labelled"}`, `"labelState":"stale"}`), `{"id":"ex","release":false,"atoms":{"plain":"deny"},"reason":"LABEL_STALE","layer":"gate","obligations":[]}`},
+		{"labelled without a list is not known to be complete", with(`"sensitivity":[],`, ``), `{"id":"ex","release":true,"atoms":{"plain":"permit"}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := string(DecideLine([]byte(tt.in), new(Zones))); !strings.HasPrefix(got, tt.want) {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestAStreamAnswersEveryLineInOrder(t *testing.T) {
+	one := strings.ReplaceAll(example, "\n", " ")
+	var in, want bytes.Buffer
+	for i := range 2000 {
+		line := one
+		switch i % 5 {
+		case 1:
+			line = ""
+		case 2:
+			line = strings.Replace(one, `"organization":"elm"`, `"organization":"north"`, 1)
+		case 3:
+			line = `{"id":"broken`
+		}
+		in.WriteString(line + "\n")
+		want.Write(append(DecideLine([]byte(line), new(Zones)), '\n'))
+	}
+	in.WriteString(one) // without a line end
+	want.Write(append(DecideLine([]byte(one), new(Zones)), '\n'))
+	var got bytes.Buffer
+	if err := DecideStream(&in, &got); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want.Bytes()) {
+		t.Error("a stream is not answered line by line")
+	}
+}
+
+func TestALineBeyondTheBoundIsRefusedAndTheNextOneAnswered(t *testing.T) {
+	one := strings.ReplaceAll(example, "\n", " ")
+	in := `{"id":"` + strings.Repeat("x", maxLine) + `"}` + "\n" + one + "\n"
+	var got bytes.Buffer
+	if err := DecideStream(strings.NewReader(in), &got); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(got.String()), "\n")
+	if len(lines) != 2 || lines[0] != `{"id":"",`+refusedInput || !strings.HasPrefix(lines[1], `{"id":"ex","release":true`) {
+		t.Errorf("got %d lines: %.300s", len(lines), got.String())
+	}
+}
+
+func FuzzDecideLine(f *testing.F) {
+	f.Add([]byte(strings.ReplaceAll(example, "\n", " ")))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		got := DecideLine(line, new(Zones))
+		if bytes.ContainsRune(got, '\n') || !bytes.HasPrefix(got, []byte(`{"id":`)) {
+			t.Errorf("not one line: %s", got)
+		}
+	})
 }
