@@ -138,7 +138,7 @@ func (w *provider) checkList(l *providedList) error {
 	case w.comprehensive && l.l.Subject == nil:
 		return metadataError(at("subject"), "required", "is required by the comprehensive profile")
 	case len(l.l.Entry) > locator.MaxDocuments:
-		return metadataError(at("entry"), "too-long", "must not hold more items than a publication may have documents")
+		return fmt.Errorf("locatorfhir: list: %w", hie.ErrTooLarge)
 	}
 	if l.l.Date != "" {
 		if _, ok := fhir.ParseSpan(l.l.Date, nil); !ok {
