@@ -279,3 +279,25 @@ func TestTheZeroClientAndSnapshotAllowNothing(t *testing.T) {
 		t.Error("a token of no client was taken")
 	}
 }
+
+func TestWhatANodeHasTakenItRemembersAsLongAsItCouldBeTakenAgain(t *testing.T) {
+	var s seen
+	start := time.Unix(1000, 0)
+	if !s.first("c", "j", start) || s.first("c", "j", start) {
+		t.Fatal("not once")
+	}
+	if !s.first("c", "k", start) || !s.first("d", "j", start) {
+		t.Error("another jti or client counts as the same")
+	}
+	for at := time.Duration(0); at <= seenFor; at += time.Second { // others come and go
+		s.first("d", at.String(), start.Add(at))
+	}
+	if s.first("c", "j", start.Add(seenFor)) {
+		t.Error("forgotten too early")
+	}
+	s.first("d", "x", start.Add(2*seenFor))
+	s.first("d", "y", start.Add(4*seenFor))
+	if n := len(s.recent) + len(s.older); n > 3 {
+		t.Errorf("%d kept for ever", n)
+	}
+}

@@ -65,6 +65,7 @@ type Issuer struct {
 	cfg Config
 	// unproved bounds the audit rows that callers without a good signature can cause.
 	unproved bound
+	taken    seen
 }
 
 // NewIssuer returns an Issuer.
@@ -206,13 +207,13 @@ func (s *Issuer) authenticate(ctx context.Context, f Form, snapshot *Snapshot, n
 			return fail(&Refusal{Code: TooManyRequests, Reason: "too many token requests", Wait: wait})
 		}
 	}
-	// Should Redis lose the claim (flushed, failed over), the assertion can be used again until exp plus skew, at most
-	// six minutes: that bound is checkClaims'.
+	// Should Redis lose the claim (flushed, failed over), the assertion can be used again on another node until exp plus
+	// skew, at most six minutes: that bound is checkClaims'. Here s.taken remembers it.
 	first, err := s.cfg.Once(ctx, client.ID, a.ID, replayFor(a, now))
 	if err != nil {
 		return Client{}, Assertion{}, nil, err
 	}
-	if !first {
+	if !first || !s.taken.first(client.ID, a.ID, now) {
 		return fail(refuse(InvalidClient, "jti replayed"))
 	}
 	return client, a, nil, nil

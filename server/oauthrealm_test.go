@@ -67,7 +67,7 @@ func newRealm(t testing.TB, nodes int, redis func(testing.TB) rdstest.Server) *r
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &realm{t: t, db: pgtest.DB(t), redis: redis(t), sealer: sealer, own: ownKey(t), keys: map[string]*rawKey{},
+	r := &realm{t: t, db: pgtest.DB(t), redis: redis(t), sealer: sealer, own: ownKey(t),
 		orgs: map[hie.OrgID]access.Organization{
 			"elm": {ID: "elm", Identifier: elmURI, Name: "Elm Street Practice", Active: true},
 			"oak": {ID: "oak", Identifier: oakURI, Name: "Oak Hospital", Active: true},
@@ -81,10 +81,7 @@ func newRealm(t testing.TB, nodes int, redis func(testing.TB) rdstest.Server) *r
 			t.Fatal(err)
 		}
 	}
-	for id, alg := range map[string]string{"elm-emr": token.ES384, "elm-rsa": token.RS384, "oak-emr": token.ES256, "elm-app": token.PS384,
-		"elm-old": token.ES384, "elm-desk": token.ES384} {
-		r.keys[id] = newKey(t, alg)
-	}
+	r.keys = maps.Clone(realmKeys())
 	r.store = accesspg.New(r.db)
 	r.apply(r.clients()...)
 	for range nodes {
@@ -92,6 +89,20 @@ func newRealm(t testing.TB, nodes int, redis func(testing.TB) rdstest.Server) *r
 	}
 	return r
 }
+
+// realmKeys are the clients' keys, made once: RSA keys take their time.
+var realmKeys = sync.OnceValue(func() map[string]*rawKey {
+	out := map[string]*rawKey{}
+	for id, alg := range map[string]string{"elm-emr": token.ES384, "elm-rsa": token.RS384, "oak-emr": token.ES256, "elm-app": token.PS384,
+		"elm-old": token.ES384, "elm-desk": token.ES384} {
+		k, err := makeKey(alg)
+		if err != nil {
+			panic(err)
+		}
+		out[id] = k
+	}
+	return out
+})
 
 func ownKey(t testing.TB) *token.Signer {
 	t.Helper()
@@ -111,6 +122,14 @@ type rawKey struct {
 
 func newKey(t testing.TB, alg string) *rawKey {
 	t.Helper()
+	k, err := makeKey(alg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func makeKey(alg string) (*rawKey, error) {
 	k := &rawKey{alg: alg}
 	var err error
 	switch alg {
@@ -122,14 +141,14 @@ func newKey(t testing.TB, alg string) *rawKey {
 		k.private, err = rsa.GenerateKey(rand.Reader, 2048)
 	}
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	s, err := token.NewSigner(k.private, "", alg)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	k.public = s.Public()
-	return k
+	return k, nil
 }
 
 func (k *rawKey) sign(input []byte) []byte {

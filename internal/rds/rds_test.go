@@ -112,7 +112,7 @@ func TestWithoutRedisOnceFailsClosedCachesMissAndLimitsStayLocal(t *testing.T) {
 				t.Errorf("retry after %v, want at least a second", after)
 			}
 		}
-		if allowed < 3 || allowed > 4 {
+		if allowed < 3 || allowed > 4+int(time.Since(start).Seconds()) {
 			t.Errorf("%d of 10 allowed, want the burst of 3", allowed)
 		}
 	})
@@ -137,7 +137,7 @@ func TestACachedValueBelongsToItsVersion(t *testing.T) {
 
 func TestALimitHoldsOverAllNodes(t *testing.T) {
 	each(t, func(t *testing.T, s rdstest.Server, _ *rds.Client) {
-		allowed := 0
+		allowed, start := 0, time.Now()
 		for range 3 {
 			limit := rdstest.Open(t, s).Limiter("rl", 1, 5)
 			for range 5 {
@@ -146,7 +146,7 @@ func TestALimitHoldsOverAllNodes(t *testing.T) {
 				}
 			}
 		}
-		if allowed < 5 || allowed > 6 {
+		if allowed < 5 || allowed > 6+int(time.Since(start).Seconds()) {
 			t.Errorf("3 nodes allowed %d, want 5", allowed)
 		}
 		if ok, _ := rdstest.Open(t, s).Limiter("rl", 1, 5).Allow(context.Background(), "another"); !ok {

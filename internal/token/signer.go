@@ -166,16 +166,25 @@ func (s *Signer) MarshalPrivate() ([]byte, error) {
 	return b, nil
 }
 
-// stand-ins are keys whose private halves were thrown away; nothing verifies under them.
+// standIns are keys whose private halves were thrown away; nothing verifies under them. RSA has 2048 bits, as most
+// clients' keys do.
 var standIns = sync.OnceValue(func() map[string]PublicKey {
 	out := map[string]PublicKey{}
-	for _, alg := range Algorithms {
-		s, err := Generate(alg)
-		if err != nil {
-			panic(err.Error()) // key generation does not fail since Go 1.24
+	of := func(raw crypto.Signer, err error, algs ...string) {
+		for _, alg := range algs {
+			s, fault := NewSigner(raw, "", alg)
+			if err != nil || fault != nil {
+				panic("token: stand-in keys cannot be made") // key generation does not fail since Go 1.24
+			}
+			out[alg] = s.public
 		}
-		out[alg] = s.public
 	}
+	p256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	of(p256, err, ES256)
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	of(p384, err, ES384)
+	rsa2048, err := rsa.GenerateKey(rand.Reader, 2048)
+	of(rsa2048, err, RS384, PS384)
 	return out
 })
 

@@ -4,6 +4,7 @@ package rdstest
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"syscall"
@@ -20,6 +21,8 @@ type Server struct {
 	URL string
 	// Stop ends it; nothing listens on its address afterwards.
 	Stop func()
+	// Flush makes it forget everything, as an operator or a failover might.
+	Flush func()
 }
 
 // Kinds are the two kinds of server that every test of Redis runs on.
@@ -36,7 +39,7 @@ func Embedded(t testing.TB) Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
-	return Server{URL: "redis://" + m.Addr(), Stop: m.Close}
+	return Server{URL: "redis://" + m.Addr(), Stop: m.Close, Flush: m.FlushAll}
 }
 
 // Real starts redis-server on a free loopback port, without persistence.
@@ -65,7 +68,7 @@ func Real(t testing.TB) Server {
 		url := fmt.Sprintf("redis://127.0.0.1:%d", port)
 		if answers(t, url) {
 			t.Cleanup(stop)
-			return Server{URL: url, Stop: stop}
+			return Server{URL: url, Stop: stop, Flush: func() { flush(t, port) }}
 		}
 		stop()
 	}
@@ -82,6 +85,23 @@ func Open(t testing.TB, s Server) *rds.Client {
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+// flush speaks the protocol itself: internal/rds has no use for such a command.
+func flush(t testing.TB, port int) {
+	t.Helper()
+	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	answer := make([]byte, 5)
+	if _, err := io.WriteString(c, "FLUSHALL\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, answer); err != nil || string(answer) != "+OK\r\n" {
+		t.Fatalf("FLUSHALL: %q, %v", answer, err)
+	}
 }
 
 func freePort(t testing.TB) int {
