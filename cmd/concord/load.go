@@ -26,10 +26,12 @@ import (
 // A message is one thing found by --load that may be sent.
 type message struct {
 	place string // file, with line or entry where it has several
-	dir   string // its folder within the one loaded: references such as Patient/example hold within it
-	kind  string // "Patient", "DocumentReference", "Bundle transaction", ...
-	order int
-	raw   []byte
+	// dir is its folder within the one loaded: references such as Patient/example hold within it. bundle is the
+	// Bundle it came in, within which full URLs hold, or "".
+	dir, bundle string
+	kind        string // "Patient", "DocumentReference", "Bundle transaction", ...
+	order       int
+	raw         []byte
 
 	verdict, text string // "accepted", "refused" or "skipped"; id or reason
 }
@@ -38,8 +40,8 @@ type message struct {
 type loader struct {
 	*demo
 	messages []*message
-	// patients maps what a message calls a patient (folder and literal reference, or system|value) to the
-	// identifier of ours it was registered under.
+	// patients maps what a message calls a patient (folder and reference, Bundle and full URL) to the identifier
+	// of ours it was registered under.
 	patients map[string]fhir.Identifier
 }
 
@@ -48,7 +50,8 @@ type loader struct {
 //
 // A site of the demo speaks for each patient: it adds an identifier of its own where the message has none of
 // ours, and keeps the original ones beside it. A document that carries its bytes inline is kept by that site's
-// own server and published as a pointer to it, since Concord keeps no charts. ITI-65 transactions go as they are.
+// own server and published as a pointer to it, since Concord keeps no charts. ITI-65 transactions go as they are;
+// one that is refused and carries documents goes once more as the site's gateway would send it (loadgateway.go).
 func (m *demo) load(ctx context.Context, dir string) error {
 	l := &loader{demo: m, patients: map[string]fhir.Identifier{}}
 	if err := l.find(dir); err != nil {
@@ -161,10 +164,10 @@ func (l *loader) split(msg *message, p peek) {
 			continue
 		}
 		taken++
-		part := &message{place: fmt.Sprintf("%s#%d", msg.place, i), dir: msg.dir, kind: entry.ResourceType, raw: e.Resource, order: 2}
+		part := &message{place: fmt.Sprintf("%s#%d", msg.place, i), dir: msg.dir, bundle: msg.place, kind: entry.ResourceType, raw: e.Resource, order: 2}
 		if entry.ResourceType == "Patient" {
 			part.order = 0
-			l.patients[msg.dir+"|"+e.FullURL], _, _ = l.identify(part)
+			l.patients[msg.place+"|"+e.FullURL], _, _ = l.identify(part)
 		}
 		l.messages = append(l.messages, part)
 	}
@@ -184,7 +187,10 @@ func (l *loader) send(ctx context.Context, msg *message) error {
 	case "DocumentReference":
 		return l.sendDocument(ctx, msg)
 	default:
-		return l.post(ctx, msg, "harbor-main", "/fhir", msg.raw)
+		if err := l.post(ctx, msg, "harbor-main", "/fhir", msg.raw); err != nil || msg.verdict == "accepted" {
+			return err
+		}
+		return l.sendThroughGateway(ctx, msg)
 	}
 }
 
@@ -282,17 +288,8 @@ func (l *loader) sendDocument(ctx context.Context, msg *message) error {
 		return l.post(ctx, msg, "harbor-main", "/fhir/DocumentReference", msg.raw)
 	}
 	site := l.region.Sites[0]
-	id, known := l.patients[msg.dir+"|"+d.Subject.Reference]
-	if !known && d.Subject.Identifier != nil {
-		id, _ = l.adopt(*d.Subject.Identifier)
-		known = true
-	}
-	if known {
-		for _, s := range l.region.Sites {
-			if s.Authority == id.System {
-				site = s
-			}
-		}
+	if id, known := l.meant(msg, d.Subject); known {
+		site = l.assigner(id)
 		o.Set("subject", fhir.Reference{Identifier: &id})
 	}
 	var failed error // of the site's server; what Concord is to refuse is left as it is
@@ -329,6 +326,31 @@ func (l *loader) sendDocument(ctx context.Context, msg *message) error {
 		o.Set("content", edited)
 	}
 	return l.post(ctx, msg, site.ID, "/fhir/DocumentReference", o.Bytes())
+}
+
+// meant returns the identifier of ours under which the patient a message refers to was registered.
+func (l *loader) meant(msg *message, subject fhir.Reference) (fhir.Identifier, bool) {
+	if id, known := l.patients[msg.bundle+"|"+subject.Reference]; known {
+		return id, true
+	}
+	if id, known := l.patients[msg.dir+"|"+subject.Reference]; known {
+		return id, true
+	}
+	if subject.Identifier == nil {
+		return fhir.Identifier{}, false
+	}
+	id, _ := l.adopt(*subject.Identifier)
+	return id, true
+}
+
+// assigner returns the site that gave an identifier of ours.
+func (l *loader) assigner(id fhir.Identifier) sim.Site {
+	for _, s := range l.region.Sites {
+		if s.Authority == id.System {
+			return s
+		}
+	}
+	return l.region.Sites[0]
 }
 
 // host keeps a document's bytes at site's own server and returns the name it has there.

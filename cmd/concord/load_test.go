@@ -179,3 +179,51 @@ func TestLoadSendsWhatConcernsAnExchangeAndReportsEach(t *testing.T) {
 		}
 	}
 }
+
+func TestARefusedTransactionGoesOnceMoreThroughTheSitesGateway(t *testing.T) {
+	node := &recordingNode{refuse: func(r recorded) bool { return bytes.Contains(r.body, []byte(`"Binary"`)) }}
+	server := httptest.NewServer(node)
+	defer server.Close()
+	dir := t.TempDir()
+	text := `{"resourceType":"Bundle","type":"transaction","meta":{"profile":["https://profiles.ihe.net/ITI/MHD/StructureDefinition/IHE.MHD.Minimal.ProvideBundle"]},"entry":[
+		{"fullUrl":"urn:uuid:1","resource":{"resourceType":"List","subject":{"reference":"urn:uuid:4"}},"request":{"method":"POST","url":"List"}},
+		{"fullUrl":"urn:uuid:2","resource":{"resourceType":"DocumentReference","subject":{"reference":"urn:uuid:4"},"content":[{"attachment":{"url":"urn:uuid:3","hash":"kept"}}]},"request":{"method":"POST","url":"DocumentReference"}},
+		{"fullUrl":"urn:uuid:3","resource":{"resourceType":"Binary","contentType":"text/plain","data":"SGVsbG8="},"request":{"method":"POST","url":"Binary"}},
+		{"fullUrl":"urn:uuid:4","resource":{"resourceType":"Patient","name":[{"family":"Schmidt"}]},"request":{"method":"POST","url":"Patient"}}]}`
+	if err := os.WriteFile(filepath.Join(dir, "provide.json"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	m := demoAt(t, server.URL, &out)
+	if err := m.load(context.Background(), dir); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "2 messages: 1 accepted, 1 refused, 0 skipped") {
+		t.Errorf("report:\n%s", out.String())
+	}
+	if len(node.got) != 3 || node.got[1].method != http.MethodPut || node.got[2].target != "/fhir" {
+		t.Fatalf("want the transaction, the patient, the transaction again; got %d requests", len(node.got))
+	}
+	var b struct {
+		Entry []struct {
+			Resource struct {
+				ResourceType string
+				Subject      struct{ Identifier struct{ Value string } }
+				Content      []struct{ Attachment struct{ URL, Hash string } }
+			}
+		}
+	}
+	if err := json.Unmarshal(node.got[2].body, &b); err != nil || len(b.Entry) != 2 {
+		t.Fatalf("the second transaction: %v, %d entries; want the list and the document", err, len(b.Entry))
+	}
+	for _, e := range b.Entry {
+		if e.Resource.Subject.Identifier.Value == "" {
+			t.Errorf("the %s must name the patient as registered", e.Resource.ResourceType)
+		}
+	}
+	a := b.Entry[1].Resource.Content[0].Attachment
+	site := strings.TrimPrefix(strings.Split(a.URL, ".test/")[0], "http://")
+	if _, body, ok := m.kept(site)(a.URL[strings.LastIndex(a.URL, "/")+1:]); !ok || string(body) != "Hello" || a.Hash != "kept" {
+		t.Errorf("the document must be at the site's server and keep what is said of it: %+v", a)
+	}
+}
