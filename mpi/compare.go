@@ -161,12 +161,23 @@ func compareFamilyTokens(a, b *token) level {
 		return familyDifferent // parts count only whole
 	case min(len(x), len(y)) >= 4 && oneEdit(x, y):
 		return familyOneEdit
-	case min(len(x), len(y)) >= 3 && jaroWinkler(x, y) >= 0.92, min(len(x), len(y)) >= 8 && editDistance(x, y) <= 2:
+	case similarFamily(x, y):
 		return familyNear
 	case a.sound != 0 && a.sound == b.sound:
 		return familySound
 	}
 	return familyDifferent
+}
+
+// similarFamily reports whether two names are close: by Jaro-Winkler, or, in eight letters or more, by two edits.
+// Names of strangers, which are most, fail the cheaper test first.
+func similarFamily(x, y []byte) bool {
+	n := min(len(x), len(y))
+	if n < 3 {
+		return false
+	}
+	sim := jaroWinkler(x, y)
+	return sim >= 0.92 || n >= 8 && sim >= 0.75 && editDistance(x, y) <= 2
 }
 
 // swapped reports whether the given name of each is the family name of the other.
