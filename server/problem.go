@@ -1,13 +1,16 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/gin-gonic/gin"
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // adminPrefix is where administration in JSON lies; its errors are problems, not OperationOutcomes.
@@ -49,19 +52,27 @@ func (s *Server) sendJSONAs(c *gin.Context, status int, media string, v any) {
 	c.Data(status, media, b)
 }
 
-// readJSON reads a request body into a wire struct; members it does not have are refused.
+// readJSON reads a request body into a wire struct; members it does not have, and members twice, are refused. Only
+// a member the struct has is named in an error: any other name may be anything a sender wrote.
 func (s *Server) readJSON(c *gin.Context, v any) error {
 	b, err := s.body(c)
 	if err != nil {
 		return err
 	}
-	if err := fhir.Decode(b, v); err != nil {
-		return err
+	err = json.Unmarshal(b, v, json.RejectUnknownMembers(true))
+	semantic, isSemantic := errors.AsType[*json.SemanticError](err)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, json.ErrUnknownName):
+		return &hie.InvalidError{Rule: "the body has a member that is not part of this request", Code: "structure"}
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return &hie.InvalidError{Rule: "the body has a member twice in one object", Code: "structure"}
+	case isSemantic:
+		return &hie.InvalidError{Path: strings.ReplaceAll(strings.TrimPrefix(string(semantic.JSONPointer), "/"), "/", "."),
+			Rule: "has the wrong JSON type", Code: "structure"}
 	}
-	if err := json.Unmarshal(b, v, json.RejectUnknownMembers(true)); err != nil {
-		return hie.Invalid("", "the body has a member that is not part of this request")
-	}
-	return nil
+	return &hie.InvalidError{Rule: "the body is not well-formed JSON", Code: "structure"}
 }
 
 // requireGrant lets a request pass whose token holds scope ("concord/match.read") and whose caller acts in role.

@@ -20,7 +20,7 @@ func TestAStewardSettlesFromTheCommandLine(t *testing.T) {
 	err := withIndex(ctx, g, func(x *mpi.Index) error {
 		for _, site := range []string{"mercy-main", "oak-street"} {
 			done, err := x.Register(ctx, hie.Actor{Organization: "org"}, mpi.Registration{Site: hie.SiteID(site),
-				Local: hie.Identifier{System: "urn:" + site, Value: "1"}, Active: true, Demographics: mpi.Demographics{
+				Local: hie.Identifier{System: "urn:" + site, Value: "1"}, Active: true, Received: []byte(`{}`), Demographics: mpi.Demographics{
 					Names: []mpi.Name{{Family: "Zyxquill", Given: []string{"Maria"}}}, Birth: mpi.Date{Year: 1970, Month: 3, Day: 31}, Sex: mpi.Female,
 					Telecoms:  []mpi.Telecom{{System: "phone", Value: "410-827-2231"}},
 					Addresses: []mpi.Address{{Lines: []string{"12 Harbor Way"}, City: "Towson", State: "MD", PostalCode: "21204"}}}})
