@@ -9,18 +9,19 @@ import (
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/locator"
+	"github.com/concord-hie/concord/locator/locatortest"
 )
 
 func BenchmarkPublish(b *testing.B) {
 	f := newFixture(b)
 	var n atomic.Int64
-	f.publish(b, doc(1, "warm", 1))
+	f.MustPublish(b, locatortest.Doc(1, "warm", 1))
 	b.SetParallelism(8)
 	b.ResetTimer()
 	b.RunParallel(func(p *testing.PB) {
 		for p.Next() {
 			i := n.Add(1)
-			if _, err := f.Publish(context.Background(), general, []locator.Submission{doc(hie.SourcePatientID(1+i%1000), fmt.Sprint("b", i), int(i%300))}); err != nil {
+			if _, err := f.Publish(context.Background(), locatortest.General, []locator.Submission{locatortest.Doc(hie.SourcePatientID(1+i%1000), fmt.Sprint("b", i), int(i%300))}); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -31,9 +32,9 @@ func BenchmarkPublish(b *testing.B) {
 // fill loads per documents for each of n records from 1 on.
 func fill(b *testing.B, f fixture, n, per int) {
 	b.Helper()
-	batch := Batch{Feed: fmt.Sprint("fill", n, per), Event: audit.NewEvent(audit.DocumentPublished, general, hie.Now())}
+	batch := Batch{Feed: fmt.Sprint("fill", n, per), Event: audit.NewEvent(audit.DocumentPublished, locatortest.General, hie.Now())}
 	for i := range n * per {
-		d, err := f.Ready(general, doc(hie.SourcePatientID(1+i/per), fmt.Sprint("f", n, "-", i), i%300))
+		d, err := f.Ready(locatortest.General, locatortest.Doc(hie.SourcePatientID(1+i/per), fmt.Sprint("f", n, "-", i), i%300))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -42,7 +43,7 @@ func fill(b *testing.B, f fixture, n, per int) {
 			if _, err := f.store.Load(context.Background(), batch); err != nil {
 				b.Fatal(err)
 			}
-			batch.From, batch.Documents, batch.Lines, batch.Event = batch.Upto, nil, nil, audit.NewEvent(audit.DocumentPublished, general, hie.Now())
+			batch.From, batch.Documents, batch.Lines, batch.Event = batch.Upto, nil, nil, audit.NewEvent(audit.DocumentPublished, locatortest.General, hie.Now())
 		}
 	}
 	if _, err := f.db.Exec(context.Background(), `analyze locator.pointer, locator.pointer_body, locator.presence`); err != nil {
@@ -54,9 +55,9 @@ func BenchmarkFind(b *testing.B) {
 	f := newFixture(b)
 	fill(b, f, 2000, 15)
 	// One heavy record besides.
-	batch := Batch{Feed: "heavy", Event: audit.NewEvent(audit.DocumentPublished, general, hie.Now()), Upto: 10000}
+	batch := Batch{Feed: "heavy", Event: audit.NewEvent(audit.DocumentPublished, locatortest.General, hie.Now()), Upto: 10000}
 	for i := range 10000 {
-		d, err := f.Ready(general, doc(5000, fmt.Sprint("h", i), i%3000))
+		d, err := f.Ready(locatortest.General, locatortest.Doc(5000, fmt.Sprint("h", i), i%3000))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -122,9 +123,9 @@ func (f fixture) kindsOf(b *testing.B, record hie.SourcePatientID) []int64 {
 func BenchmarkLoad(b *testing.B) {
 	f := newFixture(b)
 	ctx := context.Background()
-	batch := Batch{Feed: "bench", Event: audit.NewEvent(audit.DocumentPublished, general, hie.Now())}
+	batch := Batch{Feed: "bench", Event: audit.NewEvent(audit.DocumentPublished, locatortest.General, hie.Now())}
 	for i := range b.N {
-		d, err := f.Ready(general, doc(hie.SourcePatientID(1+i/15), fmt.Sprint("l", i), i%300))
+		d, err := f.Ready(locatortest.General, locatortest.Doc(hie.SourcePatientID(1+i/15), fmt.Sprint("l", i), i%300))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -135,7 +136,7 @@ func BenchmarkLoad(b *testing.B) {
 	for from := 0; from < b.N; from += 8000 {
 		to := min(from+8000, b.N)
 		batch.From, batch.Upto, batch.Documents, batch.Lines = int64(from), int64(to), all.Documents[from:to], all.Lines[from:to]
-		batch.Event = audit.NewEvent(audit.DocumentPublished, general, hie.Now())
+		batch.Event = audit.NewEvent(audit.DocumentPublished, locatortest.General, hie.Now())
 		if _, err := f.store.Load(ctx, batch); err != nil {
 			b.Fatal(err)
 		}

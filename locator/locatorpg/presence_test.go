@@ -11,6 +11,7 @@ import (
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/pg"
 	"github.com/concord-hie/concord/locator"
+	"github.com/concord-hie/concord/locator/locatortest"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -51,7 +52,7 @@ func TestPresenceIsWhatCountingWouldGive(t *testing.T) {
 		for range steps {
 			serial++
 			record := hie.SourcePatientID(round + rapid.IntRange(0, 1).Draw(rt, "record"))
-			s := doc(record, fmt.Sprint("r", serial), rapid.IntRange(0, 50).Draw(rt, "day"), category(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "class")))
+			s := locatortest.Doc(record, fmt.Sprint("r", serial), rapid.IntRange(0, 50).Draw(rt, "day"), locatortest.Category(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "class")))
 			pick := func() (locator.Pointer, bool) {
 				if len(refs) == 0 {
 					return locator.Pointer{}, false
@@ -64,22 +65,22 @@ func TestPresenceIsWhatCountingWouldGive(t *testing.T) {
 			switch rapid.IntRange(0, 4).Draw(rt, "what") {
 			case 0, 1:
 				var done []locator.Published
-				if done, err = f.Publish(ctx, general, []locator.Submission{s}); err == nil {
+				if done, err = f.Publish(ctx, locatortest.General, []locator.Submission{s}); err == nil {
 					refs = append(refs, done[0].Ref)
 				}
 			case 2:
 				if p, ok := pick(); ok {
 					s.Pointer.Record, s.Pointer.Relations = p.Record, []locator.Relation{{Code: "replaces", Target: p.Ref()}}
-					_, err = f.Publish(ctx, general, []locator.Submission{s})
+					_, err = f.Publish(ctx, locatortest.General, []locator.Submission{s})
 				}
 			case 3:
 				if p, ok := pick(); ok {
 					s.Pointer.Record, s.Pointer.MasterIdentifier, s.Pointer.Hash, s.Pointer.Status = p.Record, p.MasterIdentifier, p.Hash, p.Status
-					_, err = f.Revise(ctx, general, p.Record, p.ID, s, 0)
+					_, err = f.Revise(ctx, locatortest.General, p.Record, p.ID, s, 0)
 				}
 			case 4:
 				if p, ok := pick(); ok {
-					err = f.Delete(ctx, general, p.Record, p.ID, 0)
+					err = f.Delete(ctx, locatortest.General, p.Record, p.ID, 0)
 				}
 			}
 			if err != nil && !errors.Is(err, hie.ErrConflict) {
@@ -100,8 +101,8 @@ func TestPresenceHoldsUnderManyWritersAtOnce(t *testing.T) {
 		wg.Go(func() {
 			var mine []locator.Ref
 			for i := range 25 {
-				done, err := f.Publish(ctx, general, []locator.Submission{
-					doc(7, fmt.Sprint("w", w, "-", i), (w*25+i)%60, category([]string{"a", "b"}[i%2])), doc(8, fmt.Sprint("x", w, "-", i), i, category("b"))})
+				done, err := f.Publish(ctx, locatortest.General, []locator.Submission{
+					locatortest.Doc(7, fmt.Sprint("w", w, "-", i), (w*25+i)%60, locatortest.Category([]string{"a", "b"}[i%2])), locatortest.Doc(8, fmt.Sprint("x", w, "-", i), i, locatortest.Category("b"))})
 				if err != nil {
 					t.Errorf("Publish = %v", err)
 					return
@@ -113,14 +114,14 @@ func TestPresenceHoldsUnderManyWritersAtOnce(t *testing.T) {
 						t.Errorf("Read = %v", err)
 						return
 					}
-					s := doc(7, "", i, category("c"))
+					s := locatortest.Doc(7, "", i, locatortest.Category("c"))
 					s.Pointer.MasterIdentifier, s.Pointer.Hash = p.MasterIdentifier, p.Hash
-					if _, err := f.Revise(ctx, general, p.Record, p.ID, s, 0); err != nil {
+					if _, err := f.Revise(ctx, locatortest.General, p.Record, p.ID, s, 0); err != nil {
 						t.Errorf("Revise = %v", err)
 					}
 				}
 				if i%4 == 3 {
-					if err := f.Delete(ctx, general, mine[0].Record, mine[0].ID, 0); err != nil {
+					if err := f.Delete(ctx, locatortest.General, mine[0].Record, mine[0].ID, 0); err != nil {
 						t.Errorf("Delete = %v", err)
 					}
 					mine = slices.Delete(mine, 0, 1)
@@ -135,7 +136,7 @@ func TestPresenceHoldsUnderManyWritersAtOnce(t *testing.T) {
 }
 
 func FuzzDetail(f *testing.F) {
-	s := doc(7, "a", 1)
+	s := locatortest.Doc(7, "a", 1)
 	f.Add(encodeDetail(s.Pointer))
 	f.Add([]byte{1, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f})
 	f.Fuzz(func(t *testing.T, b []byte) {
