@@ -153,7 +153,8 @@ func (x *Index) match(ctx context.Context, d Demographics, o MatchOptions) (Matc
 	if n <= 0 {
 		n = 20
 	}
-	m.Identities = slices.DeleteFunc(m.Identities, func(i Identity) bool { return i.Grade == GradeNone })
+	// One that is proven stays whatever its grade: a second proven person forbids disclosing the first (Proven).
+	m.Identities = slices.DeleteFunc(m.Identities, func(i Identity) bool { return i.Grade == GradeNone && i.Proof == "" })
 	m.Identities = m.Identities[:min(len(m.Identities), n)]
 	return m, nil
 }

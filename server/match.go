@@ -86,6 +86,9 @@ func (s *Server) matches(ctx context.Context, actor hie.Actor, m mpi.Matched) ([
 	var out []matched
 	for i := range m.Identities {
 		identity := &m.Identities[i]
+		if identity.Grade == mpi.GradeNone { // there only because it is proven too
+			continue
+		}
 		var named map[hie.SourcePatientID]bool
 		if isProven && identity.Person.ID == proven {
 			var err error

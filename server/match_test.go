@@ -204,6 +204,7 @@ func TestMatchShowsOthersOnlyWhatIsProvenAndMayBeNamed(t *testing.T) {
 	runnerUp := c.identity(mpi.GradePossible, 0.33, "", other)
 	ownPossible := c.identity(mpi.GradePossible, 0.31, "", near)
 	twin := c.identity(mpi.GradeCertain, 0.999, "08", other)
+	against := c.identity(mpi.GradeNone, 0, "22", near)
 	for _, tt := range []struct {
 		name  string
 		match mpi.Matched
@@ -216,6 +217,7 @@ func TestMatchShowsOthersOnlyWhatIsProvenAndMayBeNamed(t *testing.T) {
 		{"others that are merely possible are not shown", mpi.Matched{Identities: []mpi.Identity{certain, runnerUp, ownPossible}}, []hie.SourcePatientID{red, other}, "",
 			"R-1:certain:1 B-1:certain:1 B-3:possible:0.3"},
 		{"two proven persons prove nothing", mpi.Matched{Identities: []mpi.Identity{certain, twin}}, []hie.SourcePatientID{red, other}, "", "B-1:certain:1"},
+		{"a second proof against the evidence proves nothing either", mpi.Matched{Identities: []mpi.Identity{certain, against}}, []hie.SourcePatientID{red, other}, "", "B-1:certain:1"},
 		{"a search cut short proves nothing", mpi.Matched{Identities: []mpi.Identity{certain}, Truncated: true}, []hie.SourcePatientID{red}, "", "B-1:certain:1"},
 		{"no more than count", mpi.Matched{Identities: []mpi.Identity{certain, ownPossible}}, []hie.SourcePatientID{red}, `{"name":"count","valueInteger":2}`, "R-1:certain:1 B-1:certain:1"},
 		{"nobody", mpi.Matched{}, nil, "", ""},
