@@ -28,10 +28,12 @@ func (k *Cache) Get(ctx context.Context, name string, version int64) ([]byte, bo
 	if k.c.resting() {
 		return nil, false
 	}
-	raw, err := k.c.rdb.Get(ctx, key(k.space, name)).Bytes()
+	call, cancel := quick(ctx)
+	defer cancel()
+	raw, err := k.c.rdb.Get(call, key(k.space, name)).Bytes()
 	if err != nil {
-		if !errors.Is(err, redis.Nil) && ctx.Err() == nil {
-			k.c.failed()
+		if !errors.Is(err, redis.Nil) {
+			k.c.failed(ctx)
 		}
 		return nil, false
 	}
@@ -50,7 +52,9 @@ func (k *Cache) Put(ctx context.Context, name string, version int64, value []byt
 	var b bytes.Buffer
 	_ = binary.Write(&b, binary.BigEndian, version) // a Buffer does not fail
 	b.Write(value)
-	if err := k.c.rdb.Set(ctx, key(k.space, name), b.Bytes(), k.ttl).Err(); err != nil && ctx.Err() == nil {
-		k.c.failed()
+	call, cancel := quick(ctx)
+	defer cancel()
+	if err := k.c.rdb.Set(call, key(k.space, name), b.Bytes(), k.ttl).Err(); err != nil {
+		k.c.failed(ctx)
 	}
 }

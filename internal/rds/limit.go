@@ -34,13 +34,13 @@ func (c *Client) Limiter(space string, perSecond, burst int) *Limiter {
 // second.
 func (l *Limiter) Allow(ctx context.Context, name string) (bool, time.Duration) {
 	if !l.c.resting() {
-		r, err := l.over.Allow(ctx, key(l.space, name), l.limit)
+		call, cancel := quick(ctx)
+		defer cancel()
+		r, err := l.over.Allow(call, key(l.space, name), l.limit)
 		if err == nil {
 			return r.Allowed > 0, max(r.RetryAfter, time.Second)
 		}
-		if ctx.Err() == nil {
-			l.c.failed()
-		}
+		l.c.failed(ctx)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -41,8 +41,11 @@ type Client struct {
 }
 
 const (
-	callTimeout = 300 * time.Millisecond
-	downFor     = time.Second
+	// onceTimeout is how long a once-only key is worth waiting for, since the caller must refuse without it;
+	// quickTimeout how long a cache or a limit is, which can be done without.
+	onceTimeout  = 2 * time.Second
+	quickTimeout = 200 * time.Millisecond
+	downFor      = time.Second
 )
 
 // Open returns a Client for rawURL without connecting:
@@ -91,7 +94,7 @@ func options(rawURL string) (*redis.UniversalOptions, error) {
 		}
 	}
 	o := &redis.UniversalOptions{
-		DialTimeout: callTimeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout, PoolTimeout: callTimeout,
+		DialTimeout: onceTimeout, ReadTimeout: onceTimeout, WriteTimeout: onceTimeout, PoolTimeout: onceTimeout,
 		DialerRetries: 1, MaxRetries: 1, ContextTimeoutEnabled: true, DisableIdentity: true, PoolSize: 32,
 		IsClusterMode: values.Get("cluster") == "true", MasterName: values.Get("master"),
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
@@ -146,11 +149,14 @@ func (c *Client) Ping(ctx context.Context) error {
 
 // Once claims (space, parts) for ttl and reports whether this call was the first to claim it. Of any number of
 // callers on any number of nodes exactly one is told true. parts is taken as a list: ("a","b") is not ("ab",""). An
-// error is hie.ErrUnavailable: whether the claim was made is then unknown, and the caller must refuse.
+// error is hie.ErrUnavailable: whether the claim was made is then unknown, and the caller must refuse. A claim whose
+// answer was lost and that was sent again finds itself and is told false: refused once too often, never granted twice.
 func (c *Client) Once(ctx context.Context, space string, ttl time.Duration, parts ...string) (bool, error) {
 	if ttl <= 0 {
 		return false, errors.New("rds: once: needs a positive time to live")
 	}
+	ctx, cancel := context.WithTimeout(ctx, onceTimeout)
+	defer cancel()
 	first, err := c.rdb.SetNX(ctx, key(space, parts...), 1, ttl).Result()
 	if err != nil {
 		return false, fmt.Errorf("rds: once: %w", hie.ErrUnavailable) // the driver's text may name the key
@@ -173,4 +179,14 @@ func key(space string, parts ...string) string {
 // resting reports whether Redis failed a moment ago.
 func (c *Client) resting() bool { return time.Now().UnixNano() < c.downUntil.Load() }
 
-func (c *Client) failed() { c.downUntil.Store(time.Now().Add(downFor).UnixNano()) }
+// quick bounds a call that can be done without.
+func quick(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, quickTimeout)
+}
+
+// failed notes that a quick call got no answer, unless its caller gave up by itself.
+func (c *Client) failed(caller context.Context) {
+	if caller.Err() == nil {
+		c.downUntil.Store(time.Now().Add(downFor).UnixNano())
+	}
+}
