@@ -34,6 +34,10 @@ var resourceFacts = map[string]struct {
 		{"identifier", "token"}, {"patient", "reference"}, {"patient.identifier", "token"}, {"period", "date"},
 		{"related", "reference"}, {"security-label", "token"}, {"setting", "token"}, {"status", "token"}, {"type", "token"}},
 		doc: "Pointers to documents at their sites. A search names its patient by patient or patient.identifier."},
+	"AuditEvent": {versioning: "no-version", search: []searchParam{
+		{"agent", "reference"}, {"agent.identifier", "token"}, {"altid", "token"}, {"date", "date"}, {"entity", "reference"},
+		{"outcome", "token"}, {"patient", "reference"}, {"patient.identifier", "token"}, {"subtype", "token"}, {"type", "token"}},
+		doc: "The audit trail (ITI-81): for auditors, who must bound the date, and for patients their own access history."},
 	"Binary":   {doc: "The bytes of a document, fetched from its site and proved against what was published."},
 	"Patient":  {versioning: "versioned", doc: "One site's registration of a patient."},
 	"Consent":  {versioning: "versioned"},

@@ -112,3 +112,14 @@ var actions = map[string]struct{ interaction, profile string }{
 
 // outcomeCodes are FHIR's audit-event-outcome. A refusal is the caller's fault, a failure ours or a site's.
 var outcomeCodes = map[audit.Outcome]string{audit.Success: "0", audit.Refusal: "4", audit.Failure: "8"}
+
+// transactions are the IHE transactions by kind and Detail["interaction"].
+//
+// Source: IHE PIXm, PDQm, MHD, PCF; ITI TF-2.
+var transactions = map[audit.Kind]map[string]string{
+	audit.PatientRegistered: {"patient register": "ITI-104", "merge": "ITI-104"},
+	audit.PatientQueried:    {"patient search": "ITI-78", "patient match": "ITI-119", "match": "ITI-119", "patient ihe-pix": "ITI-83"},
+	audit.DocumentsQueried:  {"search-type": "ITI-67", "count": "ITI-67"},
+	audit.Disclosed:         {"find": "ITI-67", "retrieve": "ITI-68"},
+	audit.ConsentChanged:    {"create": "ITI-108", "update": "ITI-108"},
+}

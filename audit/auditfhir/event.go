@@ -8,6 +8,7 @@
 package auditfhir
 
 import (
+	"cmp"
 	"encoding/base64"
 	"net/url"
 	"regexp"
@@ -51,9 +52,6 @@ func (w Writer) Event(e audit.Event) fhir.AuditEvent {
 	return out
 }
 
-// transaction is an IHE transaction as handlers name it in Detail["interaction"].
-var transaction = regexp.MustCompile(`\bITI-[0-9]{1,3}\b`)
-
 func (w Writer) subtypes(f form, e audit.Event) []fhir.Coding {
 	var out []fhir.Coding
 	switch {
@@ -68,7 +66,7 @@ func (w Writer) subtypes(f form, e audit.Event) []fhir.Coding {
 			out = append(out, fhir.Coding{System: restful, Code: a.interaction, Display: a.interaction})
 		}
 	}
-	if iti := transaction.FindString(e.Detail["interaction"]); iti != "" {
+	if iti := transactions[e.Kind][e.Detail["interaction"]]; iti != "" {
 		out = append(out, fhir.Coding{System: "urn:ihe:event-type-code", Code: iti})
 	}
 	return append(out, fhir.Coding{System: kindSystem, Code: string(e.Kind)})
@@ -77,8 +75,8 @@ func (w Writer) subtypes(f form, e audit.Event) []fhir.Coding {
 func (w Writer) agents(f form, e audit.Event) []fhir.AuditEventAgent {
 	client := fhir.AuditEventAgent{Type: concept(source), Who: identified(string(e.Actor.Client)), Requestor: e.Actor.User == ""}
 	server := fhir.AuditEventAgent{Type: concept(destination), Who: w.observer(), Network: &fhir.AuditEventNetwork{Address: w.Base, Type: "5"}}
-	if e.Actor.Address != "" {
-		client.Network = &fhir.AuditEventNetwork{Address: e.Actor.Address, Type: "2"}
+	if a := address(e); a != "" {
+		client.Network = &fhir.AuditEventNetwork{Address: a, Type: "2"}
 	}
 	switch f.shape {
 	case reading, exporting:
@@ -120,6 +118,9 @@ func (w Writer) agents(f form, e audit.Event) []fhir.AuditEventAgent {
 	}
 	return out
 }
+
+// address is where the request came from: the actor's, or the peer's of a request that established no actor.
+func address(e audit.Event) string { return cmp.Or(e.Actor.Address, e.Detail["peer"]) }
 
 // role writes a role as access does: a plain code of ours, or "system#code".
 func role(r string) fhir.CodeableConcept {
@@ -187,8 +188,8 @@ func (w Writer) data(f form, e audit.Event) []fhir.AuditEventEntity {
 	}
 	switch f.kind {
 	case audit.ConsentChanged:
-		for _, c := range e.Ground {
-			out = append(out, fhir.AuditEventEntity{Type: &object, Role: &resourceRole, What: identified(c)})
+		for _, c := range consents(e) {
+			out = append(out, fhir.AuditEventEntity{Type: &object, Role: &resourceRole, What: w.consent(e, c)})
 		}
 	case audit.PatientRegistered:
 		for _, r := range e.Records {
@@ -239,7 +240,7 @@ func details(e audit.Event) []fhir.AuditEventDetail {
 
 // profile names the BALP profile e meets, "" for none.
 func (w Writer) profile(f form, e audit.Event) string {
-	if e.Actor.Client == "" || e.Actor.Address == "" {
+	if e.Actor.Client == "" || address(e) == "" {
 		return ""
 	}
 	patient := ""
@@ -268,15 +269,28 @@ func (w Writer) profile(f form, e audit.Event) string {
 	return ""
 }
 
+// directive is how grounds name a directive: its id and its version.
+var directive = regexp.MustCompile(`^([0-9]{1,19})/([0-9]{1,9})$`)
+
 // consents are the directives among an event's grounds.
 func consents(e audit.Event) []string {
 	var out []string
 	for _, g := range e.Ground {
-		if strings.HasPrefix(g, "directive ") || strings.HasPrefix(g, "Consent/") {
+		if directive.MatchString(g) {
 			out = append(out, g)
 		}
 	}
 	return out
+}
+
+// consent refers to the directive c of a consent change: to the resource when the event tells whose it is.
+func (w Writer) consent(e audit.Event, c string) *fhir.Reference {
+	parts := directive.FindStringSubmatch(c)
+	id, err := strconv.ParseInt(parts[1], 10, 64)
+	if err != nil || len(e.Records) != 1 {
+		return identified(c)
+	}
+	return &fhir.Reference{Type: "Consent", Reference: "Consent/" + w.Sealer.ID("consent", int64(e.Records[0]), id) + "/_history/" + parts[2]}
 }
 
 func purposes(ps []hie.Purpose) []fhir.CodeableConcept {

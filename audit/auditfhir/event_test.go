@@ -50,11 +50,11 @@ func examples() map[string]struct {
 		"query": {event(audit.DocumentsQueried, grey, func(e *audit.Event) {
 			*e = e.About(11)
 			e.Query, e.Released, e.Withheld = "patient.identifier=urn:x|1&status=current", 2, 1
-			e.Classes, e.Detail = []string{"11506-3", "34133-9"}, map[string]string{"interaction": "ITI-67"}
+			e.Classes, e.Detail = []string{"11506-3", "34133-9"}, map[string]string{"interaction": "search-type"}
 		}), "PatientQuery"},
 		"query-of-several-records": {event(audit.DocumentsQueried, grey, func(e *audit.Event) { *e = e.About(11, 12); e.Query = "patient=x" }), "Query"},
 		"query-without-patient": {event(audit.PatientQueried, system, func(e *audit.Event) {
-			e.Query, e.Detail = "family=Q", map[string]string{"interaction": "patient search ITI-78"}
+			e.Query, e.Detail = "family=Q", map[string]string{"interaction": "patient search"}
 		}), "Query"},
 		"query-refused": {event(audit.DocumentsQueried, grey, func(e *audit.Event) {
 			*e = e.About(11)
@@ -63,7 +63,7 @@ func examples() map[string]struct {
 		"query-over-no-network": {event(audit.PatientQueried, hie.Actor{Organization: "oak", Client: "cli"}, func(*audit.Event) {}), ""},
 		"disclosure": {event(audit.Disclosed, grey, func(e *audit.Event) {
 			*e = e.About(11)
-			e.Site, e.Ground, e.Classes = "mercy-main", []string{"directive 77 v2"}, []string{"34133-9"}
+			e.Site, e.Ground, e.Classes = "mercy-main", []string{"77/2"}, []string{"34133-9"}
 			e.Documents = []audit.Document{{Record: 11, Pointer: 21, Class: "34133-9"}}
 		}), "PrivacyDisclosure.Source"},
 		"disclosure-in-an-emergency": {event(audit.Disclosed, grey, func(e *audit.Event) {
@@ -79,12 +79,13 @@ func examples() map[string]struct {
 		}), "PatientCreate"},
 		"decision-on-consent": {event(audit.Decision, grey, func(e *audit.Event) {
 			*e = e.About(11)
-			e.Outcome, e.Reasons, e.Ground = audit.Refusal, []string{"DENY"}, []string{"directive 77 v2"}
+			e.Outcome, e.Reasons, e.Ground = audit.Refusal, []string{"DENY"}, []string{"77/2"}
 		}), "AuthZconsent"},
 		"decision-without-consent": {event(audit.Decision, grey, func(e *audit.Event) { *e = e.About(11); e.Reasons = []string{"DEFAULT"} }), ""},
-		"consent-changed":          {event(audit.ConsentChanged, grey, func(e *audit.Event) { *e = e.About(11); e.Action, e.Ground = "C", []string{"directive 78 v1"} }), "PatientCreate"},
+		"consent-changed":          {event(audit.ConsentChanged, grey, func(e *audit.Event) { *e = e.About(11); e.Action, e.Ground = "C", []string{"78/1"} }), "PatientCreate"},
 		"emergency-claimed":        {event(audit.EmergencyClaimed, grey, func(e *audit.Event) { *e = e.About(11); e.Emergency = true }), ""},
-		"sign-in-failed": {event(audit.SignInFailed, hie.Actor{Client: "oak-emr", Address: "192.0.2.9"}, func(e *audit.Event) {
+		"sign-in-failed": {event(audit.SignInFailed, hie.Actor{Client: "oak-emr"}, func(e *audit.Event) {
+			e.Detail = map[string]string{"peer": "192.0.2.9"}
 			e.Outcome, e.Reasons = audit.Refusal, []string{"jti replayed"}
 		}), ""},
 		"trail-read": {event(audit.AuditRead, grey, func(e *audit.Event) { e.Action, e.Query = "R", "date=ge2026" }), ""},
