@@ -144,18 +144,15 @@ func (r *reader) add(page []byte) (next string, err error) {
 var errOther = errors.New("federationhttp: not a document")
 
 func (r *reader) entry(resource []byte) (locator.Pointer, error) {
-	kind, err := fhir.ResourceType(resource)
-	if err != nil {
-		return locator.Pointer{}, err
-	}
-	if kind != "DocumentReference" {
-		return locator.Pointer{}, errOther
-	}
 	var d struct {
-		Subject *fhir.Reference `json:"subject,omitzero"`
+		ResourceType string          `json:"resourceType"`
+		Subject      *fhir.Reference `json:"subject,omitzero"`
 	}
 	if err := fhir.Decode(resource, &d); err != nil {
 		return locator.Pointer{}, err
+	}
+	if d.ResourceType != "DocumentReference" {
+		return locator.Pointer{}, errOther
 	}
 	if d.Subject != nil && d.Subject.Identifier != nil && d.Subject.Identifier.System == r.ask.Local.System && d.Subject.Identifier.Value != r.ask.Local.Value {
 		return locator.Pointer{}, hie.Invalid("DocumentReference.subject", "is about somebody else")

@@ -104,7 +104,7 @@ func New(o Options) (*Guard, error) {
 		TLSHandshakeTimeout:    5 * time.Second,
 		ResponseHeaderTimeout:  o.Header,
 		IdleConnTimeout:        30 * time.Second,
-		MaxIdleConns:           512,
+		MaxIdleConns:           4096,
 		MaxIdleConnsPerHost:    o.PerHost,
 		MaxConnsPerHost:        o.PerHost,
 		MaxResponseHeaderBytes: 64 << 10,
