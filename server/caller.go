@@ -86,7 +86,7 @@ func Allows(scopes []string, resource string, interaction byte) bool {
 	for _, scope := range scopes {
 		level, rest, _ := strings.Cut(scope, "/")
 		name, rights, found := strings.Cut(rest, ".")
-		if !found || (level != "system" && level != "user" && level != "patient") || (name != resource && name != "*") {
+		if !found || (level != "system" && level != "user" && level != "patient") || (name != resource && name != "*") || strings.Contains(rights, "?") {
 			continue
 		}
 		switch rights {

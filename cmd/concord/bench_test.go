@@ -229,13 +229,13 @@ func (b *bencher) register() {
 const registerScript = `\set sp random(5000000000000000, 9000000000000000)
 \set k random(1, 1000000000)
 begin;
-insert into mpi.identifier_key (claim, system, value, sp_id) values (:sp::bigint, 'urn:bench', :sp::bigint::text, :sp::bigint) on conflict do nothing;
+insert into mpi.identifier_key (claim, system, value, sp_id) values (:sp::bigint, 'bench', :sp::bigint::text, :sp::bigint) on conflict do nothing;
 insert into mpi.key_claim (key, n) values (:k::bigint,1),(:k::bigint+1,1),(:k::bigint+2,1),(:k::bigint+3,1),(:k::bigint+4,1),(:k::bigint+5,1) on conflict (key) do update set n = key_claim.n + 1;
 select key, sp_id, features from mpi.candidate_key where key = any(array[:k::bigint,:k::bigint+1,:k::bigint+2,:k::bigint+3,:k::bigint+4,:k::bigint+5,:k::bigint+6,:k::bigint+7,:k::bigint+8,:k::bigint+9,:k::bigint+10,:k::bigint+11]::bigint[]);
 insert into mpi.source_patient (sp_id, person_id, alias_of, version, created, updated, birth, active, site, system, value, keys, body)
- values (:sp::bigint, :sp::bigint, 0, 1, now(), now(), 0, true, 'bench', 'urn:bench', :sp::bigint::text, array[:k::bigint]::bigint[], convert_to(repeat('x', 900), 'UTF8')) on conflict do nothing;
+ values (:sp::bigint, :sp::bigint, 0, 1, now(), now(), 0, true, 'bench', 'bench', :sp::bigint::text, array[:k::bigint]::bigint[], convert_to(repeat('x', 900), 'UTF8')) on conflict do nothing;
 insert into mpi.person (person_id, version, redirect) values (:sp::bigint, 1, 0) on conflict do nothing;
-insert into mpi.person_member (person_id, sp_id, link, site, system, value, features) values (:sp::bigint, :sp::bigint, 2, 'bench', 'urn:bench', :sp::bigint::text, decode(repeat('ab', 160), 'hex')) on conflict do nothing;
+insert into mpi.person_member (person_id, sp_id, link, site, system, value, features) values (:sp::bigint, :sp::bigint, 2, 'bench', 'bench', :sp::bigint::text, decode(repeat('ab', 160), 'hex')) on conflict do nothing;
 insert into mpi.candidate_key (key, sp_id, live, features) values
  (:k::bigint, :sp::bigint, false, decode(repeat('ab', 160), 'hex')),(:k::bigint+1, :sp::bigint, false, decode(repeat('ab', 160), 'hex')),(:k::bigint+2, :sp::bigint, false, decode(repeat('ab', 160), 'hex')),
  (:k::bigint+3, :sp::bigint, false, decode(repeat('ab', 160), 'hex')),(:k::bigint+4, :sp::bigint, false, decode(repeat('ab', 160), 'hex')),(:k::bigint+5, :sp::bigint, false, decode(repeat('ab', 160), 'hex')),

@@ -202,7 +202,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 // accessConfig says what issuing and checking tokens rests on.
 func accessConfig(cfg nodeConfig, codec *accessjwt.Codec, store *accesspg.Store, trail *auditpg.Log, redis *rds.Client,
 	networks *directorypg.Networks, sealer *opaque.Sealer) access.Config {
-	tokenLimit := redis.Limiter("token", 50, 200)
+	tokenLimit := redis.Limiter("token", cfg.ClientRate, 2*cfg.ClientRate)
 	return access.Config{
 		Issuer: cfg.BaseURL, TokenURL: cfg.BaseURL + "/oauth/token", FHIRBase: cfg.BaseURL + "/fhir",
 		Codec: codec, Store: store, Audit: trail,
@@ -218,7 +218,10 @@ func accessConfig(cfg nodeConfig, codec *accessjwt.Codec, store *accesspg.Store,
 			return access.Organization{ID: o.ID, Name: o.Name, Identifier: o.Identifier, Active: o.Active}, ok
 		},
 		OpenPatient: func(id string) (hie.SourcePatientID, error) {
-			record, _, err := sealer.OpenID("patient", id)
+			record, rest, err := sealer.OpenID("patient", id)
+			if err == nil && rest != 0 {
+				err = opaque.ErrForged
+			}
 			return hie.SourcePatientID(record), err
 		},
 		NewID: func() string { return uuid.NewString() },

@@ -96,7 +96,7 @@ func (s *Sealer) Seal(context string, payload []byte) string {
 // Open returns what Seal sealed under the same context, or ErrForged.
 func (s *Sealer) Open(context, sealed string) ([]byte, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
-	if err != nil {
+	if err != nil || base64.RawURLEncoding.EncodeToString(raw) != sealed { // one value, one spelling
 		return nil, ErrForged
 	}
 	payload, err := s.aead.Open(nil, nil, raw, []byte(context))

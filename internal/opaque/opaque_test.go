@@ -45,6 +45,9 @@ func TestSealedValuesOpenOnlyWhole(t *testing.T) {
 	if _, err := s.Open("cursor b", sealed); !errors.Is(err, ErrForged) {
 		t.Error("opened under another context")
 	}
+	if _, err := s.Open("cursor a", sealed[:4]+"\r\n"+sealed[4:]); !errors.Is(err, ErrForged) {
+		t.Error("another spelling of a value opened")
+	}
 	if _, err := s.Open("cursor a", sealed[:len(sealed)-2]); !errors.Is(err, ErrForged) {
 		t.Error("a truncated value opened")
 	}
