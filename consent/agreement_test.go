@@ -31,7 +31,7 @@ func (v verdict) String() string {
 	return fmt.Sprint(v.release, v.reason, v.atoms, v.obligations)
 }
 
-const agreementCases = 250_000
+const agreementCases = 200_000
 
 // TestTheEngineAgreesWithASecondReading compares the engine with the oracle on random cases.
 func TestTheEngineAgreesWithASecondReading(t *testing.T) {

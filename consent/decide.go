@@ -161,6 +161,7 @@ func (d *Decider) sum(q *query, now time.Time, sum *summary) Decision {
 			q.purpose = d.env.purpose(code)
 			q.purposeRoot, q.row = q.purpose.root(), false
 			r := d.answer(q, ph)
+			q.answered(r)
 			permit = permit && r.Permits()
 			mandated = mandated || r == ReasonMandate
 			first = min(first, r)

@@ -45,6 +45,8 @@ type Trace struct {
 	Steps []Step
 	// Answers are the reasons for each atom and purpose.
 	Answers []Answer
+
+	told int // steps of answers given already
 }
 
 // An Answer is the reason for one atom and purpose.
@@ -81,6 +83,35 @@ func (q *query) step(s Step) {
 	s.Atom, s.Purpose = strings.Clone(q.atom.String()), q.purpose.code // cloned, or the whole query would move to the heap
 	q.trace.Steps = append(q.trace.Steps, s)
 }
+
+// answered records the reason of the answer under way, and leaves the mark of the one step that decided: what a
+// later rule replaced did not.
+func (q *query) answered(r Reason) {
+	if q.trace == nil {
+		return
+	}
+	q.trace.Answers = append(q.trace.Answers, Answer{Atom: strings.Clone(q.atom.String()), Purpose: q.purpose.code, Reason: r})
+	steps, found := q.trace.Steps[q.trace.told:], false
+	for i := range steps {
+		s := &steps[i]
+		s.Decides = !found && s.gives(r)
+		found = found || s.Decides
+	}
+	q.trace.told = len(q.trace.Steps)
+}
+
+// gives reports whether s is what an answer with reason r rests on.
+func (s *Step) gives(r Reason) bool {
+	switch r {
+	case ReasonEmergency:
+		return s.Layer == LayerEmergency || strings.HasSuffix(s.Effect, replacedByEmergency)
+	case ReasonMandate:
+		return s.Effect == string(Mandate)
+	}
+	return s.Decides && s.Layer == r.Layer()
+}
+
+const replacedByEmergency = "replaced by the emergency"
 
 // ruleStep records that a rule spoke, and what came of it.
 func (q *query) ruleStep(r *rule, outcome string) {

@@ -32,7 +32,7 @@ func (d *Decider) evaluate(q *query, ph *phase) ruled {
 		case Forbid:
 			if q.emergency && r.Overridable && r.Layer != LayerLaw {
 				out.replaced = true
-				q.ruleStep(r, "replaced by the emergency")
+				q.ruleStep(r, replacedByEmergency)
 				continue
 			}
 			q.ruleStep(r, "")
@@ -45,7 +45,7 @@ func (d *Decider) evaluate(q *query, ph *phase) ruled {
 			if q.emergency && (r.Layer == LayerLaw && r.EmergencyClause || r.Layer != LayerLaw && r.Overridable) {
 				out.replaced = true
 				q.part2Clause = q.part2Clause || r.Layer == LayerLaw && r.Kind == InstrumentPart2
-				q.ruleStep(r, "replaced by the emergency")
+				q.ruleStep(r, replacedByEmergency)
 				continue
 			}
 			q.ruleStep(r, "not met")

@@ -1,0 +1,237 @@
+package consent_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/hie"
+)
+
+// checkTrace checks that a trace tells the decision, and that each answer names exactly one deciding step.
+func checkTrace(t testing.TB, tr consent.Trace, d consent.Decision) {
+	t.Helper()
+	if !reflect.DeepEqual(tr.Decision, d) {
+		t.Errorf("explained as %v, decided %v", tr.Decision.Reason, d.Reason)
+	}
+	deciding := map[string]int{}
+	answers := map[string][]consent.Reason{} // a purpose asked twice is answered twice
+	for _, s := range tr.Steps {
+		if s.Decides && s.Layer != consent.LayerObligation {
+			deciding[s.Atom+" "+string(s.Purpose)]++
+		}
+	}
+	for _, a := range tr.Answers {
+		pair := a.Atom + " " + string(a.Purpose)
+		answers[pair] = append(answers[pair], a.Reason)
+	}
+	for pair, r := range answers {
+		if deciding[pair] != len(r) {
+			t.Errorf("%s is %v by %d deciding steps, want one each: %+v", pair, r, deciding[pair], tr.Steps)
+		}
+	}
+}
+
+// properties are what must hold of any case and a variant of it. Each says how the variant differs; "never adds"
+// means that nothing refused becomes released.
+//
+// Source: spec consent 2.17.
+var properties = []struct {
+	name    string
+	neverUp bool // else the answer must be the same
+	vary    func(g gen, o *oracle) bool
+}{
+	{"the order of directives is irrelevant", false, func(g gen, o *oracle) bool {
+		o.dirs = slices.Clone(o.dirs)
+		g.Shuffle(len(o.dirs), func(i, j int) { o.dirs[i], o.dirs[j] = o.dirs[j], o.dirs[i] })
+		return len(o.dirs) > 1
+	}},
+	{"a deny-only directive under a new key never adds access", true, func(g gen, o *oracle) bool {
+		p := g.provision(4)
+		p.Type, p.Provisions = "deny", nil
+		d := g.directive(99)
+		d.Provision, d.PolicyRules, d.Organizations = &p, nil, []string{"Organization/new"}
+		o.dirs = append(slices.Clone(o.dirs), d)
+		return true
+	}},
+	{"revoking a permit never adds access", true, func(g gen, o *oracle) bool {
+		i := slices.IndexFunc(o.dirs, func(d consent.Directive) bool {
+			return d.Status == "active" && d.Provision != nil && d.Provision.Type == "permit" && !slices.Contains(d.PolicyRules, "OPTOUT")
+		})
+		if i < 0 {
+			return false
+		}
+		o.dirs = slices.Clone(o.dirs)
+		o.dirs[i].Status, o.dirs[i].ReturnToDefault = "inactive", false
+		p := *o.dirs[i].Provision
+		p.Period = nil // an expired permit had no effect to take away
+		o.dirs[i].Provision = &p
+		return true
+	}},
+	{"raising confidentiality never adds access", true, func(g gen, o *oracle) bool {
+		i := slices.Index(genLevels, o.doc.Confidentiality)
+		if i < 0 || i == len(genLevels)-1 {
+			return false
+		}
+		o.doc.Confidentiality = genLevels[i+1]
+		return true
+	}},
+	{"missing metadata never adds access", true, func(g gen, o *oracle) bool {
+		d := &o.doc
+		switch g.IntN(7) {
+		case 0:
+			d.Class = ""
+		case 1:
+			d.Type = ""
+		case 2:
+			d.Confidentiality = ""
+		case 3:
+			d.Authors = nil
+		case 4:
+			d.Encounter = ""
+		case 5:
+			d.Start, d.End = time.Time{}, time.Time{}
+		case 6:
+			o.req.Practitioner = ""
+		}
+		for _, s := range o.setup.Sites {
+			if s.Unlabelled { // such a site's missing confidentiality counts as N: the listed exception
+				return false
+			}
+		}
+		return !slices.ContainsFunc(o.setup.Rules, func(r consent.Rule) bool { return r.Effect == consent.Neutral })
+	}},
+	{"a weaker link never adds access", true, func(g gen, o *oracle) bool {
+		o.subj.Records = slices.Clone(o.subj.Records)
+		r := &o.subj.Records[g.IntN(2)]
+		if r.Link == hie.LinkDisputed {
+			return false
+		}
+		r.Link--
+		return true
+	}},
+	{"a longer list of purposes never adds access", true, func(g gen, o *oracle) bool {
+		o.req.Purposes = append(slices.Clone(o.req.Purposes), hie.Purpose(pickOne(g, genPurposes...)))
+		return len(o.req.Purposes) > 1
+	}},
+	{"a further label never adds access", true, func(g gen, o *oracle) bool {
+		o.doc.Sensitivity = append(slices.Clone(o.doc.Sensitivity), pickOne(g, genLabels...))
+		return len(o.doc.Sensitivity) > 1 && o.doc.LabelState == consent.Labelled
+	}},
+}
+
+const propertyCases = 60_000
+
+func TestPropertiesHoldOnRandomCases(t *testing.T) {
+	n := propertyCases
+	if testing.Short() {
+		n /= 10
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	tried, changed := map[string]int{}, map[string]int{}
+	workers := runtime.GOMAXPROCS(0)
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < n; i += workers {
+				g := gen{rand.New(rand.NewPCG(uint64(i), 11))}
+				o := g.all()
+				before := o.engine(t).Decide(o.req, o.doc, o.now)
+				p := properties[i%len(properties)]
+				if !p.vary(g, o) {
+					continue
+				}
+				after := o.engine(t).Decide(o.req, o.doc, o.now)
+				mu.Lock()
+				tried[p.name]++
+				if before.Release != after.Release {
+					changed[p.name]++
+				}
+				if p.neverUp && after.Release && !before.Release || !p.neverUp && !reflect.DeepEqual(before, after) {
+					t.Errorf("%s: case %d was %v, is %v\n%s", p.name, i, before.Reason, after.Reason, o.dump())
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for _, p := range properties {
+		if tried[p.name] < n/len(properties)/20 || p.neverUp && changed[p.name] == 0 {
+			t.Errorf("%s: tried %d times, %d of them changed the answer: the property was not tested", p.name, tried[p.name], changed[p.name])
+		}
+	}
+}
+
+// TestAKindIsDecidedAsItsDocumentsAre compares one decision for a kind with the decisions on documents of it: where
+// DecideKind does not ask for rows, they agree.
+func TestAKindIsDecidedAsItsDocumentsAre(t *testing.T) {
+	rows, whole := 0, 0
+	for i := range 8000 {
+		g := gen{rand.New(rand.NewPCG(uint64(i), 13))}
+		o := g.all()
+		d := o.engine(t)
+		kind, perRow := d.DecideKind(o.req, o.doc, o.now)
+		if perRow {
+			rows++
+			continue
+		}
+		whole++
+		for range 4 {
+			doc := o.doc
+			row := g.document()
+			doc.ID, doc.Authors, doc.Start, doc.End, doc.Encounter, doc.Replaces = fmt.Sprint("d", g.IntN(3)), row.Authors, row.Start, row.End, row.Encounter, row.Replaces
+			one := d.Decide(o.req, doc, o.now)
+			if one.Release != kind.Release || one.Release && !slices.Equal(one.Obligations, kind.Obligations) {
+				t.Fatalf("case %d: the kind is %v, a document of it %v\n%s", i, kind.Reason, one.Reason, o.dump())
+			}
+		}
+	}
+	if rows < 100 || whole < 1000 {
+		t.Errorf("%d kinds by row, %d whole: the comparison says nothing", rows, whole)
+	}
+}
+
+func TestEveryAnswerNamesWhatDecidedIt(t *testing.T) {
+	for i := range 4000 {
+		g := gen{rand.New(rand.NewPCG(uint64(i), 17))}
+		o := g.all()
+		d := o.engine(t)
+		checkTrace(t, d.Explain(o.req, o.doc, o.now), d.Decide(o.req, o.doc, o.now))
+		if t.Failed() {
+			t.Fatalf("case %d\n%s", i, o.dump())
+		}
+	}
+}
+
+// TestADeciderMayBeSharedAndAskedAboutAnyInstant holds that what is remembered between decisions changes none.
+func TestADeciderMayBeSharedAndAskedAboutAnyInstant(t *testing.T) {
+	for i := range 300 {
+		g := gen{rand.New(rand.NewPCG(uint64(i), 19))}
+		o := g.all()
+		shared := o.engine(t)
+		var wg sync.WaitGroup
+		for w := range 4 {
+			wg.Go(func() {
+				for j := range 12 {
+					now := t0.Add(time.Duration((j*7+w*5)%12-8) * 24 * time.Hour)
+					if got, want := shared.Decide(o.req, o.doc, now), o.engineAt(t).Decide(o.req, o.doc, now); !reflect.DeepEqual(got, want) {
+						t.Errorf("case %d at %v: %v, afresh %v", i, now, got.Reason, want.Reason)
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
+// engineAt compiles afresh without touching o.
+func (o *oracle) engineAt(t *testing.T) *consent.Decider {
+	c := *o
+	return c.engine(t)
+}

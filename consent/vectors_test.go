@@ -1,0 +1,314 @@
+package consent_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/hie"
+)
+
+// The vectors of spec consent section 3 that the engine alone can answer, numbered as there; a row that speaks of
+// several requests asks them one after the other. Where a row and section 2 disagree, section 2 decides; such rows
+// say so.
+
+// scene is a world, a patient and a question. GH is a general hospital (opt-out state A), CL a clinic (opt-in state
+// B), P2 a Part 2 program. Dr X works at "x", Dr Y at "y".
+type scene struct {
+	setup consent.Setup
+	subj  consent.Subject
+	dirs  []consent.Directive
+	req   consent.Request
+	doc   consent.Document
+	now   time.Time
+}
+
+type change func(*scene)
+
+func newScene(rule string) *scene {
+	return &scene{now: t0,
+		setup: consent.Setup{EmergencyHours: 4, HomeDefault: false,
+			Organizations: []consent.Organization{{ID: "gh"}, {ID: "cl"}, {ID: "p2"}, {ID: "x"}, {ID: "x-unit", Parent: "x"}, {ID: "y"}, {ID: "54"}, {ID: "54-unit", Parent: "54"},
+				{ID: "54-parent"}, {ID: "r"}, {ID: "s"}, {ID: "health-dept"}, {ID: "plan"}},
+			Sites: []consent.Site{{ID: "GH", Org: "gh", Jurisdiction: "A", Regimes: []string{}, Zone: "America/New_York", PrivilegedRoles: []string{"ed"}},
+				{ID: "CL", Org: "cl", Jurisdiction: "B", Regimes: []string{}, Zone: "America/New_York", PrivilegedRoles: []string{"ed"}},
+				{ID: "P2", Org: "p2", Jurisdiction: "A", Regimes: []string{"part2"}, Zone: "America/New_York", PrivilegedRoles: []string{"ed"}}},
+			Policies: append(consent.BuiltinPolicies(), consent.Policy{URI: "p:wide", Widening: true}, consent.Policy{URI: "p:add", Additive: true}, consent.Policy{URI: "p:deny", OnExpiry: "deny"}),
+			Purposes: []consent.LocalPurpose{{Code: "FooBar"}},
+			Rules:    consent.BuiltinRules(),
+			Defaults: []consent.Default{{Network: true, PurposeClass: "*", Category: "*", Rule: rule}}},
+		subj: consent.Subject{Records: []consent.Record{{ID: "a", Site: "GH", Link: hie.LinkConfirmed}, {ID: "b", Site: "CL", Link: hie.LinkConfirmed}, {ID: "c", Site: "P2", Link: hie.LinkConfirmed}}},
+		req:  consent.Request{Organization: "x", Practitioner: "drx", Roles: []string{"physician"}, Purposes: []hie.Purpose{"TREAT"}, Abilities: []string{"P2-NOTICE", "NORDSCLCD", "NO-PROCEEDINGS", "STATE-STMT"}},
+		doc:  consent.Document{ID: "1", Record: "a", Site: "GH", Class: "lab", Confidentiality: "N", LabelState: consent.Labelled, Start: t0.AddDate(0, -1, 0), End: t0.AddDate(0, -1, 0)},
+	}
+}
+
+// What is asked.
+func asY(s *scene)                      { s.req.Organization, s.req.Practitioner = "y", "dry" }
+func org(id hie.OrgID) change           { return func(s *scene) { s.req.Organization = id } }
+func practitioner(id string) change     { return func(s *scene) { s.req.Practitioner = id } }
+func purposes(ps ...hie.Purpose) change { return func(s *scene) { s.req.Purposes = ps } }
+func conf(code string) change           { return func(s *scene) { s.doc.Confidentiality = code } }
+func sens(codes ...string) change       { return func(s *scene) { s.doc.Sensitivity = codes } }
+func class(c string) change             { return func(s *scene) { s.doc.Class = c } }
+func at(now time.Time) change           { return func(s *scene) { s.now = now } }
+func clinicDoc(s *scene)                { s.doc.Record, s.doc.Site = "b", "CL" }
+func p2Doc(s *scene)                    { s.doc.Record, s.doc.Site = "c", "P2" }
+func unlabelled(s *scene)               { s.doc.LabelState, s.doc.Confidentiality = consent.Unlabelled, "" }
+func years(from, to int) change {
+	return func(s *scene) { s.doc.Start, s.doc.End = day(from, 3, 1), day(to, 3, 1) }
+}
+func undated(s *scene) { s.doc.Start, s.doc.End = time.Time{}, time.Time{} }
+func emergency(s *scene) {
+	s.req.Roles, s.req.Purposes = []string{"ed"}, []hie.Purpose{"TREAT"}
+	s.req.Emergency = &consent.Emergency{ReasonCode: "unconscious", Text: "found unconscious at the bus stop", Role: "ed", At: s.now.Add(-time.Hour), Attested: consent.Attestations()}
+}
+func patient(s *scene) { s.req.OwnRecord, s.req.Purposes = true, []hie.Purpose{"PATRQT"} }
+func all(cs ...change) change {
+	return func(s *scene) {
+		for _, c := range cs {
+			c(s)
+		}
+	}
+}
+func day(y, m, d int) time.Time { return time.Date(y, time.Month(m), d, 12, 0, 0, 0, time.UTC) }
+
+// What is given.
+func say(p consent.Provision, edits ...func(*consent.Directive)) change {
+	return func(s *scene) {
+		n := len(s.dirs)
+		when := day(2025, 6, 1+n)
+		d := consent.Directive{ID: string(rune('A' + n)), Record: "a", Filed: when, Signed: when, Verified: true, NetworkWide: true, Status: "active", Scope: "patient-privacy",
+			Performers: []string{"Patient/p"}, Organizations: []string{"Organization/gh" + strings.Repeat("x", n)}, Policies: []string{"p:wide"}, Provision: &p}
+		for _, e := range edits {
+			e(&d)
+		}
+		s.dirs = append(s.dirs, d)
+	}
+}
+func policy(uri string) func(*consent.Directive) {
+	return func(d *consent.Directive) { d.Policies = []string{uri} }
+}
+func status(code string) func(*consent.Directive) {
+	return func(d *consent.Directive) { d.Status = code }
+}
+func given(record string) func(*consent.Directive) {
+	return func(d *consent.Directive) { d.Record = record }
+}
+func sameKey(d *consent.Directive)    { d.Organizations = []string{"Organization/gh"} }
+func siteOnly(d *consent.Directive)   { d.NetworkWide, d.Organizations = false, nil }
+func unverified(d *consent.Directive) { d.Verified = false }
+func absolute(d *consent.Directive)   { d.Absolute = true }
+func rule(r consent.Rule) change      { return func(s *scene) { s.setup.Rules = append(s.setup.Rules, r) } }
+func link(record string, l hie.LinkState) change {
+	return func(s *scene) {
+		for i := range s.subj.Records {
+			if s.subj.Records[i].ID == record {
+				s.subj.Records[i].Link = l
+			}
+		}
+	}
+}
+
+type node = consent.Provision
+
+func permit(edits ...func(*node)) node { return edited("permit", edits) }
+func deny(edits ...func(*node)) node   { return edited("deny", edits) }
+func edited(t string, edits []func(*node)) node {
+	p := node{Type: t}
+	for _, e := range edits {
+		e(&p)
+	}
+	return p
+}
+func but(kids ...node) func(*node) {
+	return func(p *node) { p.Provisions = append(p.Provisions, kids...) }
+}
+func to(refs ...string) func(*node) {
+	return func(p *node) {
+		for _, r := range refs {
+			p.Actors = append(p.Actors, consent.Actor{Role: "IRCP", Reference: r})
+		}
+	}
+}
+func from(ref string) func(*node) {
+	return func(p *node) { p.Actors = append(p.Actors, consent.Actor{Role: "CST", Reference: ref}) }
+}
+func forP(codes ...string) func(*node)    { return func(p *node) { p.Purposes = codes } }
+func label(codes ...string) func(*node)   { return func(p *node) { p.Labels = codes } }
+func classes(codes ...string) func(*node) { return func(p *node) { p.Classes = codes } }
+func in(start, end string) func(*node) {
+	return func(p *node) { p.DataPeriod = &consent.Period{Start: start, End: end} }
+}
+func valid(start, end string) func(*node) {
+	return func(p *node) { p.Period = &consent.Period{Start: start, End: end} }
+}
+func about(meaning string, refs ...string) func(*node) {
+	return func(p *node) {
+		for _, r := range refs {
+			p.Data = append(p.Data, consent.Data{Meaning: meaning, Reference: r})
+		}
+	}
+}
+func role(code string) func(*node) {
+	return func(p *node) {
+		p.Actors = []consent.Actor{{Reference: "#r", Team: &consent.PractitionerRole{Codes: []string{code}}}}
+	}
+}
+
+type asked struct {
+	what   string
+	with   change
+	reason string
+	duties string // obligations that must be there, space-separated; "" for none to look at
+}
+
+func TestAcceptanceVectors(t *testing.T) {
+	none := all()
+	tpo := forP("TREAT", "HPAYMT", "HOPERAT")
+	for _, v := range []struct {
+		name  string
+		rule  string // network default
+		given change
+		asks  []asked
+	}{
+		{"1 no directive, default permit", "permit", none, []asked{{"Dr X", none, "DEFAULT", "AUDIT LABELS RECHECK"}}},
+		{"2 no directive, default deny", "deny", none, []asked{{"Dr X", clinicDoc, "DEFAULT_DENY", ""}}},
+		{"3 default basic-normal", "basic-normal", none, []asked{{"treatment", none, "DEFAULT", ""}, {"payment", purposes("HPAYMT"), "DEFAULT_NORMAL", ""}, {"a restricted document", conf("R"), "DEFAULT_NORMAL", ""}}},
+		{"4 default btg-only", "btg-only", none, []asked{{"treatment", none, "DEFAULT_BTG", ""}, {"an emergency", emergency, "EMERGENCY", "BTG-REVIEW NOTIFY-PATIENT NOTIFY-SITE"}}},
+		{"5 opt-out hospital and opt-in clinic", "permit", func(s *scene) {
+			s.setup.Defaults = append(s.setup.Defaults, consent.Default{Site: "CL", PurposeClass: "*", Category: "*", Rule: "deny"})
+		}, []asked{{"the hospital's", none, "DEFAULT", ""}, {"the clinic's", clinicDoc, "DEFAULT_DENY", ""}}},
+		{"6 an opt-out without filters", "permit", say(deny()), []asked{{"Dr X", none, "DENY", ""}, {"Dr Y at another site", all(asY, clinicDoc), "DENY", ""}}},
+		{"7 an opt-out with an exception", "permit", say(deny(but(permit(to("Organization/x"), forP("TREAT"))))), []asked{{"Dr X", none, "PERMIT", ""}, {"Dr Y", asY, "DENY", ""}}},
+		{"8 drafts and errors do not count", "permit", all(say(deny(), status("draft")), say(deny(), status("proposed")), say(deny(), status("entered-in-error"))), []asked{{"Dr X", none, "DEFAULT", ""}}},
+		{"9 a revoked second version does not revive the first", "deny", all(say(permit(), sameKey), say(permit(), sameKey, status("inactive"))), []asked{{"Dr X", none, "TOMBSTONE", ""}}},
+		{"10 a permit for treatment, payment and operations", "deny", say(permit(tpo)), []asked{{"research", purposes("HRESCH"), "DEFAULT_DENY", ""}}},
+		{"11 every purpose must be permitted", "deny", say(permit(forP("TREAT"))), []asked{{"treatment and marketing", purposes("TREAT", "HMARKT"), "LAW_REQUIRE", ""}, {"treatment and payment", purposes("TREAT", "HPAYMT"), "DEFAULT_DENY", ""}}},
+		{"12 no purpose, unknown purpose", "permit", say(permit(forP("TREAT"))), []asked{{"none", purposes(), "INPUT", ""}, {"unknown", purposes("WHATEVER"), "INPUT", ""}}},
+		{"13 a permit for treatment covers its kinds but break-glass", "deny", say(permit(forP("TREAT"))), []asked{{"COC", purposes("COC"), "PERMIT", ""}, {"BTG", purposes("BTG"), "BTG_ONLY", ""}, {"BTG with a claim", all(emergency, purposes("BTG")), "EMERGENCY", ""}}},
+		{"14 a permit for one project", "permit", say(permit(to("Organization/r"), forP("FooBar"))), []asked{{"r", all(org("r"), purposes("FooBar")), "PERMIT", "MINEC"}, {"s", all(org("s"), purposes("FooBar")), "NOT_COVERED", ""}, {"treatment keeps the default", none, "DEFAULT", ""}}},
+		{"15 a plan's delegate asserts treatment", "permit", rule(consent.Rule{ID: "tefca-4.3", Layer: consent.LayerNetwork, Effect: consent.Forbid, Scope: consent.Scope{Orgs: []hie.OrgID{"plan"}, Purposes: []hie.Purpose{"TREAT"}}}),
+			[]asked{{"the plan", org("plan"), "NETWORK_FORBID", ""}, {"Dr X", none, "DEFAULT", ""}}},
+		{"16 the patient's own record", "permit", say(deny(), absolute), []asked{{"their data", patient, "MANDATE", "AOD MINEC"}, {"minus psychotherapy notes", all(patient, class("psychotherapy-note")), "LAW_REQUIRE", ""},
+			{"somebody else in their name", purposes("PATRQT"), "NETWORK_FORBID", ""}}},
+		{"17 a mandated report", "permit", all(say(deny()), rule(consent.Rule{ID: "report", Layer: consent.LayerLaw, Effect: consent.Mandate, Scope: consent.Scope{Orgs: []hie.OrgID{"health-dept"}, Purposes: []hie.Purpose{"PUBHLTH"}}})),
+			[]asked{{"the authority", all(org("health-dept"), purposes("PUBHLTH")), "MANDATE", "AOD"}, {"Dr X", purposes("PUBHLTH"), "DENY", ""}}},
+		{"18 public health by a non-authority", "permit", rule(consent.Rule{ID: "tefca-ph", Layer: consent.LayerNetwork, Effect: consent.Require, Kind: "public-health-authority", Scope: consent.Scope{Purposes: []hie.Purpose{"PUBHLTH"}}}),
+			[]asked{{"Dr X", purposes("PUBHLTH"), "NETWORK_REQUIRE", ""}}},
+		{"19 a government determination", "permit", rule(consent.Rule{ID: "ssd", Layer: consent.LayerLaw, Effect: consent.Require, Kind: "hipaa-authorization", Scope: consent.Scope{Purposes: []hie.Purpose{"GOVDTRM"}}}),
+			[]asked{{"without authorization", purposes("GOVDTRM"), "LAW_REQUIRE", ""}, {"with", all(purposes("GOVDTRM"), func(s *scene) { s.req.Instruments = []string{"hipaa-authorization"} }), "DEFAULT", ""}}},
+		{"20 marketing under a treatment consent", "permit", say(permit(tpo)), []asked{{"marketing", purposes("HMARKT"), "LAW_REQUIRE", ""}}},
+		{"21 genetic data for underwriting", "permit", rule(consent.Rule{ID: "164.502(a)(5)(i)", Layer: consent.LayerLaw, Effect: consent.Forbid, Scope: consent.Scope{Purposes: []hie.Purpose{"COVERAGE"}, Labels: []string{"GDIS"}}}),
+			[]asked{{"the plan", all(org("plan"), purposes("COVERAGE"), sens("GDIS")), "LAW_FORBID", ""}, {"another document", all(org("plan"), purposes("COVERAGE"), sens("STD")), "DEFAULT", ""}}},
+		{"23 a denied organisation", "deny", say(permit(but(deny(to("Organization/54"))))), []asked{{"its unit", org("54-unit"), "DENY", ""}, {"its parent", org("54-parent"), "PERMIT", ""}}},
+		{"24 a permitted organisation", "deny", say(permit(to("Organization/54"))), []asked{{"its unit", org("54-unit"), "PERMIT", ""}, {"its parent", org("54-parent"), "NOT_COVERED", ""}}},
+		{"25 a denied practitioner", "deny", say(permit(but(deny(to("Practitioner/z"))))), []asked{{"at one", practitioner("z"), "DENY", ""}, {"at another", all(org("y"), practitioner("z")), "DENY", ""}, {"Dr Y", asY, "PERMIT", ""}}},
+		{"26 a care team", "deny", say(permit(to("CareTeam/t"))), []asked{{"a member", func(s *scene) { s.req.CareTeams = []string{"t"} }, "PERMIT", ""}, {"who left", func(s *scene) { s.req.CareTeams = []string{} }, "NOT_COVERED", ""}}},
+		{"27 a role", "deny", say(permit(role("physician"))), []asked{{"a nurse", func(s *scene) { s.req.Roles = []string{"nurse"} }, "NOT_COVERED", ""}, {"a physician", none, "PERMIT", ""}}},
+		{"28 a deny whose actor cannot be resolved", "permit", say(deny(to("Organization/gone"))), []asked{{"anyone", none, "DENY", ""}}},
+		{"29 a permit whose actor cannot be resolved", "deny", say(permit(to("Organization/gone"))), []asked{{"anyone", none, "NOT_COVERED", ""}}},
+		{"30 not by that author", "deny", say(permit(but(deny(about("authoredby", "Organization/gh"))))), []asked{{"theirs", func(s *scene) { s.doc.Authors = []string{"Organization/gh"} }, "DENY", ""}, {"another's", func(s *scene) { s.doc.Authors = []string{"Organization/cl"} }, "PERMIT", ""}}},
+		{"31 only by that author", "deny", say(permit(about("authoredby", "Practitioner/q"))), []asked{{"theirs", func(s *scene) { s.doc.Authors = []string{"Practitioner/q"} }, "PERMIT", ""}, {"another's", func(s *scene) { s.doc.Authors = []string{"Practitioner/w"} }, "NOT_COVERED", ""}, {"nobody's", none, "NOT_COVERED", ""}}},
+		{"32 only 2022", "deny", say(permit(in("2022", "2022"))), []asked{{"2022", years(2022, 2022), "PERMIT", ""}, {"2021", years(2021, 2021), "NOT_COVERED", ""}, {"2021 to 2022", years(2021, 2022), "NOT_COVERED", ""}}},
+		{"33 not 2022", "deny", say(permit(but(deny(in("2022", "2022"))))), []asked{{"2021", years(2021, 2021), "PERMIT", ""}, {"2022", years(2022, 2022), "DENY", ""}, {"spanning", years(2021, 2022), "DENY", ""}, {"undated", undated, "DENY", ""}}},
+		{"34 only documents 1 and 2", "deny", say(permit(about("instance", "DocumentReference/1", "DocumentReference/2"))), []asked{{"1", none, "PERMIT", ""}, {"3", func(s *scene) { s.doc.ID = "3" }, "NOT_COVERED", ""}, {"1b, which replaces 1", func(s *scene) { s.doc.ID, s.doc.Replaces = "1b", []string{"1"} }, "NOT_COVERED", ""}}},
+		{"34 denying an instance follows what replaces it", "permit", say(deny(about("instance", "DocumentReference/1"))), []asked{{"1b", func(s *scene) { s.doc.ID, s.doc.Replaces = "1b", []string{"1"} }, "DENY", ""}, {"3", func(s *scene) { s.doc.ID = "3" }, "DEFAULT", ""}}},
+		{"35 not that encounter", "deny", say(permit(but(deny(about("related", "Encounter/e"))))), []asked{{"in it", func(s *scene) { s.doc.Encounter = "e" }, "DENY", ""}, {"not in it", func(s *scene) { s.doc.Encounter = "f" }, "PERMIT", ""}, {"not reported", none, "DENY", ""}}},
+		{"36 only laboratory", "deny", say(permit(classes("lab"))), []asked{{"lab", none, "PERMIT", ""}, {"note", class("note"), "NOT_COVERED", ""}, {"unknown", class(""), "NOT_COVERED", ""}}},
+		{"37 until the end of 2025, local time", "deny", say(permit(valid("", "2025-12-31")), siteOnly), []asked{{"the last minute", at(time.Date(2026, 1, 1, 4, 59, 59, 0, time.UTC)), "PERMIT", ""}, {"midnight", at(time.Date(2026, 1, 1, 5, 0, 0, 0, time.UTC)), "DEFAULT_DENY", ""}}},
+		{"38 from tomorrow", "permit", say(deny(valid("2026-03-02", ""))), []asked{{"now", none, "DEFAULT", ""}}},
+		{"39 a permit up to N is exhaustive", "permit", say(permit(label("N"))), []asked{{"L", conf("L"), "PERMIT", ""}, {"N", none, "PERMIT", ""}, {"R", conf("R"), "NOT_COVERED", ""}}},
+		{"40 not restricted ones", "deny", say(permit(but(deny(label("R"))))), []asked{{"N", none, "PERMIT", ""}, {"R", conf("R"), "DENY", ""}, {"V", conf("V"), "DENY", ""}}},
+		{"41 restricted ones to P alone", "deny", say(permit(label("N"), but(permit(label("R"), to("Organization/x"))))), []asked{{"P on R", conf("R"), "PERMIT", ""}, {"Dr Y on R", all(asY, conf("R")), "NOT_COVERED", ""}, {"P on V", conf("V"), "NOT_COVERED", ""}}},
+		{"41 without a policy that allows widening it is held", "deny", say(permit(label("N"), but(permit(label("R"), to("Organization/x")))), func(d *consent.Directive) { d.Policies = nil }), []asked{{"P on R", conf("R"), "DEFAULT_DENY", ""}}},
+		{"42 two labels to P", "deny", say(permit(label("N"), but(permit(label("PSY", "SDV"), to("Organization/x"))))), []asked{{"PSY", all(sens("PSY"), conf("R")), "PERMIT", ""}, {"both", all(sens("SDV", "PSY"), conf("R")), "PERMIT", ""}, {"PSY and HIV", all(sens("PSY", "HIV"), conf("R")), "NOT_COVERED", ""}}},
+		{"43 not SUD", "deny", say(permit(but(deny(label("SUD"))))), []asked{{"ETHUD", sens("ETHUD"), "DENY", ""}, {"SUD", sens("SUD"), "DENY", ""}, {"ETH", sens("ETH"), "DENY", ""}, {"PSY", sens("PSY"), "PERMIT", ""}}},
+		{"44 not ETHUD: SUD may contain it", "deny", say(permit(but(deny(label("ETHUD"))))), []asked{{"SUD", sens("SUD"), "DENY", ""}, {"OPIOIDUD", sens("OPIOIDUD"), "PERMIT", ""}}},
+		{"45 a label rule and an unlabelled note", "permit", say(permit(but(deny(label("HIV"))))), []asked{{"Dr X", unlabelled, "DENY", ""}}},
+		{"46 no label rule at an ordinary site", "basic-normal", func(s *scene) { s.setup.Sites[0].Unlabelled = true }, []asked{{"Dr X", unlabelled, "DEFAULT", ""}}},
+		{"48 the AB 352 tree", "deny", say(permit(tpo, but(deny(label("REPRO"), but(permit(to("Organization/x"))))))), []asked{{"shielded, in state", sens("REPRO"), "PERMIT", ""}, {"shielded, out of state", all(sens("REPRO"), asY), "DENY", ""}, {"ordinary, out of state", asY, "PERMIT", ""}}},
+		{"49 a Part 2 document without consent", "permit", none, []asked{{"Dr X", p2Doc, "LAW_REQUIRE", ""}}},
+		{"50 a Part 2 consent on file", "deny", say(permit(tpo), given("c"), policy(consent.PolicyPart2)), []asked{{"Dr X", p2Doc, "PERMIT", "P2-NOTICE NO-PROCEEDINGS NORDSCLCD"},
+			{"who cannot honour the notice", all(p2Doc, func(s *scene) { s.req.Abilities = nil }), "OBLIGATION", ""}}},
+		{"52 the same, for a proceeding", "deny", say(permit(tpo), given("c"), policy(consent.PolicyPart2)), []asked{{"HLEGAL", all(p2Doc, purposes("HLEGAL")), "LAW_REQUIRE", ""}}},
+		{"53 the same, a counselling note", "deny", say(permit(tpo), given("c"), policy(consent.PolicyPart2)), []asked{{"Dr X", all(p2Doc, class("sud-counselling-note")), "LAW_REQUIRE", ""}}},
+		{"54 the same, revoked", "permit", all(say(permit(tpo), given("c"), policy(consent.PolicyPart2), sameKey), say(permit(tpo), given("c"), policy(consent.PolicyPart2), sameKey, status("inactive"))),
+			[]asked{{"before", all(p2Doc, at(day(2025, 6, 2).Add(-time.Hour))), "PERMIT", ""}, {"after", p2Doc, "LAW_REQUIRE", ""}}},
+		{"56 a Part 2 emergency", "permit", none, []asked{{"the emergency physician", all(p2Doc, emergency), "EMERGENCY", "P2-EMERGENCY-RECORD BTG-REVIEW"}}},
+		{"58 a psychotherapy note in an emergency", "permit", say(permit(tpo)), []asked{{"another provider", all(class("psychotherapy-note"), emergency), "LAW_REQUIRE", ""}}},
+		{"59 paid in full, restricted against the plan", "permit", rule(consent.Rule{ID: "self-pay", Layer: consent.LayerSite, Effect: consent.Forbid, Scope: consent.Scope{Sites: []hie.SiteID{"GH"}, Orgs: []hie.OrgID{"plan"}, Purposes: []hie.Purpose{"HPAYMT"}}}),
+			[]asked{{"the plan", all(org("plan"), purposes("HPAYMT")), "SITE_FORBID", ""}, {"Dr X", none, "DEFAULT", ""}}},
+		{"60 a site's agreed restriction gives way in an emergency", "permit", rule(consent.Rule{ID: "agreed", Layer: consent.LayerSite, Effect: consent.Forbid, Overridable: true}), []asked{{"treatment", none, "SITE_FORBID", ""}, {"emergency", emergency, "EMERGENCY", ""}}},
+		{"61 a state HIV release", "permit", rule(consent.Rule{ID: "ny-27f", Layer: consent.LayerLaw, Effect: consent.Require, Kind: "state-hiv-release", Obligations: []string{"STATE-STMT:NY"}, Scope: consent.Scope{Labels: []string{"HIV"}}}),
+			[]asked{{"without", sens("HIV"), "LAW_REQUIRE", ""}, {"with", all(sens("HIV"), func(s *scene) { s.req.Instruments = []string{"state-hiv-release"} }), "DEFAULT", "STATE-STMT:NY"}}},
+		{"63 a dated rule", "permit", rule(consent.Rule{ID: "164.509", Layer: consent.LayerLaw, Effect: consent.Require, Kind: "attestation", End: time.Date(2025, 6, 18, 0, 0, 0, 0, time.UTC), Scope: consent.Scope{Labels: []string{"REPRO"}}}),
+			[]asked{{"in May 2025", all(sens("REPRO"), at(day(2025, 5, 1))), "LAW_REQUIRE", ""}, {"in July", all(sens("REPRO"), at(day(2025, 7, 1))), "DEFAULT", ""}}},
+		{"67 a guardianship that ended", "deny", say(permit(), func(d *consent.Directive) { d.Performers = []string{"RelatedPerson/g"} }), []asked{{"ended", func(s *scene) {
+			s.subj.Proxies = []consent.Proxy{{Ref: "RelatedPerson/g", Period: consent.Period{End: "2025-05-31"}}}
+		}, "DEFAULT_DENY", ""}, {"lasting", func(s *scene) { s.subj.Proxies = []consent.Proxy{{Ref: "RelatedPerson/g"}} }, "PERMIT", ""}}},
+		{"71 no, except in an emergency", "permit", say(deny()), []asked{{"treatment", none, "DENY", ""}, {"emergency", emergency, "EMERGENCY", "BTG-REVIEW NOTIFY-PATIENT"}}},
+		{"72 no, including in an emergency", "permit", say(deny(), absolute), []asked{{"emergency", emergency, "ABSOLUTE", ""}}},
+		{"73 a faulty claim refuses everything", "permit", none, []asked{{"no reason", all(emergency, func(s *scene) { s.req.Emergency.ReasonCode = "" }), "EMERGENCY_INVALID", ""},
+			{"no privileged role", all(emergency, func(s *scene) { s.req.Roles = []string{"physician"} }), "EMERGENCY_INVALID", ""}, {"payment", all(emergency, purposes("HPAYMT")), "EMERGENCY_INVALID", ""}}},
+		{"75 a claim runs out", "deny", none, []asked{{"within", emergency, "EMERGENCY", ""}, {"after four hours", all(emergency, func(s *scene) { s.req.Emergency.At = s.now.Add(-4 * time.Hour) }), "EMERGENCY_INVALID", ""}}},
+		{"76 an older opt-out, a later permit to Dr X", "permit", all(say(deny()), say(permit(to("Practitioner/drx")))), []asked{{"Dr X", none, "PERMIT", ""}, {"Dr Y", asY, "DENY", ""}}},
+		{"77 an older permit, a later opt-out", "permit", all(say(permit(to("Practitioner/drx"))), say(deny())), []asked{{"Dr X", none, "DENY", ""}}},
+		{"78 not HIV to anybody; later Dr X", "permit", all(say(deny(label("HIV"))), say(permit(to("Practitioner/drx")))), []asked{{"plain", none, "PERMIT", ""}, {"HIV: the permit is not contained", sens("HIV"), "DENY", ""}}},
+		{"79 signed on the same day", "permit", all(say(deny()), say(permit(to("Practitioner/drx")), func(d *consent.Directive) { d.Signed = day(2025, 6, 1) })), []asked{{"anyone", none, "DENY", ""}}},
+		{"80 filed later, signed before", "permit", all(say(deny()), say(permit(to("Practitioner/drx")), func(d *consent.Directive) { d.Signed = day(2025, 5, 1) })), []asked{{"Dr X", none, "DENY", ""}}},
+		{"81 a scan not yet verified", "permit", say(deny(), unverified), []asked{{"a deny acts", none, "DENY", ""}}},
+		{"81 a permit not yet verified", "deny", say(permit(), unverified), []asked{{"does not", none, "DEFAULT_DENY", ""}}},
+		{"82 consents of sites", "deny", all(say(permit(), siteOnly), say(deny(), siteOnly, given("b"))), []asked{{"the hospital's", none, "PERMIT", ""}, {"the clinic's", clinicDoc, "DENY", ""}}},
+		{"83 an opt-out crosses a tentative link", "permit", all(say(deny()), link("b", hie.LinkTentative)), []asked{{"the other's", clinicDoc, "DENY", ""}, {"their own", none, "DENY", ""}}},
+		{"84 a permit does not cross a tentative link", "deny", all(say(permit()), link("b", hie.LinkTentative)), []asked{{"tentative", clinicDoc, "DEFAULT_DENY", ""}, {"confirmed", all(clinicDoc, link("b", hie.LinkConfirmed)), "PERMIT", ""}}},
+		{"84 nothing reaches a disputed record but a permit given on it", "permit", link("b", hie.LinkDisputed), []asked{{"default", clinicDoc, "LINK_DISPUTED", ""}, {"emergency", all(clinicDoc, emergency), "LINK_DISPUTED", ""},
+			{"own access", all(clinicDoc, patient), "LINK_DISPUTED", ""}, {"a permit given on it", all(clinicDoc, say(permit(), given("b"))), "PERMIT", ""}}},
+		{"90 everything is Part 2 content", "permit", none, []asked{{"Dr X", p2Doc, "LAW_REQUIRE", ""}}},
+		{"91 an obligation the requester cannot honour", "permit", rule(consent.Rule{ID: "abdm", Layer: consent.LayerNetwork, Effect: consent.Neutral, Obligations: []string{"DELAU:2026-06-30"}}), []asked{{"Dr X", none, "OBLIGATION", ""},
+			{"who can", func(s *scene) { s.req.Abilities = []string{"DELAU"} }, "DEFAULT", "DELAU:2026-06-30"}}},
+		{"92 an artefact: prescriptions of the first quarter for H", "deny", all(say(permit(to("Organization/x"), classes("prescription"), in("2026-01", "2026-03"), valid("", "2026-06-30")))), []asked{
+			{"a February prescription", all(class("prescription"), func(s *scene) { s.doc.Start, s.doc.End = day(2026, 2, 3), day(2026, 2, 3) }), "PERMIT", ""},
+			{"a February report", func(s *scene) { s.doc.Start, s.doc.End = day(2026, 2, 3), day(2026, 2, 3) }, "NOT_COVERED", ""},
+			{"an April prescription", all(class("prescription"), func(s *scene) { s.doc.Start, s.doc.End = day(2026, 4, 3), day(2026, 4, 3) }), "NOT_COVERED", ""},
+			{"after the end", all(class("prescription"), at(day(2026, 7, 2))), "DEFAULT_DENY", ""}}},
+		{"97 a revoked permit leaves a tombstone", "permit", say(permit(label("N")), status("inactive")), []asked{{"Dr X on R", conf("R"), "TOMBSTONE", ""}, {"after returning to the default", all(conf("R"), func(s *scene) { s.dirs[0].ReturnToDefault = true }), "DEFAULT", ""}}},
+		{"98 an expired permit, default", "permit", say(permit(label("N"), valid("", "2026-01-31"))), []asked{{"Dr X on R", conf("R"), "DEFAULT", ""}}},
+		{"98 an expired permit, deny", "permit", say(permit(label("N"), valid("", "2026-01-31")), policy("p:deny")), []asked{{"Dr X on R", conf("R"), "TOMBSTONE", ""}}},
+		{"99 a permit naming Dr X, exhaustive", "permit", say(permit(to("Practitioner/drx"))), []asked{{"Dr Y", asY, "NOT_COVERED", ""}}},
+		{"99 a permit naming Dr X, additive", "permit", say(permit(to("Practitioner/drx")), policy("p:add")), []asked{{"Dr Y", asY, "DEFAULT", ""}}},
+		{"100 asked not to share, recorded by a clerk", "permit", say(deny(), func(d *consent.Directive) { d.Verified = false; d.Performers = []string{"Practitioner/clerk"} }), []asked{{"Dr X", none, "DENY", ""}}},
+
+		// Defects of others that must not come back (spec consent section 1).
+		{"LEAP: a nested rule's own type counts", "permit", say(deny(but(deny(to("Organization/x"))))), []asked{{"who the nested deny names", none, "DENY", ""}}},
+		{"LEAP: an unreadable deny is not dropped in favour of an older permit", "permit", all(say(permit()), say(deny(to("Organization/gone")))), []asked{{"Dr X", none, "DENY", ""}}},
+		{"LEAP: a newer research permit does not beat a privacy deny", "permit", all(say(deny()), say(permit(), func(d *consent.Directive) { d.Scope = "research" })), []asked{{"treatment", none, "DENY", ""}}},
+		{"PCF: a permit for one label carries no other along", "deny", say(permit(label("PSY"))), []asked{{"PSY and HIV", sens("PSY", "HIV"), "NOT_COVERED", ""}}},
+		{"SanteDB: an inactive policy does not grant", "deny", say(permit(), status("inactive")), []asked{{"Dr X", none, "TOMBSTONE", ""}}},
+	} {
+		for _, a := range v.asks {
+			t.Run(v.name+": "+a.what, func(t *testing.T) {
+				s := newScene(v.rule)
+				v.given(s)
+				a.with(s)
+				env, err := consent.NewEnv(s.setup)
+				if err != nil {
+					t.Fatal(err)
+				}
+				dec := consent.Compile(env, s.subj, s.dirs)
+				got := dec.Decide(s.req, s.doc, s.now)
+				if got.Reason.String() != a.reason || got.Release != got.Reason.Permits() || got.Layer != got.Reason.Layer() {
+					t.Fatalf("%s (release %t), want %s", got.Reason, got.Release, a.reason)
+				}
+				for _, d := range strings.Fields(a.duties) {
+					if !slices.Contains(got.Obligations, d) {
+						t.Errorf("obligations %v, want %s among them", got.Obligations, d)
+					}
+				}
+				checkTrace(t, dec.Explain(s.req, s.doc, s.now), got)
+			})
+		}
+	}
+}
