@@ -313,27 +313,21 @@ func (im *importer) single(ctx context.Context, feed string, sum *locatorpg.Mark
 	var inv *hie.InvalidError
 	switch {
 	case errors.As(err, &inv):
-		l.err = err
+		return im.load(ctx, feed, sum, []line{{n: l.n, err: err}}, rejects)
 	case err != nil:
 		return err
 	case done[0].Existing:
-		sum.Repeated++
+		return im.load(ctx, feed, sum, []line{{n: l.n, err: errRepeated}}, rejects)
 	default:
-		sum.Stored++
+		return im.load(ctx, feed, sum, []line{{n: l.n, err: errStored}}, rejects)
 	}
-	l.doc = locator.Document{}
-	return im.load(ctx, feed, sum, []line{{n: l.n, err: storedOr(l.err)}}, rejects)
 }
 
-// errStored marks a line that needs nothing but the watermark.
-var errStored = errors.New("stored")
-
-func storedOr(err error) error {
-	if err == nil {
-		return errStored
-	}
-	return err
-}
+// errStored and errRepeated mark a line that was published on its own and needs nothing but the watermark.
+var (
+	errStored   = errors.New("stored")
+	errRepeated = errors.New("repeated")
+)
 
 func (im *importer) load(ctx context.Context, feed string, sum *locatorpg.Mark, lines []line, rejects *rejectFile) error {
 	if len(lines) == 0 {
@@ -349,6 +343,9 @@ func (im *importer) load(ctx context.Context, feed string, sum *locatorpg.Mark, 
 		case l.err == nil:
 			b.Documents, b.Lines = append(b.Documents, l.doc), append(b.Lines, l.n)
 		case errors.Is(l.err, errStored):
+			b.Stored++
+		case errors.Is(l.err, errRepeated):
+			b.Repeated++
 		case errors.As(l.err, &inv):
 			bad[l.n] = l.err
 			b.Rejected++
@@ -373,7 +370,7 @@ func (im *importer) load(ctx context.Context, feed string, sum *locatorpg.Mark, 
 		for _, n := range done.Conflicts {
 			bad[n] = &hie.InvalidError{Path: "DocumentReference.masterIdentifier", Rule: "was published before with another hash or for another patient", Code: "duplicate", Detail: locator.ErrorNonIdenticalHash}
 		}
-		sum.Stored, sum.Repeated = sum.Stored+done.Stored, sum.Repeated+done.Repeated
+		sum.Stored, sum.Repeated = sum.Stored+done.Stored+b.Stored, sum.Repeated+done.Repeated+b.Repeated
 	}
 	sum.Line, sum.Rejected = b.Upto, sum.Rejected+int64(len(bad))
 	return rejects.write(bad)

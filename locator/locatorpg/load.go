@@ -24,9 +24,10 @@ type Batch struct {
 	// Documents are the good lines, each without relations, with their numbers in Lines.
 	Documents []locator.Document
 	Lines     []int64
-	// Rejected counts the lines that were not good; it is added to the feed's count.
-	Rejected int64
-	Now      time.Time
+	// Rejected counts the lines that were not good, Stored and Repeated those already published on their own;
+	// they are added to the feed's counts.
+	Rejected, Stored, Repeated int64
+	Now                        time.Time
 	// Event is recorded with the batch when it stored anything; its records are filled in.
 	Event audit.Event
 }
@@ -125,7 +126,7 @@ func (s *Store) load(ctx context.Context, tx *pg.Tx, b Batch) (out Loaded, err e
 		on conflict (feed) do update set line = excluded.line, stored = f.stored + excluded.stored, repeated = f.repeated + excluded.repeated,
 			rejected = f.rejected + excluded.rejected, updated = excluded.updated
 		where f.line = $7`,
-		b.Feed, b.Upto, out.Stored, out.Repeated, b.Rejected+int64(len(conflicts)), b.Now, b.From)
+		b.Feed, b.Upto, out.Stored+b.Stored, out.Repeated+b.Repeated, b.Rejected+int64(len(conflicts)), b.Now, b.From)
 	if err == nil && n != 1 {
 		err = errMark
 	}
