@@ -274,6 +274,7 @@ func (b *bencher) importDocuments() {
 		if !site.Publishes {
 			continue
 		}
+		g.Documents = max(g.Documents, each)
 		for n := range each {
 			_, _ = files[g.Site].Write(b.region.Document(g, n).Reference(b.bases[g.Site]))
 			_ = files[g.Site].WriteByte('\n')
@@ -490,7 +491,7 @@ func (b *bencher) retrieve() {
 	client, bearer := b.client(), b.bearer("riverside-clinic-emr", treating)
 	var handles, direct []string
 	for _, g := range b.known {
-		if g.Site != "riverside-clinic" || len(handles) >= 500 {
+		if g.Site != "riverside-clinic" || g.Documents == 0 || len(handles) >= 500 {
 			continue
 		}
 		site, _ := b.region.Site(g.Site)
