@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/concord-hie/concord/directory"
@@ -257,11 +258,18 @@ func (r *reader) span(at, value string) locator.Span {
 	return locator.Span{Start: s.Start, End: s.End}
 }
 
+// zones remembers time zones by name: loading one reads a file.
+var zones sync.Map
+
 func zoneOf(site directory.Site) *time.Location {
+	if z, ok := zones.Load(site.Zone); ok {
+		return z.(*time.Location)
+	}
 	zone, err := time.LoadLocation(site.Zone)
 	if err != nil { // checked when the directory was made; without the machine's zone data UTC is what is left
 		return time.UTC
 	}
+	zones.Store(site.Zone, zone)
 	return zone
 }
 
