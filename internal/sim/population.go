@@ -217,8 +217,10 @@ func (b *builder) enter(p *Person, s Site, rnd *rand.Rand, n int) *Registration 
 func (b *builder) file(p *Person, s Site, g Registration) *Registration {
 	g.Index, g.Site, g.Person = len(b.Registrations), s.ID, p.ID
 	if g.Local == "" {
-		// An affine walk over the seven-digit numbers: unique, not in order.
-		g.Local = fmt.Sprintf("%s%07d", s.prefix, (len(b.bySite[s.ID])*7_368_787+1_234_567)%9_999_991)
+		// An affine walk over the seven-digit numbers: unique, not in order, begun elsewhere at each site.
+		const step, numbers = 7_368_787, 9_999_991
+		begin := source(b.Seed, "local ids "+s.ID).IntN(numbers)
+		g.Local = fmt.Sprintf("%s%07d", s.prefix, (len(b.bySite[s.ID])*step+begin)%numbers)
 	}
 	b.bySite[s.ID][g.Local] = g.Index
 	p.Registrations = append(p.Registrations, g.Index)
