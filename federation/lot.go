@@ -85,7 +85,7 @@ func (l *lot) entry(p locator.Pointer) Entry {
 		r = l.single[p.Ref()]
 		l.mu.Unlock()
 	}
-	return Entry{Pointer: p, Obligations: r.obligations, ruling: r}
+	return Entry{Pointer: p, Obligations: r.told(), ruling: r}
 }
 
 // exact is up to how many documents an answer of several records is put together in memory from its beginning; a

@@ -239,6 +239,14 @@ func (r *ruling) add(d consent.Decision, perRow bool) {
 	r.obligations = append(r.obligations, d.Obligations...)
 }
 
+// ours are the obligations that bind this exchange alone; a requester is told of the others.
+var ours = []string{"AUDIT", "RECHECK", "AOD", "NOTIFY-PATIENT", "NOTIFY-SITE", "P2-EMERGENCY-RECORD"}
+
+// told are the obligations that go with what is shown.
+func (r ruling) told() []string {
+	return slices.DeleteFunc(slices.Clone(r.obligations), func(o string) bool { return slices.Contains(ours, o) })
+}
+
 func (r *ruling) tidy() {
 	for _, list := range []*[]string{&r.reasons, &r.ground, &r.obligations} {
 		slices.Sort(*list)

@@ -130,7 +130,7 @@ func (d *Document) ruling() ruling { return d.m.document(d.pointer) }
 // entry is the document as an entry, with the ground it is shown on.
 func (d *Document) entry() Entry {
 	e := Entry{Pointer: d.pointer, Live: d.live, ruling: d.ruling()}
-	e.Obligations = e.ruling.obligations
+	e.Obligations = e.ruling.told()
 	e.ruling.ground = d.m.grounds(documents(d.m.whole(d.pointer), d.pointer.Kind))
 	return e
 }
@@ -208,7 +208,7 @@ func (d *Document) begin() error {
 	case d.Length < 0:
 		d.Length = b.Length
 	}
-	d.Obligations = d.ruling().obligations
+	d.Obligations = d.ruling().told()
 	return nil
 }
 

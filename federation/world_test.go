@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -153,17 +154,17 @@ func (w *world) doc(record hie.SourcePatientID, site, class string, day int, edi
 	return p
 }
 
-var nextPointer hie.PointerID = 1000
+var lastPointer atomic.Int64
 
 func pointer(_ *directory.Network, record hie.SourcePatientID, site, class string, day int) locator.Pointer {
-	nextPointer++
+	id := hie.PointerID(1000 + lastPointer.Add(1))
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, day)
-	p := locator.Pointer{Record: record, ID: nextPointer, Site: hie.SiteID(site), Status: locator.Current,
-		MasterIdentifier: hie.Identifier{System: "urn:ids", Value: "uid-" + nextPointer.String()},
+	p := locator.Pointer{Record: record, ID: id, Site: hie.SiteID(site), Status: locator.Current,
+		MasterIdentifier: hie.Identifier{System: "urn:ids", Value: "uid-" + id.String()},
 		Types:            []hie.Coding{{System: "http://loinc.org", Code: "34133-9"}},
 		Labels:           []hie.Coding{{System: locator.SystemConfidentiality, Code: "N"}},
 		Date:             locator.Span{Start: at, End: at.Add(time.Second)}, SortAt: at, ContentType: "text/plain", Size: -1, Received: []byte(`{}`),
-		Location: locator.Location{Site: hie.SiteID(site), Endpoint: site + "-fhir", Path: "Binary/" + nextPointer.String()}}
+		Location: locator.Location{Site: hie.SiteID(site), Endpoint: site + "-fhir", Path: "Binary/" + id.String()}}
 	if class != "" {
 		p.Categories = []hie.Coding{{System: "http://loinc.org", Code: class}}
 	}

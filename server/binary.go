@@ -82,6 +82,7 @@ func (s *Server) retrieve(c *gin.Context) {
 	} else {
 		err = p.resource(ctx, c.Param("id"))
 	}
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Time{}) // the connection's next answer has its own time
 	switch {
 	case err == nil:
 	case !p.begun:

@@ -109,6 +109,7 @@ type nodeConfig struct {
 	AuditKeyFile string   `env:"CONCORD_AUDIT_KEY_FILE" help:"Ed25519 private key that signs audit checkpoints." placeholder:"FILE"`
 	AuditWitness string   `env:"CONCORD_AUDIT_WITNESS" help:"File outside the database to which each checkpoint is also written." placeholder:"FILE"`
 	AllowSite    []string `env:"CONCORD_ALLOW_SITE" help:"host:port or CIDR that sites may be reached at although the address is private or loopback." placeholder:"ADDR"`
+	SiteToken    []string `env:"CONCORD_SITE_TOKEN" help:"ENDPOINT=FILE: the bearer token presented at an endpoint whose capability auth is bearer-file." placeholder:"ENDPOINT=FILE"`
 	Migrate      bool     `env:"CONCORD_MIGRATE" default:"true" negatable:"" help:"Bring the schema up to date at start."`
 	MaxConns     int      `env:"CONCORD_MAX_CONNS" default:"32" help:"Connections to PostgreSQL at most."`
 	ClientRate   int      `env:"CONCORD_CLIENT_RATE" default:"500" help:"Requests a second each client may make; bursts of twice that."`

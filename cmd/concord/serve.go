@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -159,13 +160,19 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
+	siteTokens, err := readSiteTokens(cfg.SiteToken)
+	if err != nil {
+		return nil, err
+	}
+	handles := federationpg.New(db)
+	running.Go(func() { handles.Watch(background, log) })
 	exchange := federation.New(federation.Parts{
 		Patients: patients, Holdings: documents, Directives: consents.Load,
 		Epochs: func(ctx context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, error) {
 			return epoch.Read(ctx, db, records)
 		},
-		Sites:   federationhttp.New(federationhttp.Options{Guard: guard, Network: networks.Network, Log: log}),
-		Handles: federationpg.New(db), Record: trail.Record, Network: networks.Network, Env: environment.env,
+		Sites:   federationhttp.New(federationhttp.Options{Guard: guard, Network: networks.Network, Bearer: siteTokens, Log: log}),
+		Handles: handles, Record: trail.Record, Network: networks.Network, Env: environment.env,
 		DocumentID: func(ref locator.Ref) string { return sealer.ID("document", int64(ref.Record), int64(ref.ID)) },
 	})
 
@@ -244,6 +251,24 @@ func readSigners(files []string) ([]*token.Signer, error) {
 			return nil, fmt.Errorf("token key: %s: %w", f, err)
 		}
 		out = append(out, signer)
+	}
+	return out, nil
+}
+
+// readSiteTokens reads the bearer tokens presented at sites' endpoints, each given as ENDPOINT=FILE.
+func readSiteTokens(settings []string) (map[string]string, error) {
+	out := make(map[string]string, len(settings))
+	for _, s := range settings {
+		endpoint, file, ok := strings.Cut(s, "=")
+		if !ok || endpoint == "" {
+			return nil, fmt.Errorf("site token: must be ENDPOINT=FILE, the id of an endpoint and the file that holds its token")
+		}
+		raw, err := os.ReadFile(file)
+		value := strings.TrimSpace(string(raw))
+		if err != nil || value == "" || strings.ContainsAny(value, " \r\n\t") {
+			return nil, fmt.Errorf("site token: the file for endpoint %s cannot be read or does not hold one token", endpoint)
+		}
+		out[endpoint] = value
 	}
 	return out, nil
 }

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -121,6 +122,24 @@ func (h *Handles) Sweep(ctx context.Context, now time.Time) (int64, error) {
 		return 0, fmt.Errorf("federationpg: sweep: %w", err)
 	}
 	return n, nil
+}
+
+// Watch sweeps once a minute until ctx ends. What goes wrong is told to log, and tried again.
+func (h *Handles) Watch(ctx context.Context, log *slog.Logger) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if n, err := h.Sweep(ctx, hie.Now()); err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, "what live sites told was not swept away", "kind", err.Error())
+		} else if n > 0 {
+			log.DebugContext(ctx, "swept away what live sites told", "n", n)
+		}
+	}
 }
 
 func scan(rows *pg.Rows) (federation.Told, error) {
