@@ -10,11 +10,13 @@ import (
 	"path/filepath"
 
 	"github.com/concord-hie/concord/access"
+	"github.com/concord-hie/concord/access/accessjwt"
 	"github.com/concord-hie/concord/access/accesspg"
 	"github.com/concord-hie/concord/audit/auditpg"
 	"github.com/concord-hie/concord/directory/directorypg"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/pg"
+	"github.com/concord-hie/concord/internal/token"
 	"github.com/concord-hie/concord/migrations"
 )
 
@@ -81,7 +83,7 @@ func (m *demo) apply(ctx context.Context, db *pg.DB, keyDir string) error {
 			return err
 		}
 		public := signer.Public()
-		c.Keys = map[string]access.Key{public.Kid: {Kid: public.Kid, Alg: public.Alg, Public: public}}
+		c.Keys = accessjwt.Keys([]token.PublicKey{public})
 		c.api = newAPIClient(m.base, string(c.ID), m.orgURI(c.Organization), signer)
 		m.clients[string(c.ID)] = &c
 		clients = append(clients, c.Client)
