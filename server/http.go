@@ -15,7 +15,7 @@ import (
 
 const fhirJSON = "application/fhir+json; charset=utf-8"
 
-// fail answers with err's OperationOutcome, or under /admin its problem. A fault of ours is logged with its request id; its text is not sent.
+// fail answers with err's OperationOutcome or problem. A fault of ours is logged with its request id; its text is not sent.
 func (s *Server) fail(c *gin.Context, err error) {
 	status, oo := outcomeOf(err)
 	if status >= 500 {
@@ -27,7 +27,12 @@ func (s *Server) fail(c *gin.Context, err error) {
 	case http.StatusServiceUnavailable:
 		c.Header("Retry-After", "2")
 	}
-	if strings.HasPrefix(c.FullPath(), adminPrefix) {
+	s.refuse(c, status, oo)
+}
+
+// refuse ends a request with an error: an OperationOutcome under /fhir, a problem elsewhere.
+func (s *Server) refuse(c *gin.Context, status int, oo fhir.OperationOutcome) {
+	if path := c.Request.URL.Path; path != "/fhir" && !strings.HasPrefix(path, "/fhir/") {
 		s.sendProblem(c, status, oo)
 		return
 	}
@@ -73,7 +78,11 @@ func (s *Server) body(c *gin.Context) ([]byte, error) {
 	return b, nil
 }
 
-var errMediaType = &hie.InvalidError{Path: "Content-Type", Rule: "must be application/fhir+json", Code: "not-supported"}
+// What a body may be. Anything else is 415.
+var (
+	errMediaType = &hie.InvalidError{Path: "Content-Type", Rule: "must be application/fhir+json or application/json", Code: "not-supported"}
+	errFormType  = &hie.InvalidError{Path: "Content-Type", Rule: "must be application/x-www-form-urlencoded for a search", Code: "not-supported"}
+)
 
 // params returns the search parameters of a GET's query or of a form POST's query and body, in that order, and
 // whether unknown ones are to be refused (Prefer: handling=strict) rather than ignored and reported.
@@ -85,7 +94,7 @@ func (s *Server) params(c *gin.Context) (ps []fhir.Param, strict bool, err error
 	if c.Request.Method == http.MethodPost {
 		media, _, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
 		if err != nil || media != "application/x-www-form-urlencoded" {
-			return nil, false, &hie.InvalidError{Path: "Content-Type", Rule: "must be application/x-www-form-urlencoded for a search", Code: "not-supported"}
+			return nil, false, errFormType
 		}
 		b, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, 64<<10))
 		if err != nil {

@@ -187,7 +187,6 @@ func (s *Server) withinLimit(c *gin.Context) {
 	}
 	if ok, wait := s.deps.Limit(c.Request.Context(), caller(c).Client); !ok {
 		c.Header("Retry-After", retryAfter(wait))
-		s.send(c, http.StatusTooManyRequests, outcome("error", fhir.Issue{Code: "throttled", Diagnostics: "Too many requests. Wait as Retry-After says."}))
-		c.Abort()
+		s.refuse(c, http.StatusTooManyRequests, outcome("error", fhir.Issue{Code: "throttled", Diagnostics: "Too many requests. Wait as Retry-After says."}))
 	}
 }

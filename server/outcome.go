@@ -34,8 +34,11 @@ func outcomeOf(err error) (int, fhir.OperationOutcome) {
 	var inv *hie.InvalidError
 	if errors.As(err, &inv) {
 		status := http.StatusBadRequest
-		if errors.Is(err, hie.ErrConflict) {
+		switch {
+		case errors.Is(err, hie.ErrConflict):
 			status = http.StatusConflict
+		case errors.Is(err, errMediaType) || errors.Is(err, errFormType):
+			status = http.StatusUnsupportedMediaType
 		}
 		return status, outcome("error", invalidIssue(inv))
 	}

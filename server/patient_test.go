@@ -252,7 +252,7 @@ func TestARegistrationThatBreaksARuleIsRefused(t *testing.T) {
 		{"another resource", oakToken, blue, `{"resourceType":"Person"}`, nil, 400, "invalid", "resourceType"},
 		{"a member twice", oakToken, blue, `{"resourceType":"Patient","active":true,"active":false}`, nil, 400, "structure", "Patient.active"},
 		{"not JSON", oakToken, blue, `<Patient/>`, nil, 400, "structure", ""},
-		{"XML", oakToken, blue, good, []string{"Content-Type", "application/fhir+xml"}, 400, "not-supported", "Content-Type"},
+		{"XML", oakToken, blue, good, []string{"Content-Type", "application/fhir+xml"}, 415, "not-supported", "Content-Type"},
 		{"If-Match that is no tag", oakToken, blue, good, []string{"If-Match", "1"}, 400, "value", "If-Match"},
 		{"If-None-Match", oakToken, blue, good, []string{"If-None-Match", "*"}, 400, "not-supported", "If-None-Match"},
 		{"a survivor at another site", oakToken, blue, linked(`{"identifier":{"system":"` + redSystem + `","value":"R-1"}}`), nil, 400, "business-rule", "Patient.link"},

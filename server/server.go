@@ -93,7 +93,7 @@ func New(cfg Config, deps Deps) *Server {
 	s.engine.Use(breakOff, withRequestID, newMetrics(deps.Metrics).observe, s.logRequest, gin.CustomRecoveryWithWriter(nil, s.recovered))
 	s.engine.NoRoute(func(c *gin.Context) { s.fail(c, hie.ErrNotFound) })
 	s.engine.NoMethod(func(c *gin.Context) {
-		s.send(c, http.StatusMethodNotAllowed, outcome("error", fhir.Issue{Code: "not-supported", Diagnostics: "This method is not available here."}))
+		s.refuse(c, http.StatusMethodNotAllowed, outcome("error", fhir.Issue{Code: "not-supported", Diagnostics: "This method is not available here."}))
 	})
 	s.routes()
 	return s
@@ -119,6 +119,5 @@ func (s *Server) recovered(c *gin.Context, fault any) {
 	}
 	s.log.ErrorContext(c.Request.Context(), "request failed", "request", requestID(c), "kind", kind)
 	status, oo := outcomeOf(nil)
-	s.send(c, status, oo)
-	c.Abort()
+	s.refuse(c, status, oo)
 }
