@@ -1,6 +1,24 @@
 package server
 
-import "github.com/concord-hie/concord/hie"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/concord-hie/concord/hie"
+)
+
+// A Route is one method and path pattern the machine doors answer: GET /fhir/Patient/:id.
+type Route struct{ Method, Path string }
+
+// Routes returns all routes, ordered by path and method.
+func (s *Server) Routes() []Route {
+	var out []Route
+	for _, r := range s.engine.Routes() {
+		out = append(out, Route{r.Method, r.Path})
+	}
+	slices.SortFunc(out, func(a, b Route) int { return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Method, b.Method)) })
+	return out
+}
 
 // routes is where every path of the machine doors is named.
 func (s *Server) routes() {
@@ -63,6 +81,8 @@ func (s *Server) routes() {
 	f.GET("/Consent/:id/_history", s.requireScope("Consent", 'r'), s.consentHistory)
 	f.GET("/Consent/:id/_history/:version", s.requireScope("Consent", 'r'), s.readConsentVersion)
 	f.POST("/Consent/:id/$revoke-consent", s.requireScope("Consent", 'u'), s.revokeConsent)
+
+	s.engine.GET(adminPrefix+"openapi.yaml", s.describe)
 
 	m := s.engine.Group(adminPrefix+"v1/match", s.authenticate, s.withinLimit)
 	look, settle := s.requireGrant("concord/match.read", hie.RoleSteward), s.requireGrant("concord/match.write", hie.RoleSteward)
