@@ -27,6 +27,14 @@ type Stewardship interface {
 //
 // Tasks, changes and records are named by sealed ids; a record's is the id of its FHIR Patient.
 
+// requireNetwork lets those pass who act for the organisation that runs the exchange. A person's registrations are
+// several organisations', and none of them may see the others'.
+func (s *Server) requireNetwork(c *gin.Context) {
+	if o, known := s.deps.Network().Organization(caller(c).Organization); !known || o.Kind != networkKind {
+		s.fail(c, hie.ErrForbidden)
+	}
+}
+
 // verdicts are the words a steward decides in.
 var verdicts = map[string]mpi.Verdict{"same": mpi.MustLink, "different": mpi.CannotLink, "cannot-tell": mpi.Clear}
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/mpi"
 	"github.com/go-json-experiment/json"
@@ -74,8 +75,17 @@ func newDesk(t *testing.T) (*clinic, *desk) {
 	b := d.add(1, "oak-street", blueSystem, "B-1", "MOHR")
 	d.tasks = []mpi.Task{{ID: 5, Kind: mpi.TaskDuplicate, Record: a, Other: b, Grade: mpi.GradePossible, Bits: 9.25, Missing: "birth-order",
 		Evidence: []mpi.Evidence{{Field: "given", Level: "different", Bits: -3}}, Opened: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}}
+	file := testFile()
+	file.Organizations = append(file.Organizations, directory.Organization{ID: "network", Name: "The Exchange", Identifier: "urn:org:network", Kind: networkKind, Active: true})
+	n, err := file.Network(1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := &clinic{index: d.scripted, trail: &trail{}, named: map[hie.SourcePatientID]bool{}}
-	c.doors = newDoors(t, func(deps *Deps) { deps.Patients, deps.Audit, deps.Stewardship = d, c.trail, d })
+	c.doors = newDoors(t, func(deps *Deps) {
+		deps.Patients, deps.Audit, deps.Stewardship = d, c.trail, d
+		deps.Network = func() *directory.Network { return n }
+	})
 	return c, d
 }
 
@@ -165,6 +175,7 @@ func TestWhatAStewardMayNotDoIsAProblem(t *testing.T) {
 	}{
 		{"no token", c.get("/admin/v1/match/tasks", ""), 401, ""},
 		{"a practice's token", c.get("/admin/v1/match/tasks", oakToken), 403, ""},
+		{"a hospital's own steward", c.get("/admin/v1/match/records/"+c.id(1000), hospitalStewardToken), 403, ""},
 		{"an unknown verdict", c.post(task+"/verdict", stewardToken, `{"verdict":"maybe","reason":"x"}`), 400, "verdict"},
 		{"no reason", c.post(task+"/verdict", stewardToken, `{"verdict":"same"}`), 400, "reason"},
 		{"no reason to undo", c.post("/admin/v1/match/changes/"+c.server.adminID("change", 7)+"/undo", stewardToken, `{}`), 400, "reason"},

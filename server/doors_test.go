@@ -24,6 +24,8 @@ const (
 	mercyToken   = "mercy"    // Mercy Health
 	stewardToken = "steward"  // a steward of the network
 	noScopeToken = "no-scope" // Oak Street Practice, allowed nothing
+
+	hospitalStewardToken = "hospital-steward" // a steward of Mercy Health
 )
 
 func testActor(_ context.Context, token string) (hie.Actor, error) {
@@ -33,8 +35,9 @@ func testActor(_ context.Context, token string) (hie.Actor, error) {
 		return hie.Actor{Organization: "oak", Client: "oak-emr", Scopes: all, Purposes: []hie.Purpose{hie.PurposeTreat}}, nil
 	case mercyToken:
 		return hie.Actor{Organization: "mercy", Client: "mercy-emr", Scopes: all, Purposes: []hie.Purpose{hie.PurposeTreat}}, nil
-	case stewardToken:
-		return hie.Actor{Organization: "network", Client: "desk", User: "sam", Roles: []string{hie.RoleSteward},
+	case stewardToken, hospitalStewardToken:
+		org := map[string]hie.OrgID{stewardToken: "network", hospitalStewardToken: "mercy"}[token]
+		return hie.Actor{Organization: org, Client: "desk", User: "sam", Roles: []string{hie.RoleSteward},
 			Scopes: []string{"concord/match.read", "concord/match.write"}}, nil
 	case noScopeToken:
 		return hie.Actor{Organization: "oak", Client: "oak-emr"}, nil

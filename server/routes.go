@@ -84,7 +84,7 @@ func (s *Server) routes() {
 
 	s.engine.GET(adminPrefix+"openapi.yaml", s.describe)
 
-	m := s.engine.Group(adminPrefix+"v1/match", s.authenticate, s.withinLimit)
+	m := s.engine.Group(adminPrefix+"v1/match", s.authenticate, s.withinLimit, s.requireNetwork)
 	look, settle := s.requireGrant("concord/match.read", hie.RoleSteward), s.requireGrant("concord/match.write", hie.RoleSteward)
 	m.GET("/tasks", look, s.listTasks)
 	m.GET("/tasks/:id", look, s.readTask)
