@@ -58,9 +58,10 @@ func (x *Index) Presence(ctx context.Context, records []hie.SourcePatientID) ([]
 	return ps, nil
 }
 
-// Owns reports whether actor's organisation owns p: it or a unit of it is the custodian.
+// Owns reports whether actor's organisation owns p: it or a unit of it is the custodian. A patient who acts through
+// an organisation's client owns nothing of the organisation's.
 func (x *Index) Owns(actor hie.Actor, p Pointer) bool { return x.owns(actor, p.Custodian) }
 
 func (x *Index) owns(actor hie.Actor, custodian hie.OrgID) bool {
-	return actor.Organization != "" && custodian != "" && x.network().Within(custodian, actor.Organization)
+	return actor.Organization != "" && actor.Patient == 0 && custodian != "" && x.network().Within(custodian, actor.Organization)
 }
