@@ -3,13 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/url"
 	"text/tabwriter"
 	"time"
 
 	"github.com/concord-hie/concord/internal/pg"
 	"github.com/concord-hie/concord/internal/pgcluster"
+	"github.com/concord-hie/concord/internal/rds"
 	"github.com/concord-hie/concord/migrations"
 )
 
@@ -90,22 +89,18 @@ func examineDatabase(ctx context.Context, g *Globals) []finding {
 	return append(out, clock, schema)
 }
 
-// examineRedis asks for a PONG over the wire; which client library is used elsewhere does not matter here.
 func examineRedis(ctx context.Context, raw string) finding {
-	f := finding{what: "redis", note: "answers"}
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" {
-		f.err = fmt.Errorf("CONCORD_REDIS_URL is missing or not a URL: tokens cannot be issued without Redis")
-		return f
-	}
-	d := net.Dialer{Timeout: 3 * time.Second}
-	conn, err := d.DialContext(ctx, "tcp", u.Host)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	client, err := rds.Open(raw)
 	if err != nil {
-		f.err = fmt.Errorf("does not answer: tokens cannot be issued without it")
-		return f
+		return finding{what: "redis", err: fmt.Errorf("CONCORD_REDIS_URL is missing or not a Redis URL: tokens cannot be issued without Redis")}
 	}
-	_ = conn.Close()
-	return f
+	defer func() { _ = client.Close() }()
+	if client.Ping(ctx) != nil {
+		return finding{what: "redis", err: fmt.Errorf("does not answer: tokens cannot be issued without it")}
+	}
+	return finding{what: "redis", note: "answers"}
 }
 
 func examineBinaries() finding {
