@@ -72,7 +72,7 @@ func (d demoCmd) Run(ctx context.Context, s *streams) (err error) {
 		return errors.New("--sites must be 5 to 40")
 	}
 	if d.People < 14 || d.People > 1_000_000 {
-		return errors.New("--people must be 14 (the people of the stories) to 1000000")
+		return errors.New("--people must be 14 to 1000000: the people of the stories live there in any case")
 	}
 	dir, err := filepath.Abs(d.Data)
 	if err != nil {
