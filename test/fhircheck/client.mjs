@@ -48,7 +48,7 @@ function save (resource) {
 }
 
 /** Gets a token as the registered client and returns a FHIR client that carries it. */
-async function signIn (id, purpose, user, role, scopes) {
+async function signIn (id, purpose, user) {
   const registered = demo.clients.find(c => c.client_id === id)
   must(registered, `client ${id} stands in the demo file`)
   const { kid, alg, use, key_ops: ops, ...jwk } = JSON.parse(fs.readFileSync(registered.key_file, 'utf8'))
@@ -63,14 +63,14 @@ async function signIn (id, purpose, user, role, scopes) {
           version: '1',
           organization_id: registered.organization,
           purpose_of_use: [`${actReason}#${purpose}`],
-          ...(user ? { subject_id: user, subject_name: 'Dr. Avery Bloom', subject_role: role } : {})
+          ...user
         }
       }
     }
   })
   const configuration = new oidc.Configuration({ issuer: demo.base_url, token_endpoint: demo.token_url }, id, undefined, authentication)
   if (demo.base_url.startsWith('http://')) oidc.allowInsecureRequests(configuration)
-  const granted = await oidc.clientCredentialsGrant(configuration, { scope: scopes ?? registered.scopes.join(' ') })
+  const granted = await oidc.clientCredentialsGrant(configuration, { scope: registered.scopes.join(' ') })
   must(granted.access_token && granted.expires_in > 0, 'an access token with a lifetime')
   return { fhir: new Client({ baseUrl: demo.fhir_url, bearerToken: granted.access_token }), token: granted }
 }
@@ -78,7 +78,7 @@ async function signIn (id, purpose, user, role, scopes) {
 const person = demo.people.find(p => p.story === flags.story)
 must(person, `a person of the story ${flags.story} in the demo file`)
 const local = person.identifiers[0]
-let feed, emr, officer, patientID, entry
+let feed, emr, patient, officer, patientID, entry
 
 await step('capabilities, without a token', async () => {
   const statement = save(await new Client({ baseUrl: demo.fhir_url }).capabilityStatement())
@@ -99,7 +99,7 @@ await step('token for the feed (openid-client, private_key_jwt)', async () => {
 })
 await step('register a patient (conditional update, ITI-104)', async () => {
   const identifier = { system: local.system, value: `client-mjs-${randomUUID()}` }
-  const patient = {
+  const body = {
     resourceType: 'Patient',
     identifier: [identifier],
     active: true,
@@ -108,22 +108,22 @@ await step('register a patient (conditional update, ITI-104)', async () => {
     birthDate: '1979-05-14'
   }
   const searchParams = { identifier: `${identifier.system}|${identifier.value}` }
-  const made = await feed.update({ resourceType: 'Patient', searchParams, body: patient })
+  const made = await feed.update({ resourceType: 'Patient', searchParams, body })
   const { response } = Client.httpFor(made)
   must(response.status === 201, 'status 201 for a first registration')
   patientID = response.headers.get('location')?.match(/Patient\/([^/]+)/)?.[1] ?? made.id
   must(patientID, 'an id for the patient')
-  const again = Client.httpFor(await feed.update({ resourceType: 'Patient', searchParams, body: { ...patient, gender: 'unknown' } }))
+  const again = Client.httpFor(await feed.update({ resourceType: 'Patient', searchParams, body: { ...body, gender: 'unknown' } }))
   must(again.response.status === 200, 'status 200 for a revision')
   return 'created, then revised'
 })
 await step('read it', async () => {
-  const patient = save(await feed.read({ resourceType: 'Patient', id: patientID }))
-  must(patient.gender === 'unknown' && patient.name[0].family === 'Quillfeather', 'what was registered last')
-  return `version ${patient.meta?.versionId}`
+  const read = save(await feed.read({ resourceType: 'Patient', id: patientID }))
+  must(read.gender === 'unknown' && read.name[0].family === 'Quillfeather', 'what was registered last')
+  return `version ${read.meta?.versionId}`
 })
 await step('token for the practice', async () => {
-  const s = await signIn(`${flags.site}-emr`, 'TREAT', 'dr-bloom', 'physician')
+  const s = await signIn(`${flags.site}-emr`, 'TREAT', { subject_id: 'dr-bloom', subject_name: 'Dr. Avery Bloom', subject_role: 'physician' })
   emr = s.fhir
   return s.token.scope
 })
@@ -150,12 +150,12 @@ await step('the bytes of one (ITI-68), checked against its hash', async () => {
   if (attachment.size !== undefined) must(bytes.length === attachment.size, 'the size of the reference')
   return `${bytes.length} bytes of ${answer.headers.get('content-type')}`
 })
-await step('token for the privacy officer', async () => {
-  const s = await signIn('privacy-desk', 'HCOMPL', 'p.stone', 'privacy-officer')
-  officer = s.fhir
+await step("token for the new patient's own app", async () => {
+  const s = await signIn('patient-app', 'PATRQT', { subject_id: `Patient/${patientID}` })
+  patient = s.fhir
   return s.token.scope
 })
-await step('file a consent for the new patient (PCF)', async () => {
+await step('the patient files a consent (PCF)', async () => {
   const consent = {
     resourceType: 'Consent',
     status: 'active',
@@ -167,9 +167,20 @@ await step('file a consent for the new patient (PCF)', async () => {
     policyRule: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'OPTOUT' }] },
     provision: { type: 'deny' }
   }
-  const filed = save(await officer.create({ resourceType: 'Consent', body: consent }))
+  const filed = save(await patient.create({ resourceType: 'Consent', body: consent }))
   must(Client.httpFor(filed).response.status === 201, 'status 201')
   return 'created'
+})
+await step('the patient reads who did what', async () => {
+  const found = save(await patient.search({ resourceType: 'AuditEvent', searchParams: { _count: '20' } }))
+  const kinds = found.entry.map(e => e.resource.subtype.at(-1).code)
+  must(kinds.includes('patient.registered') && kinds.includes('consent.changed'), 'the registration and the consent')
+  return kinds.join(' ')
+})
+await step('token for the privacy officer', async () => {
+  const s = await signIn('privacy-desk', 'HCOMPL', { subject_id: 'p.stone', subject_name: 'Priya Stone', subject_role: 'privacy-officer' })
+  officer = s.fhir
+  return s.token.scope
 })
 await step('what was done is on record (ITI-81)', async () => {
   const day = new Date().toISOString().slice(0, 10)
