@@ -300,7 +300,43 @@ func (g gen) document() consent.Document {
 func (g gen) all() *oracle {
 	o := &oracle{setup: g.setup(), subj: g.subject(), req: g.request(), doc: g.document(), now: t0}
 	for i := range pickOne(g, 0, 1, 1, 2, 2, 3, 3, 4, 5) {
-		o.dirs = append(o.dirs, g.directive(i))
+		d := g.directive(i)
+		if i > 0 && g.chance(40) {
+			d = g.reply(o.dirs[g.IntN(i)], i)
+		}
+		o.dirs = append(o.dirs, d)
 	}
 	return o
+}
+
+// reply is a later word on an earlier directive: mostly a permit of the same scope or a part of it, so that the
+// comparison of scopes matters.
+func (g gen) reply(to consent.Directive, i int) consent.Directive {
+	d := to
+	d.ID, d.Status, d.Verified, d.Absolute, d.PolicyRules = fmt.Sprint("c", i), "active", true, false, nil
+	d.Performers = []string{"Patient/p"}
+	d.Organizations = append(slices.Clone(to.Organizations), "Organization/a")
+	d.Filed, d.Signed = to.Filed.AddDate(0, 0, g.IntN(3)), to.Filed.AddDate(0, 0, g.IntN(3))
+	p := consent.Provision{}
+	if to.Provision != nil {
+		p = *to.Provision
+	}
+	p.Type, p.Provisions, p.Period, p.Modified = pickOne(g, "permit", "permit", "permit", "deny"), nil, nil, false
+	if g.chance(50) {
+		q := g.provision(9)
+		switch g.IntN(5) {
+		case 0:
+			p.Actors = q.Actors
+		case 1:
+			p.Labels = g.labels()
+		case 2:
+			p.Purposes = q.Purposes
+		case 3:
+			p.Classes = []string{"lab"}
+		case 4:
+			p.Data = []consent.Data{{Meaning: "instance", Reference: "DocumentReference/d1"}}
+		}
+	}
+	d.Provision = &p
+	return d
 }

@@ -1,0 +1,45 @@
+package consent
+
+import (
+	"testing"
+	"time"
+)
+
+func TestDatesMeanTheirWidestIntervalInTheirZone(t *testing.T) {
+	for _, tt := range []struct{ name, in, zone, from, to string }{
+		{"a day", "2026-03-01", "UTC", "2026-03-01T00:00:00Z", "2026-03-01T23:59:59.999999Z"},
+		{"a month", "2024-02", "UTC", "2024-02-01T00:00:00Z", "2024-02-29T23:59:59.999999Z"},
+		{"a year", "2025", "Asia/Tokyo", "2024-12-31T15:00:00Z", "2025-12-31T14:59:59.999999Z"},
+		{"a day of 23 hours", "2026-03-08", "America/New_York", "2026-03-08T05:00:00Z", "2026-03-09T03:59:59.999999Z"},
+		{"a day that begins where clocks skip midnight", "2018-11-04", "America/Sao_Paulo", "2018-11-04T03:00:00Z", "2018-11-05T01:59:59.999999Z"},
+		{"the day before it", "2018-11-03", "America/Sao_Paulo", "2018-11-03T03:00:00Z", "2018-11-04T02:59:59.999999Z"},
+		{"a day whose midnight comes twice", "2023-11-05", "America/Havana", "2023-11-05T04:00:00Z", "2023-11-06T04:59:59.999999Z"},
+		{"an instant", "2026-03-01T10:00:00.25+05:30", "Asia/Tokyo", "2026-03-01T04:30:00.25Z", "2026-03-01T04:30:00.25Z"},
+	} {
+		zone, err := time.LoadLocation(tt.zone)
+		if err != nil {
+			t.Skip("no time zone data on this machine")
+		}
+		got, ok := readMoment(tt.in, zone)
+		from, to := time.UnixMicro(int64(got.from)).UTC().Format(time.RFC3339Nano), time.UnixMicro(int64(got.to)).UTC().Format(time.RFC3339Nano)
+		if !ok || from != tt.from || to != tt.to {
+			t.Errorf("%s: %s to %s (%t), want %s to %s", tt.name, from, to, ok, tt.from, tt.to)
+		}
+	}
+	for _, bad := range []string{"", "26", "2026-3-1", "2026-02-29", "2026-13", "0000", "2026-03-01T10:00:00", "2026-03-01T10:00Z", "2026-03-01 10:00:00Z", "2026-03T10:00:00Z",
+		"2026-03-01T24:00:00Z", "2026-03-01T10:00:60Z", "2026-03-01T10:00:00.Z", "2026-03-01T10:00:00+25:00", "2026-03-01T10:00:00z", "20260301", "+026"} {
+		if _, ok := readMoment(bad, time.UTC); ok {
+			t.Errorf("%q was read", bad)
+		}
+	}
+}
+
+func FuzzMoment(f *testing.F) {
+	f.Add("2026-03-01T10:00:00.25+05:30")
+	f.Add("2026-03")
+	f.Fuzz(func(t *testing.T, s string) {
+		if m, ok := readMoment(s, time.UTC); ok && m.from > m.to {
+			t.Error("an interval upside down")
+		}
+	})
+}
