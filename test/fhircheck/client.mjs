@@ -150,6 +150,56 @@ await step('the bytes of one (ITI-68), checked against its hash', async () => {
   if (attachment.size !== undefined) must(bytes.length === attachment.size, 'the size of the reference')
   return `${bytes.length} bytes of ${answer.headers.get('content-type')}`
 })
+await step('publish a reference (a pointer with a url)', async () => {
+  const sent = await feed.create({
+    resourceType: 'DocumentReference',
+    body: {
+      resourceType: 'DocumentReference',
+      status: 'current',
+      masterIdentifier: { system: 'urn:ietf:rfc:3986', value: `urn:uuid:${randomUUID()}` },
+      subject: { reference: `Patient/${patientID}` },
+      type: { coding: [{ system: 'http://loinc.org', code: '34133-9', display: 'Summary of episode note' }] },
+      category: [{ coding: [{ system: 'http://loinc.org', code: '11503-0', display: 'Medical records' }] }],
+      date: new Date().toISOString(),
+      securityLabel: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'N' }] }],
+      content: [{
+        attachment: { contentType: 'text/plain', url: 'Binary/client-mjs-1', size: 5, hash: createHash('sha1').update('hello').digest('base64'), creation: new Date().toISOString() },
+        format: { system: 'http://ihe.net/fhir/ihe.formatcode.fhir/CodeSystem/formatcode', code: 'urn:ihe:iti:xds:2017:mimeTypeSufficient' }
+      }],
+      context: { facilityType: { coding: [{ system: 'http://snomed.info/sct', code: '35971002' }] }, practiceSetting: { coding: [{ system: 'http://snomed.info/sct', code: '408443003' }] } }
+    }
+  })
+  must(Client.httpFor(sent).response.status === 201, 'status 201')
+  save(sent)
+  return 'created'
+})
+await step('cross-reference (ITI-83)', async () => {
+  const own = person.identifiers.find(i => i.system === local.system)
+  const answer = save(await emr.request(`Patient/$ihe-pix?${new URLSearchParams({ sourceIdentifier: `${own.system}|${own.value}` })}`))
+  must(answer.resourceType === 'Parameters', 'Parameters')
+  return `${answer.parameter?.length ?? 0} parameters`
+})
+await step('match by demographics (ITI-119)', async () => {
+  const answer = save(await feed.operation({
+    resourceType: 'Patient',
+    name: '$match',
+    input: {
+      resourceType: 'Parameters',
+      parameter: [
+        { name: 'resource', resource: { resourceType: 'Patient', name: [{ given: ['Tamsin'], family: 'Quillfeather' }], birthDate: '1979-05-14' } },
+        { name: 'count', valueInteger: 5 }
+      ]
+    }
+  }))
+  must(answer.resourceType === 'Bundle', 'a Bundle')
+  return `${answer.entry?.length ?? 0} entries`
+})
+await step('the directory', async () => {
+  const organizations = save(await emr.search({ resourceType: 'Organization', searchParams: { active: 'true' } }))
+  const endpoints = save(await emr.search({ resourceType: 'Endpoint' }))
+  must(organizations.entry.length > 1 && endpoints.entry.length > 1, 'organisations and endpoints')
+  return `${organizations.entry.length} organisations and sites, ${endpoints.entry.length} endpoints`
+})
 await step("token for the new patient's own app", async () => {
   const s = await signIn('patient-app', 'PATRQT', { subject_id: `Patient/${patientID}` })
   patient = s.fhir
