@@ -186,7 +186,7 @@ func TestPagesNeitherRepeatNorLoseAndTotalsHold(t *testing.T) {
 		name                  string
 		hospital, heart, live int
 	}{
-		{"one record", 130, 0, 0}, {"a few of several records", 20, 15, 0}, {"many of several records", 120, 90, 0},
+		{"one record", 130, 0, 0}, {"a few of several records", 20, 15, 0}, {"one large record beside a small one", 120, 90, 0}, {"two large records", 150, 130, 0}, {"a large record beside a few", 230, 12, 9},
 		{"with a live site", 120, 30, 25}, {"a live site alone", 0, 0, 30},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

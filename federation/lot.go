@@ -13,6 +13,8 @@ import (
 // A lot is what of a person's indexed documents may be read, and what was decided on the way.
 type lot struct {
 	plans []locator.Plan
+	// held is how many documents of kinds that may be read each plan's record has, in the order of plans.
+	held  []int64
 	kinds map[kindOf]ruling // of kinds permitted as a whole
 
 	mu sync.Mutex // the locator may decide documents of several records at once
@@ -45,7 +47,9 @@ func (m *matter) plan(held []locator.Presence) *lot {
 		if at < 0 {
 			at = len(l.plans)
 			l.plans = append(l.plans, locator.Plan{Record: h.Record, Decide: func(p locator.Pointer) bool { return l.decide(m, p) }})
+			l.held = append(l.held, 0)
 		}
+		l.held[at] += h.Count
 		if r.perRow {
 			l.plans[at].PerRow = append(l.plans[at].PerRow, h.Kind.ID)
 			continue
@@ -160,44 +164,158 @@ func cut(all []Entry, q Query, highest hie.PointerID) Found {
 	return f
 }
 
-// several pages a long answer of several records: all of it is looked over for documents held twice, and the
-// received bytes are read for the page alone.
+// several pages a long answer of several records. Where one record holds most of it, the others are read whole and the
+// large one is asked for what it shares with them; otherwise all of it is looked over.
 func (x *Exchange) several(ctx context.Context, q Query, l *lot, told live, highest hie.PointerID) (Found, error) {
-	all := slices.Clone(told.entries)
-	err := x.Holdings.All(ctx, q.Filter, l.plans, locator.Cursor{Highest: highest}, func(p locator.Pointer) bool {
-		all = append(all, l.entry(p))
-		return true
-	})
+	large := -1
+	for i, n := range l.held {
+		switch {
+		case n <= exact:
+		case large < 0:
+			large = i
+		default:
+			return x.everything(ctx, q, l, told, highest)
+		}
+	}
+	if large < 0 {
+		return x.everything(ctx, q, l, told, highest)
+	}
+	return x.besideLarge(ctx, q, l, told, highest, large)
+}
+
+// everything looks over all documents for those held twice.
+func (x *Exchange) everything(ctx context.Context, q Query, l *lot, told live, highest hie.PointerID) (Found, error) {
+	all, err := x.all(ctx, q.Filter, l, l.plans, highest)
 	if err != nil {
 		return Found{}, err
 	}
-	f := cut(collapse(all), q, highest)
+	f := cut(collapse(append(all, told.entries...)), q, highest)
+	return f, x.receive(ctx, l, highest, &f)
+}
+
+// besideLarge pages the large record through the index, with the documents of the others merged in.
+func (x *Exchange) besideLarge(ctx context.Context, q Query, l *lot, told live, highest hie.PointerID, large int) (Found, error) {
+	one := l.plans[large : large+1]
+	small, err := x.all(ctx, q.Filter, l, slices.Concat(l.plans[:large], l.plans[large+1:]), highest)
+	if err != nil {
+		return Found{}, err
+	}
+	small = append(small, told.entries...)
+	shared, err := x.sharedWith(ctx, q.Filter, l, one, highest, small)
+	if err != nil {
+		return Found{}, err
+	}
+	n, err := x.Holdings.Count(ctx, q.Filter, one, locator.Cursor{Highest: highest})
+	if err != nil {
+		return Found{}, err
+	}
+	// Of what is held twice, those that stand for a group take its place; the others are hidden.
+	stands, hidden := map[locator.Ref]Entry{}, map[locator.Ref]bool{}
+	var beside []Entry
+	for _, e := range collapse(append(slices.Clone(small), shared...)) {
+		stands[e.Ref()] = e
+		if e.Live || e.Record != one[0].Record {
+			beside = append(beside, e)
+		}
+		for _, a := range e.Alternates {
+			hidden[a.Ref()] = true
+		}
+	}
+	f := Found{Total: n + int64(len(small)-len(hidden))}
+	if q.CountOnly {
+		return f, nil
+	}
+	from := q.Cursor.Cursor
+	from.Highest = highest
+	page, err := x.Holdings.Find(ctx, q.Filter, one, from, q.Limit+len(hidden))
+	if err != nil {
+		return Found{}, err
+	}
+	for _, p := range page.Pointers {
+		e, known := stands[p.Ref()]
+		if !known {
+			e = l.entry(p)
+		}
+		if e.Pointer = p; !hidden[p.Ref()] {
+			f.Entries = append(f.Entries, e)
+		}
+	}
+	for _, e := range beside { // beyond what was read of the large record its own documents may come first
+		if after(e.Pointer, q.Cursor.Cursor) && (!page.More || !after(e.Pointer, page.Next)) {
+			f.Entries = append(f.Entries, e)
+		} else if page.More {
+			f.More = true
+		}
+	}
+	slices.SortFunc(f.Entries, func(a, b Entry) int { return before(a.Pointer, b.Pointer) })
+	f.More = f.More || page.More
+	if len(f.Entries) > q.Limit {
+		f.Entries, f.More = f.Entries[:q.Limit:q.Limit], true
+	}
+	if k := len(f.Entries); k > 0 {
+		f.Next.Cursor = locator.Cursor{SortAt: f.Entries[k-1].SortAt, ID: f.Entries[k-1].ID, Highest: highest}
+	} else if page.More { // a stretch that is hidden whole: go on behind it
+		f.Next.Cursor = page.Next
+	}
+	return f, x.receive(ctx, l, highest, &f)
+}
+
+// sharedWith returns the documents of plan that may be the same as one of small.
+func (x *Exchange) sharedWith(ctx context.Context, f locator.Filter, l *lot, plan []locator.Plan, highest hie.PointerID, small []Entry) ([]Entry, error) {
+	same := locator.CodeClause{Field: locator.FieldSame}
+	for _, e := range small {
+		uid, content := e.Same()
+		for _, key := range []string{uid, content} {
+			if key != "" {
+				same.Any = append(same.Any, locator.CodeMatch{Code: key, AnySystem: true})
+			}
+		}
+	}
+	if len(same.Any) == 0 {
+		return nil, nil
+	}
+	f.Codes = append(slices.Clone(f.Codes), same)
+	return x.all(ctx, f, l, plan, highest)
+}
+
+// all returns all permitted documents of plans that f wants, without received bytes.
+func (x *Exchange) all(ctx context.Context, f locator.Filter, l *lot, plans []locator.Plan, highest hie.PointerID) ([]Entry, error) {
+	var out []Entry
+	err := x.Holdings.All(ctx, f, plans, locator.Cursor{Highest: highest}, func(p locator.Pointer) bool {
+		out = append(out, l.entry(p))
+		return true
+	})
+	return out, err
+}
+
+// receive reads the received bytes of those entries of a page that lack them. One deleted meanwhile is left out.
+func (x *Exchange) receive(ctx context.Context, l *lot, highest hie.PointerID, f *Found) error {
 	wanted := locator.Filter{IDs: []locator.Ref{}}
 	for _, e := range f.Entries {
-		if !e.Live {
+		if e.Received == nil {
 			wanted.IDs = append(wanted.IDs, e.Ref())
 		}
 	}
 	if len(wanted.IDs) == 0 {
-		return f, nil
+		return nil
 	}
 	page, err := x.Holdings.Find(ctx, wanted, l.plans, locator.Cursor{Highest: highest}, len(wanted.IDs))
 	if err != nil {
-		return Found{}, err
+		return err
 	}
-	full := make(map[locator.Ref]locator.Pointer, len(page.Pointers))
+	full := make(map[locator.Ref][]byte, len(page.Pointers))
 	for _, p := range page.Pointers {
-		full[p.Ref()] = p
+		full[p.Ref()] = p.Received
 	}
 	kept := f.Entries[:0]
 	for _, e := range f.Entries {
-		if p, ok := full[e.Ref()]; ok {
-			e.Pointer = p
-		} else if !e.Live {
-			continue // deleted since it was looked over
+		if e.Received == nil {
+			e.Received = full[e.Ref()]
 		}
-		kept = append(kept, e)
+		if e.Received != nil {
+			kept = append(kept, e)
+		}
 	}
 	f.Entries = kept
-	return f, nil
+	return nil
 }

@@ -1,10 +1,7 @@
 package federation
 
 import (
-	"bytes"
-	"encoding/hex"
 	"slices"
-	"strconv"
 
 	"github.com/concord-hie/concord/locator"
 )
@@ -49,7 +46,7 @@ func collapse(docs []Entry) []Entry {
 	)
 	for _, d := range docs {
 		at, same := -1, false
-		uid, content := identity(d.Pointer)
+		uid, content := d.Same()
 		if uid != "" {
 			at, same = byUID[uid]
 		}
@@ -77,15 +74,4 @@ func collapse(docs []Entry) []Entry {
 		out = append(out, d)
 	}
 	return out
-}
-
-// identity returns the two keys by which p is recognised: custodian and unique id, and content; "" for none.
-func identity(p locator.Pointer) (uid, content string) {
-	if id := p.MasterIdentifier; id.Value != "" {
-		uid = strconv.Quote(string(p.Custodian)) + strconv.Quote(id.System) + strconv.Quote(id.Value)
-	}
-	if p.Size > 0 && len(p.Hash) > 0 && !bytes.Equal(p.Hash, emptyHash) {
-		content = strconv.FormatInt(p.Size, 10) + " " + hex.EncodeToString(p.Hash)
-	}
-	return uid, content
 }

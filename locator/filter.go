@@ -30,6 +30,9 @@ const (
 	FieldDate       Field = "date"
 	FieldCreation   Field = "creation"
 	FieldPeriod     Field = "period"
+	// FieldSame holds the keys of [Pointer.Same]. No search parameter asks for it; federation finds with it the
+	// documents that two places hold.
+	FieldSame Field = "same document"
 )
 
 // A Filter says which pointers are sought. Clauses are all required; within a clause one alternative suffices.

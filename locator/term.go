@@ -45,6 +45,8 @@ func (p Pointer) Terms() []int64 {
 	text(FieldCustodian, string(p.Custodian))
 	text(FieldContent, p.ContentType)
 	text(FieldLanguage, p.Language)
+	uid, content := p.Same()
+	text(FieldSame, uid, content)
 	slices.Sort(out)
 	return slices.Compact(out)
 }

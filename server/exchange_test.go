@@ -609,6 +609,42 @@ func TestSearchParametersAreUnderstoodOrRefused(t *testing.T) {
 	}
 }
 
+func TestTheSameDocumentAtTwoPlacesIsOneEntryBesideALargeRecord(t *testing.T) {
+	x := newExchange(t)
+	for n := range 110 {
+		x.publish(n, fmt.Appendf(nil, "document %d", n), nil)
+	}
+	for n := range 4 { // of which 104 and 105 are the hospital's as well
+		x.want(http.StatusCreated, "clinic", http.MethodPost, "/fhir/DocumentReference", docAt("clinic", 104+4*n, fmt.Appendf(nil, "document %d", 104+n+4*(n/2))))
+	}
+	seen, alternates := map[string]bool{}, 0
+	for query := mine + "&_count=20"; query != ""; {
+		_, _, b := x.search("clinic", query)
+		if *b.Total != 112 {
+			t.Fatalf("total %d, want 112", *b.Total)
+		}
+		for _, e := range b.Entry {
+			if e.Search.Mode == "match" {
+				seen[e.FullURL] = true
+				for _, x := range e.Search.Extension {
+					if x.URL == extensionAlternate {
+						alternates++
+					}
+				}
+			}
+		}
+		query = ""
+		for _, l := range b.Link {
+			if l.Relation == "next" {
+				query = strings.TrimPrefix(l.URL, x.node.URL+"/fhir/DocumentReference?")
+			}
+		}
+	}
+	if len(seen) != 112 || alternates != 2 {
+		t.Errorf("%d documents and %d alternates, want 112 and 2", len(seen), alternates)
+	}
+}
+
 func TestASilentSiteIsToldOfWithoutItsAddress(t *testing.T) {
 	x := newExchange(t)
 	x.publish(1, []byte("one"), nil)
