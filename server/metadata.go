@@ -38,11 +38,19 @@ var resourceFacts = map[string]struct {
 		{"agent", "reference"}, {"agent.identifier", "token"}, {"altid", "token"}, {"date", "date"}, {"entity", "reference"},
 		{"outcome", "token"}, {"patient", "reference"}, {"patient.identifier", "token"}, {"subtype", "token"}, {"type", "token"}},
 		doc: "The audit trail (ITI-81): for auditors, who must bound the date, and for patients their own access history."},
-	"Binary":   {doc: "The bytes of a document, fetched from its site and proved against what was published."},
-	"Patient":  {versioning: "versioned", doc: "One site's registration of a patient."},
-	"Consent":  {versioning: "versioned"},
-	"List":     {versioning: "no-version"},
-	"Endpoint": {versioning: "no-version"}, "Organization": {versioning: "no-version"},
+	"Binary": {doc: "The bytes of a document, fetched from its site and proved against what was published."},
+	"Patient": {versioning: "versioned", doc: "One site's registration of a patient.", search: []searchParam{
+		{"_id", "token"}, {"active", "token"}, {"address", "string"}, {"address-city", "string"}, {"address-country", "string"},
+		{"address-postalcode", "string"}, {"address-state", "string"}, {"birthdate", "date"}, {"email", "token"}, {"family", "string"},
+		{"gender", "token"}, {"given", "string"}, {"identifier", "token"}, {"phone", "token"}, {"telecom", "token"}}},
+	"Consent": {versioning: "versioned", search: []searchParam{
+		{"_id", "token"}, {"category", "token"}, {"date", "date"}, {"patient", "reference"}, {"patient.identifier", "token"},
+		{"period", "date"}, {"scope", "token"}, {"status", "token"}}},
+	"List": {versioning: "no-version"},
+	"Endpoint": {versioning: "no-version", search: []searchParam{
+		{"_id", "token"}, {"identifier", "token"}, {"name", "string"}, {"organization", "reference"}, {"status", "token"}}},
+	"Organization": {versioning: "no-version", search: []searchParam{
+		{"_id", "token"}, {"active", "token"}, {"identifier", "token"}, {"name", "string"}, {"partof", "reference"}, {"type", "token"}}},
 }
 
 // capability is the CapabilityStatement of the routes there are: each path under /fhir with its method becomes an
@@ -72,7 +80,9 @@ func (s *Server) capability() any {
 			continue
 		}
 		if o.resource == "" {
-			system = append(system, interaction{o.interaction})
+			if !slices.Contains(system, interaction{o.interaction}) {
+				system = append(system, interaction{o.interaction})
+			}
 			continue
 		}
 		r := byType[o.resource]

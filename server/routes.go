@@ -55,6 +55,7 @@ func (s *Server) routes() {
 	s.engine.GET("/fhir/Binary/:id", s.authenticate, s.withinLimit, s.mayRetrieve, s.retrieve)
 
 	f.POST("", s.requireProvideScopes, s.provideDocuments)
+	f.POST("/", s.requireProvideScopes, s.provideDocuments) // as clients write the base that end it with a slash
 	f.POST("/DocumentReference", s.requireScope("DocumentReference", 'c'), s.publishDocument)
 	f.GET("/DocumentReference/:id", s.requireScope("DocumentReference", 'r'), s.readDocument)
 	f.PUT("/DocumentReference/:id", s.requireScope("DocumentReference", 'u'), s.reviseDocument)
