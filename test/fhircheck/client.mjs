@@ -150,28 +150,55 @@ await step('the bytes of one (ITI-68), checked against its hash', async () => {
   if (attachment.size !== undefined) must(bytes.length === attachment.size, 'the size of the reference')
   return `${bytes.length} bytes of ${answer.headers.get('content-type')}`
 })
-await step('publish a reference (a pointer with a url)', async () => {
-  const sent = await feed.create({
+/** Returns a reference to a made-up document of the new patient, as a site publishes it. */
+function reference () {
+  return {
     resourceType: 'DocumentReference',
-    body: {
-      resourceType: 'DocumentReference',
-      status: 'current',
-      masterIdentifier: { system: 'urn:ietf:rfc:3986', value: `urn:uuid:${randomUUID()}` },
-      subject: { reference: `Patient/${patientID}` },
-      type: { coding: [{ system: 'http://loinc.org', code: '34133-9', display: 'Summary of episode note' }] },
-      category: [{ coding: [{ system: 'http://loinc.org', code: '11503-0', display: 'Medical records' }] }],
-      date: new Date().toISOString(),
-      securityLabel: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'N' }] }],
-      content: [{
-        attachment: { contentType: 'text/plain', url: 'Binary/client-mjs-1', size: 5, hash: createHash('sha1').update('hello').digest('base64'), creation: new Date().toISOString() },
-        format: { system: 'http://ihe.net/fhir/ihe.formatcode.fhir/CodeSystem/formatcode', code: 'urn:ihe:iti:xds:2017:mimeTypeSufficient' }
-      }],
-      context: { facilityType: { coding: [{ system: 'http://snomed.info/sct', code: '35971002' }] }, practiceSetting: { coding: [{ system: 'http://snomed.info/sct', code: '408443003' }] } }
-    }
-  })
+    status: 'current',
+    masterIdentifier: { system: 'urn:ietf:rfc:3986', value: `urn:uuid:${randomUUID()}` },
+    subject: { reference: `Patient/${patientID}` },
+    type: { coding: [{ system: 'http://loinc.org', code: '34133-9', display: 'Summary of episode note' }] },
+    category: [{ coding: [{ system: 'http://loinc.org', code: '11503-0', display: 'Medical records' }] }],
+    date: new Date().toISOString(),
+    securityLabel: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'N' }] }],
+    content: [{
+      attachment: { contentType: 'text/plain', url: `Binary/${randomUUID()}`, size: 5, hash: createHash('sha1').update('hello').digest('base64') },
+      format: { system: 'http://ihe.net/fhir/ihe.formatcode.fhir/CodeSystem/formatcode', code: 'urn:ihe:iti:xds:2017:mimeTypeSufficient' }
+    }]
+  }
+}
+await step('publish a reference (a pointer with a url)', async () => {
+  const sent = save(await feed.create({ resourceType: 'DocumentReference', body: reference() }))
   must(Client.httpFor(sent).response.status === 201, 'status 201')
-  save(sent)
   return 'created'
+})
+await step('publish two with their submission set (ITI-65), and read the set', async () => {
+  const post = (url, resource) => ({ fullUrl: `urn:uuid:${randomUUID()}`, resource, request: { method: 'POST', url } })
+  const documents = [post('DocumentReference', reference()), post('DocumentReference', reference())]
+  const set = post('List', {
+    resourceType: 'List',
+    status: 'current',
+    mode: 'working',
+    date: new Date().toISOString(),
+    extension: [{ url: 'https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-sourceId', valueIdentifier: { value: 'urn:oid:1.2.3' } }],
+    code: { coding: [{ system: 'https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes', code: 'submissionset' }] },
+    subject: { reference: `Patient/${patientID}` },
+    entry: documents.map(d => ({ item: { reference: d.fullUrl } }))
+  })
+  const answer = save(await feed.transaction({
+    body: {
+      resourceType: 'Bundle',
+      meta: { profile: ['https://profiles.ihe.net/ITI/MHD/StructureDefinition/IHE.MHD.Minimal.ProvideBundle'] },
+      type: 'transaction',
+      entry: [set, ...documents]
+    }
+  }))
+  must(answer.type === 'transaction-response' && answer.entry.length === 3, 'one response an entry')
+  must(answer.entry.every(e => e.response.status.startsWith('201')), 'status 201 for each')
+  const id = answer.entry[0].response.location.match(/List\/([^/]+)/)[1]
+  const list = save(await feed.read({ resourceType: 'List', id }))
+  must(list.entry.length === 2, 'two documents in the set')
+  return 'created and read'
 })
 await step('cross-reference (ITI-83)', async () => {
   const own = person.identifiers.find(i => i.system === local.system)
