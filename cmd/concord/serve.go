@@ -292,9 +292,9 @@ func newRegistry(db *pg.DB, sequencer *auditpg.Sequencer) *prometheus.Registry {
 
 // serveHTTP serves on listener until the returned function is called; that lets requests under way finish.
 func serveHTTP(listener net.Listener, h http.Handler, cfg nodeConfig, failed chan<- error) (stop func()) {
-	// A body is read and an answer written under deadlines of the handlers' own; these stop a caller who sends
-	// or takes nothing.
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
+	// These stop a caller who sends or takes nothing. A document's bytes are passed on under a deadline a chunk,
+	// which the handler sets anew each time.
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 2 * time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	ended := make(chan struct{})
 	go func() {
