@@ -99,6 +99,7 @@ type query struct {
 
 	level confidentiality
 	times interval
+	few   [4]*purpose // the first purposes asked for, looked up once
 
 	emergency   bool // a valid claim is at hand
 	part2Clause bool // the emergency clause of a rule that requires a Part 2 consent was used
@@ -157,8 +158,8 @@ func (d *Decider) sum(q *query, now time.Time, sum *summary) Decision {
 	answerAtom := func(a atom) {
 		q.atom = a
 		permit := true
-		for _, code := range req.Purposes {
-			q.purpose = d.env.purpose(code)
+		for i := range req.Purposes {
+			q.purpose = q.asked(i)
 			q.purposeRoot, q.row = q.purpose.root(), false
 			r := d.answer(q, ph)
 			q.answered(r)
@@ -180,6 +181,14 @@ func (d *Decider) sum(q *query, now time.Time, sum *summary) Decision {
 	return out
 }
 
+// asked returns the i-th purpose asked for, which gate has found to be known.
+func (q *query) asked(i int) *purpose {
+	if i < len(q.few) {
+		return q.few[i]
+	}
+	return q.env.purpose(q.req.Purposes[i])
+}
+
 // gate refuses what cannot be decided at all, and otherwise fills q.
 //
 // Source: spec consent 2.5, L0; spec consent-cases, reasons INPUT and LABEL_STALE.
@@ -190,9 +199,13 @@ func (d *Decider) gate(q *query, now time.Time) Reason {
 	if d.fault || now.IsZero() || len(req.Purposes) == 0 || q.org == nil || q.site == nil || q.rec == nil {
 		return ReasonInput
 	}
-	for _, p := range req.Purposes {
-		if e.purpose(p) == nil {
+	for i, code := range req.Purposes {
+		p := e.purpose(code)
+		if p == nil {
 			return ReasonInput
+		}
+		if i < len(q.few) {
+			q.few[i] = p
 		}
 	}
 	if doc.LabelState == LabelsStale {
@@ -327,8 +340,8 @@ func (d *Decider) oblige(q *query, out *Decision, mandated bool) {
 	if q.level != noConfidentiality || len(q.doc.Sensitivity) > 0 {
 		duties.addOwn(dutyLabels)
 	}
-	for _, p := range q.req.Purposes {
-		if !d.env.purpose(p).treatment {
+	for i := range q.req.Purposes {
+		if !q.asked(i).treatment {
 			duties.addOwn(dutyMinec)
 		}
 	}
