@@ -229,6 +229,9 @@ func (s *Server) recordHistory(c *gin.Context) {
 		return
 	}
 	events, err := s.deps.Stewardship.HistoryOfRecord(ctx, record)
+	if err == nil && len(events) == 0 { // every registration begins with one
+		err = hie.ErrNotFound
+	}
 	if err != nil {
 		s.fail(c, err)
 		return

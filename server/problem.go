@@ -29,7 +29,7 @@ type problem struct {
 
 // sendProblem answers with what an OperationOutcome would say.
 func (s *Server) sendProblem(c *gin.Context, status int, oo fhir.OperationOutcome) {
-	p := problem{Title: http.StatusText(status), Status: status, Instance: "urn:uuid:" + requestID(c)}
+	p := problem{Title: http.StatusText(status), Status: status, Instance: "urn:concord:request:" + requestID(c)}
 	for _, i := range oo.Issue {
 		p.Code, p.Detail = i.Code, i.Diagnostics
 		p.Errors = append(p.Errors, i.Expression...)
