@@ -18,7 +18,8 @@ comment on table locator.kind is 'group R: what consent decides together; resolv
 
 -- terms and names are what search parameters ask of a row already fetched by its patient; there is no index
 -- for each parameter, since a patient has tens to thousands of rows. *_lo and *_hi are [lo, hi), infinite
--- where a period is open, null where there is none.
+-- where a period is open, null where there is none. detail is what stands in no column, in the form that
+-- locatorpg/detail.go gives it.
 create table locator.pointer (
     sp_id bigint not null,
     ptr_id bigint not null,
@@ -42,6 +43,7 @@ create table locator.pointer (
     hash bytea,
     terms bigint[] not null,
     names text not null,
+    detail bytea not null,
     constraint pointer_pkey primary key (sp_id, ptr_id),
     constraint pointer_status check (status in (1, 2, 3))
 );
@@ -51,11 +53,10 @@ comment on table locator.pointer is 'group S: one row a document, as searches ne
 create table locator.pointer_body (
     sp_id bigint not null,
     ptr_id bigint not null,
-    detail bytea not null,
     received bytea not null,
     constraint pointer_body_pkey primary key (sp_id, ptr_id)
 );
-comment on table locator.pointer_body is 'group S: the rest of a pointer (detail, in the form locatorpg/detail.go gives it) and the resource as received';
+comment on table locator.pointer_body is 'group S: the resource as received';
 
 create table locator.pointer_history (
     sp_id bigint not null,

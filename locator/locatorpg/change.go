@@ -49,10 +49,10 @@ func (s *Store) change(ctx context.Context, tx *pg.Tx, ref locator.Ref, at time.
 		return locator.Pointer{}, err
 	}
 	if _, err := tx.Exec(ctx, `
-		with body as (update locator.pointer_body set detail = $25, received = $26 where sp_id = $23 and ptr_id = $24)
+		with body as (update locator.pointer_body set received = $26 where sp_id = $24 and ptr_id = $25)
 		update locator.pointer set sort_at = $3, kind = $4, version = $5, size = $6, published = $7, updated = $8, date_lo = $9, date_hi = $10,
 			creation_lo = $11, creation_hi = $12, period_lo = $13, period_hi = $14, status = $15, site = $16, custodian = $17, endpoint = $18,
-			path = $19, hash = $20, terms = $21, names = $22
+			path = $19, hash = $20, terms = $21, names = $22, detail = $23
 		where sp_id = $1 and ptr_id = $2`, pointerArgs(p)...); err != nil {
 		return locator.Pointer{}, err
 	}

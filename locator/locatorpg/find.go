@@ -12,7 +12,7 @@ import (
 
 const pointerColumns = `p.ptr_id, p.sort_at, p.kind, p.version, p.size, p.published, p.updated,
 	p.date_lo, p.date_hi, p.creation_lo, p.creation_hi, nullif(p.period_lo, '-infinity'), nullif(p.period_hi, 'infinity'),
-	p.status, p.site, p.custodian, p.endpoint, p.path, p.hash`
+	p.status, p.site, p.custodian, p.endpoint, p.path, p.hash, p.detail`
 
 // wanted is the condition all searches share: one record, permitted kinds, then a [locator.Filter]. $1 record,
 // $2 kinds, $3 states, $4 highest id, $5 $6 whether and which ids, $7 $8 code clauses (clause number, term),
@@ -36,21 +36,19 @@ const wanted = `
 			when 'period' then p.period_lo >= c.start_from and p.period_lo < c.start_before and p.period_hi > c.end_after and p.period_hi <= c.end_until
 			end), false)))`
 
+// The body is read by its key, one lookup a row of the page: joined, the planner would at times read all bodies
+// of a patient with many documents for a page of them.
 const (
 	selectRows = `
-		select ` + pointerColumns + `, b.detail
-		from (select * from locator.pointer p where p.sp_id = $1 and ` + wanted + `
+		select ` + pointerColumns + `
+		from locator.pointer p where p.sp_id = $1 and ` + wanted + `
 			and (p.sort_at, p.ptr_id) < ($17::timestamptz, $18::bigint)
-			order by p.sort_at desc, p.ptr_id desc limit $19) p
-		join locator.pointer_body b on b.sp_id = $1 and b.ptr_id = p.ptr_id
-		order by p.sort_at desc, p.ptr_id desc`
+		order by p.sort_at desc, p.ptr_id desc limit $19`
 	selectRowsReceived = `
-		select ` + pointerColumns + `, b.detail, b.received
-		from (select * from locator.pointer p where p.sp_id = $1 and ` + wanted + `
+		select ` + pointerColumns + `, (select b.received from locator.pointer_body b where b.sp_id = $1 and b.ptr_id = p.ptr_id)
+		from locator.pointer p where p.sp_id = $1 and ` + wanted + `
 			and (p.sort_at, p.ptr_id) < ($17::timestamptz, $18::bigint)
-			order by p.sort_at desc, p.ptr_id desc limit $19) p
-		join locator.pointer_body b on b.sp_id = $1 and b.ptr_id = p.ptr_id
-		order by p.sort_at desc, p.ptr_id desc`
+		order by p.sort_at desc, p.ptr_id desc limit $19`
 	selectCount = `select count(*) from locator.pointer p where p.sp_id = $1 and ` + wanted
 )
 
@@ -172,9 +170,8 @@ func (s *Store) Read(ctx context.Context, ref locator.Ref) (locator.Pointer, err
 
 const (
 	selectPointer = `
-		select ` + pointerColumns + `, b.detail, b.received
-		from locator.pointer p join locator.pointer_body b on b.sp_id = $1 and b.ptr_id = p.ptr_id
-		where p.sp_id = $1 and p.ptr_id = $2`
+		select ` + pointerColumns + `, (select b.received from locator.pointer_body b where b.sp_id = $1 and b.ptr_id = $2)
+		from locator.pointer p where p.sp_id = $1 and p.ptr_id = $2`
 	selectPointerForUpdate = selectPointer + ` for update of p`
 )
 

@@ -64,14 +64,14 @@ var insertClaims = perBatch(func(n int) string {
 		` on conflict (claim) do nothing returning claim`
 })
 
-// pointerParams is how many parameters pointerArgs gives: 22 for the pointer, 4 for its body.
+// pointerParams is how many parameters pointerArgs gives: 23 for the pointer, 3 for its body.
 const pointerParams = 26
 
 var insertPointers = perBatch(func(n int) string {
 	return `with body as (` + `
-		insert into locator.pointer_body (sp_id, ptr_id, detail, received) values ` + values(n, 4, pointerParams, 22) + `)
+		insert into locator.pointer_body (sp_id, ptr_id, received) values ` + values(n, 3, pointerParams, 23) + `)
 		insert into locator.pointer (sp_id, ptr_id, sort_at, kind, version, size, published, updated, date_lo, date_hi, creation_lo, creation_hi,
-			period_lo, period_hi, status, site, custodian, endpoint, path, hash, terms, names) values ` + values(n, 22, pointerParams, 0)
+			period_lo, period_hi, status, site, custodian, endpoint, path, hash, terms, names, detail) values ` + values(n, 23, pointerParams, 0)
 })
 
 func pointerArgs(p locator.Pointer) []any {
@@ -80,7 +80,7 @@ func pointerArgs(p locator.Pointer) []any {
 	periodLo, periodHi := bounds(p.Period)
 	return []any{int64(p.Record), int64(p.ID), p.SortAt, p.Kind.ID, p.Version, p.Size, p.Published, p.Updated, dateLo, dateHi, creationLo, creationHi,
 		periodLo, periodHi, int64(p.Status), string(p.Site), string(p.Custodian), p.Location.Endpoint, p.Location.Path, p.Hash, numbers(p.Terms()), p.NameIndex(),
-		int64(p.Record), int64(p.ID), encodeDetail(p), p.Received}
+		encodeDetail(p), int64(p.Record), int64(p.ID), p.Received}
 }
 
 // keepHistory records what p was before a change. The pointer's row is locked by the caller.

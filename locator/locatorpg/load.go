@@ -182,7 +182,7 @@ func copyPointers(ctx context.Context, tx *pg.Tx, ps []locator.Pointer) error {
 		return int(min(max(int64(a.Record-b.Record), -1), 1))
 	})
 	c, err := copyInto(ctx, tx, `copy locator.pointer (sp_id, ptr_id, sort_at, kind, version, size, published, updated, date_lo, date_hi, creation_lo,
-		creation_hi, period_lo, period_hi, status, site, custodian, endpoint, path, hash, terms, names) from stdin`)
+		creation_hi, period_lo, period_hi, status, site, custodian, endpoint, path, hash, terms, names, detail) from stdin`)
 	if err != nil {
 		return err
 	}
@@ -190,13 +190,13 @@ func copyPointers(ctx context.Context, tx *pg.Tx, ps []locator.Pointer) error {
 	for _, p := range ps {
 		args := pointerArgs(p)
 		args[20] = arrayText(p.Terms())
-		c.row(ctx, args[:22]...)
-		bodies = append(bodies, args[22:])
+		c.row(ctx, args[:23]...)
+		bodies = append(bodies, args[23:])
 	}
 	if err := c.end(ctx); err != nil {
 		return err
 	}
-	if c, err = copyInto(ctx, tx, `copy locator.pointer_body (sp_id, ptr_id, detail, received) from stdin`); err != nil {
+	if c, err = copyInto(ctx, tx, `copy locator.pointer_body (sp_id, ptr_id, received) from stdin`); err != nil {
 		return err
 	}
 	for _, body := range bodies {
