@@ -94,13 +94,16 @@ func rowOf(e audit.Event) (row, error) {
 	}
 	e.Records = slices.Compact(slices.Sorted(slices.Values(e.Records)))
 	r := row{
-		id: e.ID, kind: string(e.Kind), outcome: string(e.Outcome), org: string(e.Actor.Organization), user: e.Actor.User,
+		id: e.ID, kind: string(e.Kind), outcome: string(e.Outcome), org: column(e.Actor.Organization), user: column(e.Actor.User),
 		recorded: e.Time.UTC().Truncate(time.Microsecond), records: e.Records, salt: make([]byte, saltSize), body: Encode(e),
 	}
 	_, _ = rand.Read(r.salt) // never fails since Go 1.24
 	r.leaf = leafHash(r.salt, r.body)
 	return r, nil
 }
+
+// column returns s as a search column holds it: PostgreSQL's text takes neither what is no UTF-8 nor NUL.
+func column[T ~string](s T) string { return strings.ReplaceAll(string(text(s)), "\x00", "\uFFFD") }
 
 // leafHash is what the tree holds of an event: RFC 6962's leaf hash of salt then body.
 func leafHash(salt, body []byte) tlog.Hash {

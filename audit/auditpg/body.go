@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/concord-hie/concord/audit"
@@ -13,7 +14,8 @@ import (
 
 // body is an event as it is hashed and stored. Its JSON is canonical: members in the order below and absent when
 // empty, no white space, strings escaped as encoding/json does without HTML escaping, the members of detail
-// sorted by name, ids of 63 bits as decimal strings, time in UTC with six decimals. One event has one encoding
+// sorted by name, ids of 63 bits as decimal strings, time in UTC with six decimals; bytes that are no UTF-8 are U+FFFD,
+// so that what somebody sent cannot make an event unreadable. One event has one encoding
 // on every machine and in every version; a change of meaning needs a new V.
 type body struct {
 	V            int               `json:"v"`
@@ -82,18 +84,24 @@ var errBody = fmt.Errorf("auditpg: not a canonical event body")
 // Encode returns e's canonical body.
 func Encode(e audit.Event) []byte {
 	w := body{
-		V: 1, ID: e.ID, Time: e.Time.UTC().Format(timeLayout), Kind: e.Kind, Outcome: e.Outcome, Action: e.Action,
-		Organization: e.Actor.Organization, Client: e.Actor.Client, User: e.Actor.User, UserName: e.Actor.UserName,
-		Roles: e.Actor.Roles, Purposes: e.Actor.Purposes, Scopes: e.Actor.Scopes, Patient: key(e.Actor.Patient),
-		Token: e.Actor.TokenID, Request: e.Actor.Request, Address: e.Actor.Address, Site: e.Site, Classes: e.Classes,
-		Released: e.Released, Withheld: e.Withheld, Reasons: e.Reasons, Ground: e.Ground, Emergency: e.Emergency,
-		Query: e.Query, Detail: e.Detail,
+		V: 1, ID: e.ID, Time: e.Time.UTC().Format(timeLayout), Kind: text(e.Kind), Outcome: text(e.Outcome), Action: text(e.Action),
+		Organization: text(e.Actor.Organization), Client: text(e.Actor.Client), User: text(e.Actor.User), UserName: text(e.Actor.UserName),
+		Roles: texts(e.Actor.Roles), Purposes: texts(e.Actor.Purposes), Scopes: texts(e.Actor.Scopes), Patient: key(e.Actor.Patient),
+		Token: text(e.Actor.TokenID), Request: text(e.Actor.Request), Address: text(e.Actor.Address), Site: text(e.Site),
+		Classes: texts(e.Classes), Released: e.Released, Withheld: e.Withheld, Reasons: texts(e.Reasons), Ground: texts(e.Ground),
+		Emergency: e.Emergency, Query: text(e.Query),
+	}
+	for name, value := range e.Detail {
+		if w.Detail == nil {
+			w.Detail = make(map[string]string, len(e.Detail))
+		}
+		w.Detail[text(name)] = text(value)
 	}
 	for _, r := range e.Records {
 		w.Records = append(w.Records, key(r))
 	}
 	for _, d := range e.Documents {
-		w.Documents = append(w.Documents, document{Record: key(d.Record), Pointer: key(d.Pointer), Class: d.Class})
+		w.Documents = append(w.Documents, document{Record: key(d.Record), Pointer: key(d.Pointer), Class: text(d.Class)})
 	}
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -102,6 +110,17 @@ func Encode(e audit.Event) []byte {
 		panic("auditpg: encode an event: " + err.Error()) // strings, numbers and booleans always encode
 	}
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+}
+
+// text returns s with what is no UTF-8 replaced, as a JSON string can hold it.
+func text[T ~string](s T) T { return T(strings.ToValidUTF8(string(s), "\uFFFD")) }
+
+func texts[T ~string](all []T) []T {
+	out := make([]T, len(all))
+	for i, s := range all {
+		out[i] = text(s)
+	}
+	return out
 }
 
 // Decode returns the event of a canonical body. Bytes that Encode would not have written are refused, so that

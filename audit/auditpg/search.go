@@ -20,7 +20,7 @@ func (l *Log) Search(ctx context.Context, q audit.Query) (events []audit.Event, 
 	if q.Before != "" && !isUUID(q.Before) {
 		return nil, false, fmt.Errorf("auditpg: search: %w", hie.ErrNotFound)
 	}
-	args := append(bounds(q), optional(q.Kinds), optional(q.Outcomes), optional(q.Organizations), q.User, q.Limit+1)
+	args := append(bounds(q), optional(q.Kinds), optional(q.Outcomes), optional(q.Organizations), column(q.User), q.Limit+1)
 	if q.Records == nil {
 		events, err = pg.Collect(ctx, l.db, scanEvent, searchAll, args...)
 	}
@@ -103,7 +103,7 @@ func optional[T ~string](values []T) []string {
 	}
 	out := make([]string, len(values))
 	for i, v := range values {
-		out[i] = string(v)
+		out[i] = column(v)
 	}
 	return out
 }

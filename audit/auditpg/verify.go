@@ -257,7 +257,7 @@ func (c *check) explain(event audit.Event) {
 
 func (k *Columns) repeat(e audit.Event) bool {
 	return k.Recorded.Equal(e.Time) && k.Kind == string(e.Kind) && k.Outcome == string(e.Outcome) &&
-		k.Organization == string(e.Actor.Organization) && k.User == e.Actor.User && slices.Equal(k.Records, e.Records)
+		k.Organization == column(e.Actor.Organization) && k.User == column(e.Actor.User) && slices.Equal(k.Records, e.Records)
 }
 
 // checkpoint takes the next stored checkpoint.

@@ -321,6 +321,41 @@ func TestBodiesAreCanonical(t *testing.T) {
 	}
 }
 
+// TestWhateverSomebodySendsCanBeRecordedAndReadBack keeps hostile bytes from making the trail unreadable.
+func TestWhateverSomebodySendsCanBeRecordedAndReadBack(t *testing.T) {
+	ctx, db := context.Background(), pgtest.DB(t)
+	log := New(db)
+	for _, hostile := range []string{"\xff\xfe", "a\x00b", "\uFFFD", `\ufffd`, "\u2028<>&\"'\\", strings.Repeat("x", 1<<20), "\ud7ff\U0010ffff"} {
+		e := audit.NewEvent(audit.SignInFailed, hie.Actor{Organization: hie.OrgID(hostile[:min(len(hostile), 64)]), User: hostile[:min(len(hostile), 64)],
+			UserName: hostile, Roles: []string{hostile}, TokenID: hostile}, time.Now()).About(5)
+		e.Query, e.Reasons, e.Detail = hostile, []string{hostile}, map[string]string{hostile: hostile}
+		if err := log.Record(ctx, e); err != nil {
+			t.Fatalf("%q...: %v", hostile[:2], err)
+		}
+		if _, err := log.Event(ctx, e.ID); err != nil {
+			t.Errorf("%q... cannot be read back: %v", hostile[:2], err)
+		}
+		if found, _, err := log.Search(ctx, audit.Query{User: e.Actor.User, Limit: 9}); err != nil || len(found) == 0 {
+			t.Errorf("%q... is not found by its user: %v", hostile[:2], err)
+		}
+	}
+	sequence(t, newSequencer(t, db, ""))
+	if r := verify(t, db); r.Bad != nil || r.Size != 7 {
+		t.Errorf("%d rows, %v", r.Size, r.Bad)
+	}
+}
+
+func FuzzEncode(f *testing.F) {
+	f.Add("a\xff", "k", int64(3))
+	f.Fuzz(func(t *testing.T, a, b string, n int64) {
+		e := audit.NewEvent(audit.Kind(a), hie.Actor{User: b, Scopes: []string{a, b}}, time.Now())
+		e.Query, e.Detail, e.Documents = a, map[string]string{a: b, b: a}, []audit.Document{{Record: hie.SourcePatientID(n), Class: b}}
+		if _, err := Decode(Encode(e)); err != nil {
+			t.Errorf("an event cannot be read back")
+		}
+	})
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add(Encode(audit.NewEvent(audit.Refused, hie.Actor{User: "\xff\u2028"}, time.Now())))
 	f.Fuzz(func(t *testing.T, b []byte) {
