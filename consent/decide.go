@@ -99,7 +99,6 @@ type query struct {
 
 	level confidentiality
 	times interval
-	few   [4]*purpose // the first purposes asked for, looked up once
 
 	emergency   bool // a valid claim is at hand
 	part2Clause bool // the emergency clause of a rule that requires a Part 2 consent was used
@@ -145,7 +144,8 @@ type summary struct {
 func (d *Decider) sum(q *query, now time.Time, sum *summary) Decision {
 	out := Decision{}
 	req, doc := q.req, q.doc
-	if r := d.gate(q, now); r != ReasonNone {
+	var purposes asked
+	if r := d.gate(q, now, &purposes); r != ReasonNone {
 		return refuseAll(doc, r)
 	}
 	holds, refuse := d.emergencyHolds(q, now)
@@ -159,7 +159,7 @@ func (d *Decider) sum(q *query, now time.Time, sum *summary) Decision {
 		q.atom = a
 		permit := true
 		for i := range req.Purposes {
-			q.purpose = q.asked(i)
+			q.purpose = purposes.at(i)
 			q.purposeRoot, q.row = q.purpose.root(), false
 			r := d.answer(q, ph)
 			q.answered(r)
@@ -175,24 +175,42 @@ func (d *Decider) sum(q *query, now time.Time, sum *summary) Decision {
 	out.Reason = first
 	if first.Permits() {
 		out.Release = true
+		for i := range req.Purposes {
+			if !purposes.at(i).treatment {
+				q.duties.addOwn(dutyMinec)
+			}
+		}
 		d.oblige(q, &out, mandated)
 	}
 	out.Layer = out.Reason.Layer()
 	return out
 }
 
-// asked returns the i-th purpose asked for, which gate has found to be known.
-func (q *query) asked(i int) *purpose {
-	if i < len(q.few) {
-		return q.few[i]
-	}
-	return q.env.purpose(q.req.Purposes[i])
+// asked are the purposes of a request, looked up once; few requests have more than four.
+type asked struct {
+	first [4]*purpose
+	more  []*purpose
 }
 
-// gate refuses what cannot be decided at all, and otherwise fills q.
+func (a *asked) add(i int, p *purpose) {
+	if i < len(a.first) {
+		a.first[i] = p
+	} else {
+		a.more = append(a.more, p)
+	}
+}
+
+func (a *asked) at(i int) *purpose {
+	if i < len(a.first) {
+		return a.first[i]
+	}
+	return a.more[i-len(a.first)]
+}
+
+// gate refuses what cannot be decided at all, and otherwise fills q and purposes.
 //
 // Source: spec consent 2.5, L0; spec consent-cases, reasons INPUT and LABEL_STALE.
-func (d *Decider) gate(q *query, now time.Time) Reason {
+func (d *Decider) gate(q *query, now time.Time, purposes *asked) Reason {
 	e, req, doc := d.env, q.req, q.doc
 	q.env, q.home, q.now = e, d.subject.Home, micros(now.UnixMicro())
 	q.org, q.site, q.rec = e.orgs[req.Organization], e.sites[doc.Site], d.record(doc.Record)
@@ -204,9 +222,7 @@ func (d *Decider) gate(q *query, now time.Time) Reason {
 		if p == nil {
 			return ReasonInput
 		}
-		if i < len(q.few) {
-			q.few[i] = p
-		}
+		purposes.add(i, p)
 	}
 	if doc.LabelState == LabelsStale {
 		return ReasonLabelStale
@@ -339,11 +355,6 @@ func (d *Decider) oblige(q *query, out *Decision, mandated bool) {
 	duties.addOwn(dutyRecheck)
 	if q.level != noConfidentiality || len(q.doc.Sensitivity) > 0 {
 		duties.addOwn(dutyLabels)
-	}
-	for i := range q.req.Purposes {
-		if !q.asked(i).treatment {
-			duties.addOwn(dutyMinec)
-		}
 	}
 	if mandated {
 		duties.addOwn(dutyAOD)
