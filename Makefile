@@ -36,7 +36,7 @@ bench: deps ## figures beside their ceilings, and bench/latest.json; CONCORD_BEN
 	CONCORD_BENCH=$(CURDIR)/bench/latest.json $(GO) test -tags $(TAGS) -run '^TestBench$$' -count 1 -timeout 60m -v ./cmd/concord
 
 lint: ## golangci-lint, pinned in tools/go.mod
-	$(GO) tool -modfile=tools/go.mod golangci-lint run --build-tags $(TAGS) ./...
+	$(GO) tool -modfile=tools/go.mod golangci-lint run --allow-parallel-runners --build-tags $(TAGS) ./...
 
 fuzz: ## every fuzz test for FUZZTIME
 	@set -euo pipefail; for pkg in $$($(GO) list -tags $(TAGS) ./...); do \
