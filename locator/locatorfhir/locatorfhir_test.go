@@ -134,6 +134,8 @@ func TestWhatIsWrongWithADocumentReferenceIsSaid(t *testing.T) {
 			refusedAt(t, err, "DocumentReference."+tt.path, tt.code)
 		})
 	}
+	_, err := Read(site, 7, encode(t, document(func(o object) { o["description"] = strings.Repeat("x", maxResource) })))
+	refusedAt(t, err, "DocumentReference", "too-long")
 	if _, err := Read(site, 7, []byte(`{"resourceType":"Patient"}`)); err == nil {
 		t.Error("another resource was read")
 	}

@@ -37,8 +37,14 @@ func Read(site directory.Site, record hie.SourcePatientID, received []byte) (loc
 	return p, err
 }
 
+// maxResource bounds one DocumentReference in bytes: a page holds hundreds of them.
+const maxResource = 256 << 10
+
 func decode(received []byte) (fhir.DocumentReference, error) {
 	var d fhir.DocumentReference
+	if len(received) > maxResource {
+		return d, &hie.InvalidError{Path: "DocumentReference", Rule: "must not be larger than 256 KiB", Code: "too-long"}
+	}
 	if err := fhir.Decode(received, &d); err != nil {
 		return d, err
 	}

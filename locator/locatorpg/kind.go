@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/concord-hie/concord/internal/pg"
 	"github.com/concord-hie/concord/locator"
@@ -31,10 +32,11 @@ func (s *Store) ensureKinds(ctx context.Context, kinds ...locator.Kind) error {
 		if err != nil {
 			return err
 		}
-		if err := s.loadKinds(ctx, k.ID); err != nil {
+		stored, err := s.loadKinds(ctx, k.ID)
+		if err != nil {
 			return err
 		}
-		if stored, ok := s.kinds.get(k.ID); !ok || !stored.Equal(k) {
+		if len(stored) != 1 || !stored[0].Equal(k) {
 			return fmt.Errorf("locatorpg: two kinds of documents share one hash")
 		}
 	}
@@ -43,14 +45,14 @@ func (s *Store) ensureKinds(ctx context.Context, kinds ...locator.Kind) error {
 
 const selectKinds = `select kind_id, classes, types, confidentiality, sensitivity, labelled from locator.kind where kind_id = any($1)`
 
-// loadKinds reads kinds into the cache; those that do not exist stay unknown.
-func (s *Store) loadKinds(ctx context.Context, ids ...int64) error {
+// loadKinds reads kinds, and keeps them in the cache; those that do not exist are left out.
+func (s *Store) loadKinds(ctx context.Context, ids ...int64) ([]locator.Kind, error) {
 	kinds, err := pg.Collect(ctx, s.db, scanKind, selectKinds, ids)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.kinds.put(kinds...)
-	return nil
+	return kinds, nil
 }
 
 func scanKind(r *pg.Rows) (locator.Kind, error) {
@@ -72,11 +74,19 @@ func (s *Store) named(ctx context.Context, ps []locator.Pointer) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	if err := s.loadKinds(ctx, missing...); err != nil {
+	kinds, err := s.loadKinds(ctx, missing...)
+	if err != nil {
 		return err
 	}
+	byID := make(map[int64]locator.Kind, len(kinds))
+	for _, k := range kinds {
+		byID[k.ID] = k
+	}
 	for i := range ps {
-		k, ok := s.kinds.get(ps[i].Kind.ID)
+		if !slices.Contains(missing, ps[i].Kind.ID) {
+			continue
+		}
+		k, ok := byID[ps[i].Kind.ID]
 		if !ok {
 			return fmt.Errorf("locatorpg: a pointer names a kind that is not there")
 		}

@@ -33,6 +33,10 @@ func New(db *pg.DB) *Store {
 	return &Store{db: db, kinds: kindCache{known: map[int64]locator.Kind{}}, append: auditpg.Append}
 }
 
+// maxKinds bounds the cache; when it is full it begins anew. A network has some thousands of kinds; more come
+// only from a publisher that invents codes.
+const maxKinds = 1 << 16
+
 // A kindCache remembers kinds. A kind never changes, so what is remembered stays true.
 type kindCache struct {
 	mu    sync.RWMutex
@@ -49,6 +53,9 @@ func (c *kindCache) get(id int64) (locator.Kind, bool) {
 func (c *kindCache) put(ks ...locator.Kind) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(c.known)+len(ks) > maxKinds {
+		clear(c.known)
+	}
 	for _, k := range ks {
 		c.known[k.ID] = k
 	}
