@@ -489,10 +489,10 @@ select sp_id from mpi.source_patient where sp_id >= :n::bigint order by sp_id li
 select person_id from mpi.source_patient where sp_id = :sp_id \gset
 select version, redirect from mpi.person where person_id = :person_id;
 select sp_id, link, site, system, value from mpi.person_member where person_id = :person_id;
-select sp_id, epoch from locator.subject where sp_id = any(array[:sp_id]::bigint[]);
-select sp_id, kind, count, current, newest, site from locator.presence where sp_id = any(array[:sp_id]::bigint[]);
-select p.ptr_id, p.sort_at, p.kind, p.detail, (select b.received from locator.pointer_body b where b.sp_id = p.sp_id and b.ptr_id = p.ptr_id) from locator.pointer p where p.sp_id = :sp_id order by p.sort_at desc, p.ptr_id desc limit 51;
-select p.ptr_id, p.sort_at, p.kind, p.detail, (select b.received from locator.pointer_body b where b.sp_id = p.sp_id and b.ptr_id = p.ptr_id) from locator.pointer p where p.sp_id = :sp_id + 4096 order by p.sort_at desc, p.ptr_id desc limit 51;
+select sp_id, epoch from locator.subject where sp_id = any(array[:sp_id::bigint]);
+select sp_id, kind, count, current, newest, site from locator.presence where sp_id = any(array[:sp_id::bigint]);
+select p.ptr_id, p.sort_at, p.kind, p.detail, (select b.received from locator.pointer_body b where b.sp_id = p.sp_id and b.ptr_id = p.ptr_id) from locator.pointer p where p.sp_id = :sp_id::bigint order by p.sort_at desc, p.ptr_id desc limit 51;
+select p.ptr_id, p.sort_at, p.kind, p.detail, (select b.received from locator.pointer_body b where b.sp_id = p.sp_id and b.ptr_id = p.ptr_id) from locator.pointer p where p.sp_id = :sp_id::bigint + 4096 order by p.sort_at desc, p.ptr_id desc limit 51;
 `, low, high))
 	b.add(one)
 	b.add(many.Against("pgbench, its SQL without the audit event", rate))
