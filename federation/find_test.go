@@ -561,3 +561,29 @@ func TestThirtyOfAHundredHang(t *testing.T) {
 		t.Errorf("%d of 100 sites accounted for", n)
 	}
 }
+
+func TestAPatientSeesNoRecordThatMayBeSomebodyElses(t *testing.T) {
+	maria := hie.Actor{Organization: "patient-app", Client: "app", User: "maria", Roles: []string{hie.RolePatient}, Purposes: []hie.Purpose{hie.PurposePatientRequest}, Patient: mariaClinic}
+	for _, tt := range []struct {
+		name           string
+		clinic, others hie.LinkState
+		want           int
+	}{
+		{"confirmed links show all records", hie.LinkConfirmed, hie.LinkConfirmed, 2},
+		{"a tentative link to another record hides that record", hie.LinkConfirmed, hie.LinkTentative, 1},
+		{"a tentative link of the own record hides the others", hie.LinkTentative, hie.LinkConfirmed, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			clinic, hospital := member(mariaClinic, "clinic", "m-1"), member(mariaHospital, "hospital", "77")
+			clinic.Link, hospital.Link = tt.clinic, tt.others
+			w.person(1, clinic, hospital)
+			w.doc(mariaClinic, "clinic", "lab", 1)
+			w.doc(mariaHospital, "hospital", "lab", 2)
+			f, err := w.Find(context.Background(), maria, Query{Record: mariaClinic, Limit: 10})
+			if err != nil || len(f.Entries) != tt.want {
+				t.Errorf("%d documents, %v; want %d", len(f.Entries), err, tt.want)
+			}
+		})
+	}
+}

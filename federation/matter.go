@@ -96,6 +96,24 @@ func own(actor hie.Actor, p mpi.Person) bool {
 	return member
 }
 
+// theirs are the members of p an answer to actor may come from: all of them, but for a patient only records that are
+// theirs beyond doubt. No consent of theirs could be wrong about a record that may be somebody else's; we could.
+//
+// Source: DESIGN idea 3; spec consent 2.13 and 2.18 (own access is a mandate, which crosses tentative links).
+func theirs(actor hie.Actor, p mpi.Person) []mpi.Member {
+	if actor.Patient == 0 {
+		return p.Members
+	}
+	self, _ := p.Member(actor.Patient)
+	var out []mpi.Member
+	for _, m := range p.Members {
+		if m.Record == actor.Patient || (self.Link == hie.LinkConfirmed && m.Link == hie.LinkConfirmed) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
 // open reads the rules about p for actor: epochs first, then what they guard.
 func (x *Exchange) open(ctx context.Context, actor hie.Actor, p mpi.Person) (*matter, error) {
 	records := p.Records()
@@ -109,7 +127,7 @@ func (x *Exchange) open(ctx context.Context, actor hie.Actor, p mpi.Person) (*ma
 		return nil, err
 	}
 	m := &matter{standing: standing{person: p.ID, version: p.Version, epochs: epochs, picture: network.Version()},
-		actor: actor, members: p.Members, network: network, now: x.Now(), name: x.DocumentID}
+		actor: actor, members: theirs(actor, p), network: network, now: x.Now(), name: x.DocumentID}
 	subject := consent.Subject{Grants: grants}
 	for _, member := range p.Members {
 		subject.Records = append(subject.Records, consent.Record{ID: member.Record.String(), Site: member.Site, Link: member.Link})
