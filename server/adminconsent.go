@@ -102,6 +102,9 @@ func (s *Server) reviewFilter(c *gin.Context) (f consent.TaskFilter, err error) 
 	}
 	for name, values := range c.Request.URL.Query() {
 		v := values[0]
+		if len(values) > 1 {
+			return f, hie.Invalid(parameterName(name), "must be given once")
+		}
 		switch name {
 		case "closed":
 			if f.Closed, err = strconv.ParseBool(v); err != nil {

@@ -75,6 +75,9 @@ func (s *Server) listTasks(c *gin.Context) {
 func (s *Server) taskFilter(c *gin.Context) (f mpi.TaskFilter, err error) {
 	for name, values := range c.Request.URL.Query() {
 		v := values[0]
+		if len(values) > 1 {
+			return f, hie.Invalid(parameterName(name), "must be given once")
+		}
 		switch name {
 		case "kind":
 			f.Kind = mpi.TaskKind(v)

@@ -70,6 +70,9 @@ func (s *Server) readClaim(c *gin.Context) (consent.Emergency, hie.Identifier, e
 		return claim, hie.Identifier{}, hie.Invalid("resourceType", "must be Parameters")
 	}
 	claim.Role, claim.At = role, s.deps.Now()
+	if err := checkClaimForm(p.Parameter, isStrict(c)); err != nil {
+		return claim, hie.Identifier{}, err
+	}
 	identifier := fillClaim(&claim, p.Parameter)
 	if identifier.System == "" || identifier.Value == "" {
 		return claim, identifier, hie.Required(claimPath("identifier"))
@@ -92,7 +95,27 @@ const maxClaimText = 4000
 // claimPath names a parameter of the claim as FHIRPath.
 func claimPath(name string) string { return "Parameters.parameter.where(name='" + name + "')" }
 
-// fillClaim takes what the parameters say. Of one that may not repeat the last counts.
+// checkClaimForm refuses a parameter said twice that may be said once, and, when strict, one that is none of the claim's.
+func checkClaimForm(ps []fhir.Parameter, strict bool) error {
+	seen := map[string]bool{}
+	for _, p := range ps {
+		switch p.Name {
+		case "identifier", "reason", "text":
+			if seen[p.Name] {
+				return &hie.InvalidError{Path: claimPath(p.Name), Rule: "must be given once", Code: "value"}
+			}
+			seen[p.Name] = true
+		case "attested":
+		default:
+			if strict {
+				return &hie.InvalidError{Path: "Parameters.parameter", Rule: "holds one that is no part of a claim", Code: "not-supported"}
+			}
+		}
+	}
+	return nil
+}
+
+// fillClaim takes what the parameters say.
 func fillClaim(claim *consent.Emergency, ps []fhir.Parameter) hie.Identifier {
 	var id hie.Identifier
 	for _, p := range ps {

@@ -67,6 +67,9 @@ func (s *Server) body(c *gin.Context) ([]byte, error) {
 			return nil, errMediaType
 		}
 	}
+	if coding := c.GetHeader("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return nil, errContentCoding
+	}
 	b, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, s.cfg.MaxBody))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
@@ -81,7 +84,10 @@ func (s *Server) body(c *gin.Context) ([]byte, error) {
 // What a body may be. Anything else is 415.
 var (
 	errMediaType = &hie.InvalidError{Path: "Content-Type", Rule: "must be application/fhir+json or application/json", Code: "not-supported"}
-	errFormType  = &hie.InvalidError{Path: "Content-Type", Rule: "must be application/x-www-form-urlencoded for a search", Code: "not-supported"}
+	// A body is never decoded, so that none grows beyond its limit.
+	errContentCoding = &hie.InvalidError{Path: "Content-Encoding", Rule: "must not be used", Code: "not-supported"}
+
+	errFormType = &hie.InvalidError{Path: "Content-Type", Rule: "must be application/x-www-form-urlencoded for a search", Code: "not-supported"}
 )
 
 // params returns the search parameters of a GET's query or of a form POST's query and body, in that order, and

@@ -37,7 +37,7 @@ func outcomeOf(err error) (int, fhir.OperationOutcome) {
 		switch {
 		case errors.Is(err, hie.ErrConflict):
 			status = http.StatusConflict
-		case errors.Is(err, errMediaType) || errors.Is(err, errFormType):
+		case errors.Is(err, errMediaType) || errors.Is(err, errFormType) || errors.Is(err, errContentCoding):
 			status = http.StatusUnsupportedMediaType
 		}
 		return status, outcome("error", invalidIssue(inv))

@@ -62,6 +62,9 @@ func (s *Server) documentQuery(c *gin.Context) (q federation.Query, sought []fhi
 		return q, nil, nil, ctl, err
 	}
 	if ctl.cursor != "" {
+		if len(sought) > 0 { // the cursor holds the search; another beside it would be ignored
+			return q, nil, nil, ctl, errCursor
+		}
 		if sought, q.Cursor, err = s.openDocuments(caller(c), ctl.cursor); err != nil {
 			return q, nil, nil, ctl, err
 		}

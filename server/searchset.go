@@ -31,7 +31,15 @@ func (s *Server) controls(c *gin.Context, count, most int) (sought []fhir.Param,
 		return nil, ctl, err
 	}
 	ctl = searchControls{count: count, strict: strict}
+	seen := map[string]bool{}
 	for _, p := range ps {
+		switch p.Name {
+		case "_count", "_summary", "_cursor":
+			if len(p.Values) != 1 || seen[p.Name] {
+				return nil, ctl, &hie.InvalidError{Path: p.Name, Rule: "must be given once", Code: "value"}
+			}
+			seen[p.Name] = true
+		}
 		switch p.Name {
 		case "_format", "_pretty": // settled before the handler
 		case "_count":
