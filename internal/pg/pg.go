@@ -37,8 +37,9 @@ type DB struct {
 	prepare bool
 	onQuery func(query string)
 
-	mu    sync.RWMutex
-	stmts map[string]*sql.Stmt
+	preparing sync.Mutex
+	mu        sync.RWMutex
+	stmts     map[string]*sql.Stmt
 }
 
 // Options bound the pool. The zero Options mean: 16 connections, prepared statements.
@@ -88,11 +89,16 @@ func (d *DB) SQL() *sql.DB { return d.db }
 // Stats tells how the pool is used, for metrics.
 func (d *DB) Stats() sql.DBStats { return d.db.Stats() }
 
+// stmt returns the statement prepared for query, preparing it first if need be. One text is prepared at a time:
+// of two equal statements one would have to be closed, and closing waits for a connection that may be waiting in
+// a transaction for another one, which in turn waits for this cache.
 func (d *DB) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
-	d.mu.RLock()
-	s := d.stmts[query]
-	d.mu.RUnlock()
-	if s != nil {
+	if s := d.cached(query); s != nil {
+		return s, nil
+	}
+	d.preparing.Lock()
+	defer d.preparing.Unlock()
+	if s := d.cached(query); s != nil {
 		return s, nil
 	}
 	s, err := d.db.PrepareContext(ctx, query)
@@ -101,10 +107,6 @@ func (d *DB) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if other := d.stmts[query]; other != nil {
-		_ = s.Close()
-		return other, nil
-	}
 	d.stmts[query] = s
 	return s, nil
 }
