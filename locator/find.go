@@ -42,7 +42,11 @@ func (x *Index) Find(ctx context.Context, f Filter, plans []Plan, cursor Cursor,
 	if err := fillAll(ctx, streams); err != nil {
 		return Page{}, fmt.Errorf("locator: find: %w", err)
 	}
-	page := Page{Next: cursor}
+	found := 0
+	for _, s := range streams {
+		found += len(s.ready)
+	}
+	page := Page{Next: cursor, Pointers: make([]Pointer, 0, min(found, limit+1))}
 	for len(page.Pointers) <= limit {
 		best, err := newest(ctx, streams)
 		if err != nil {
@@ -128,12 +132,9 @@ func (s *stream) fill(ctx context.Context) error {
 		if n := len(rows); n > 0 {
 			s.query.After.SortAt, s.query.After.ID = rows[n-1].SortAt, rows[n-1].ID
 		}
-		for _, p := range rows {
-			if !slices.Contains(s.perRow, p.Kind.ID) || s.decide(p) {
-				s.ready = append(s.ready, p)
-			}
-		}
+		s.ready = rows
 		if len(s.perRow) > 0 {
+			s.ready = slices.DeleteFunc(rows, func(p Pointer) bool { return slices.Contains(s.perRow, p.Kind.ID) && !s.decide(p) })
 			s.query.Limit = min(s.query.Limit*2, maxChunk)
 		}
 	}
