@@ -1,6 +1,7 @@
 package access
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -189,7 +190,7 @@ func TestRegistrationsThatMayNotBe(t *testing.T) {
 		got := c.from
 		c.change(&got)
 		err := got.Check()
-		if inv, ok := err.(*hie.InvalidError); !ok || inv.Path != c.path {
+		if inv, ok := errors.AsType[*hie.InvalidError](err); !ok || inv.Path != c.path {
 			t.Errorf("%s: %v, want a fault at %s", c.name, err, c.path)
 		}
 	}

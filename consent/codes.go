@@ -43,11 +43,6 @@ type atomSet uint32
 
 func (s atomSet) has(k atomKind) bool { return s>>k&1 == 1 }
 
-const (
-	allAtoms    atomSet = 1<<(other+1) - 1
-	listedAtoms atomSet = 1<<(plain+1) - 1 // the codes of the list, and plain
-)
-
 // PsychotherapyNote is the sensitivity code no emergency opens.
 const psychotherapyNote atomKind = 3
 

@@ -63,7 +63,7 @@ func within[V interface{ under(V) bool }](a, b []V) bool {
 
 // under reports whether r names nobody but whom x names: each element x states is met by r's. A value that
 // cannot be resolved lies only under the identical one.
-func (r recipient) under(x recipient) bool {
+func (r recipient) under(x recipient) bool { //nolint:unused // through within
 	if r.unresolved || x.unresolved {
 		return r.unresolved && x.unresolved && r.raw == x.raw
 	}
@@ -79,14 +79,14 @@ func (r recipient) under(x recipient) bool {
 	return x.roles == nil || r.roles != nil && subset(r.roles, x.roles)
 }
 
-func (p *party) under(x *party) bool {
+func (p *party) under(x *party) bool { //nolint:unused // through recipient.under
 	if p.org == nil || x.org == nil {
 		return p.raw == x.raw
 	}
 	return p.org.under(x.org)
 }
 
-func (s source) under(x source) bool {
+func (s source) under(x source) bool { //nolint:unused // through within
 	switch {
 	case s.raw == x.raw:
 		return true

@@ -133,9 +133,6 @@ func to(refs ...string) func(*node) {
 		}
 	}
 }
-func from(ref string) func(*node) {
-	return func(p *node) { p.Actors = append(p.Actors, consent.Actor{Role: "CST", Reference: ref}) }
-}
 func forP(codes ...string) func(*node)    { return func(p *node) { p.Purposes = codes } }
 func label(codes ...string) func(*node)   { return func(p *node) { p.Labels = codes } }
 func classes(codes ...string) func(*node) { return func(p *node) { p.Classes = codes } }

@@ -29,7 +29,6 @@ func (x *Index) MergeInSite(ctx context.Context, actor hie.Actor, site hie.SiteI
 	var id ChangeID
 	err := x.update(ctx, func(tx Tx) error {
 		c := x.newChange(tx, CauseSite, actor, "")
-		id = 0
 		into, home, err := x.homeOf(ctx, tx, survivor)
 		if err != nil {
 			return err

@@ -536,7 +536,7 @@ func (g *registering) overlay(ctx context.Context, own []MemberRow) (bool, error
 	}
 	var before Features
 	if before.Decode(self.Features) != nil {
-		return false, nil // written by another version of the program: nothing to compare with
+		return false, nil //nolint:nilerr // written by another version of the program: nothing to compare with
 	}
 	c := Compare(&before, &g.features)
 	c.levels[fieldSource], c.levels[fieldID] = missing, idAgainstSelf(&before, &g.features)

@@ -10,9 +10,6 @@ const household = 1<<fieldFamily | 1<<fieldAddress | 1<<fieldPhone | 1<<fieldEma
 // member of a person it is found in.
 const stable = 1<<fieldGiven | 1<<fieldSuffix | 1<<fieldBirth | 1<<fieldOrder | 1<<fieldSSN | 1<<fieldID | 1<<fieldDeath
 
-// of returns what c's level of field f is worth.
-func (w *Weights) of(c *Comparison, f field) Bits { return w.bits[f][c.levels[f]] }
-
 // Score returns the evidence of c in bits, the household bounded.
 func (w *Weights) Score(c *Comparison) Bits {
 	var individual, shared, against Bits

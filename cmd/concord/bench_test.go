@@ -113,29 +113,6 @@ func (b *bencher) ceiling(script string) float64 {
 	return rate
 }
 
-// bare is what a handler that only writes body reaches over loopback at 16 callers.
-func (b *bencher) bare(body []byte) float64 {
-	b.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		_, _ = w.Write(body)
-	}), ReadHeaderTimeout: time.Second}
-	go func() { _ = srv.Serve(l) }()
-	defer func() { _ = srv.Close() }()
-	client := b.client()
-	f, err := bench.Measure(b.ctx, "bare", 16, b.d, func(ctx context.Context, _, _ int) error {
-		return fetch(ctx, client, http.MethodGet, "http://"+l.Addr().String()+"/", "", "", nil, http.StatusOK)
-	})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return f.PerSecond
-}
-
 func (b *bencher) client() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64

@@ -231,7 +231,7 @@ func accessConfig(cfg nodeConfig, codec *accessjwt.Codec, store *accesspg.Store,
 			}
 			return hie.SourcePatientID(record), err
 		},
-		NewID: func() string { return uuid.NewString() },
+		NewID: uuid.NewString,
 		Limit: func(ctx context.Context, client hie.ClientID) (bool, time.Duration) {
 			return tokenLimit.Allow(ctx, string(client))
 		},

@@ -44,7 +44,7 @@ func TestASiteFileIsAppliedAndListed(t *testing.T) {
 	if out, _ := run(&siteListCmd{Output: "table"}); strings.Contains(out, "mercy") {
 		t.Error("a dry run changed the directory")
 	}
-	out, messages = run(&siteApplyCmd{File: file, Output: "json"})
+	out, _ = run(&siteApplyCmd{File: file, Output: "json"})
 	var changes []struct{ Verb, Object, Name string }
 	if err := json.Unmarshal([]byte(out), &changes); err != nil || len(changes) != 3 || changes[0].Verb != "add" {
 		t.Errorf("%v: %s", err, out)

@@ -120,7 +120,7 @@ func (w *wireConsent) directive() (consent.Directive, error) {
 // readTeam adds raw to teams when it is a PractitionerRole; other contained resources are not looked at.
 func readTeam(raw jsontext.Value, teams map[string]*consent.PractitionerRole) error {
 	if kind, err := fhir.ResourceType(raw); err != nil || kind != "PractitionerRole" {
-		return nil
+		return nil //nolint:nilerr // what is not looked at may be of any shape
 	}
 	var c wireContained
 	if err := fhir.Decode(raw, &c); err != nil {

@@ -147,7 +147,7 @@ func (s *Sites) call(ctx context.Context, g *gate, make func() (*http.Request, e
 // once sends req and returns the answer if it is a 200 in the clear; everything else is a *federation.SiteError.
 func (s *Sites) once(req *http.Request) (*http.Response, error) {
 	start := time.Now()
-	resp, err := s.Guard.Do(req) //nolint:bodyclose // closed below or by the caller
+	resp, err := s.Guard.Do(req)
 	if err != nil {
 		return nil, transportFault(req.Context(), err, time.Since(start))
 	}

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"encoding/json"
-	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -229,7 +228,7 @@ func TestTheChannelIsAsNoisyAsRealOnes(t *testing.T) {
 		{"records of one site whose name and birth date occur again", ratio(same, atPractice), .002, .155},
 		{"keying errors a field, of ten fields", ratio(fields, registrations*10), .01, .03},
 	} {
-		t.Log(fmt.Sprintf("%-60s %.3f", c.what, c.got))
+		t.Logf("%-60s %.3f", c.what, c.got)
 		if c.got < c.lo || c.got > c.hi {
 			t.Errorf("%s: %.3f, want %.2f to %.2f", c.what, c.got, c.lo, c.hi)
 		}

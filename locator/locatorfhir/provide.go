@@ -2,6 +2,7 @@ package locatorfhir
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -150,7 +151,7 @@ func (w *provider) sort() error {
 		switch {
 		case e.Request == nil || e.Request.Method == "" || e.Request.URL == "":
 			return metadataError(at+".request", "required", "must say method and url")
-		case len(e.Resource) == 0 && e.Request.Method != "GET":
+		case len(e.Resource) == 0 && e.Request.Method != http.MethodGet:
 			return metadataError(at+".resource", "required", "is required")
 		case e.FullURL != "" && seen[e.FullURL]:
 			return metadataError(at+".fullUrl", "duplicate", "is used twice")

@@ -255,7 +255,8 @@ func (s *Search) custodian(p fhir.Param, known Known) error {
 	}
 	clause := locator.CodeClause{Field: locator.FieldCustodian}
 	for _, v := range p.Values {
-		org, ok := "", false
+		var org string
+		var ok bool
 		if byIdentifier {
 			t := fhir.ParseToken(v)
 			var id hie.OrgID
