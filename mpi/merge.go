@@ -29,7 +29,7 @@ func (x *Index) MergeInSite(ctx context.Context, actor hie.Actor, site hie.SiteI
 	var id ChangeID
 	err := x.update(ctx, func(tx Tx) error {
 		c := x.newChange(tx, CauseSite, actor, "")
-		into, home, err := x.homeOf(ctx, tx, survivor)
+		into, _, err := x.homeOf(ctx, tx, survivor)
 		if err != nil {
 			return err
 		}
@@ -44,7 +44,8 @@ func (x *Index) MergeInSite(ctx context.Context, actor hie.Actor, site hie.SiteI
 		if row.AliasOf == into {
 			return nil
 		}
-		if into, home, err = x.homeOf(ctx, tx, survivor); err != nil { // again: the claim may have waited
+		into, home, err := x.homeOf(ctx, tx, survivor) // again: the claim may have waited
+		if err != nil {
 			return err
 		}
 		if err := x.sameSite(ctx, tx, into, site); err != nil {
