@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 )
@@ -104,6 +105,12 @@ func Allows(scopes []string, resource string, interaction byte) bool {
 	return false
 }
 
-// noCrossOrigin refuses browsers' cross-site calls to machine doors; they carry bearer tokens, so this is a
-// second lock.
 var noCrossOrigin = http.NewCrossOriginProtection()
+
+// sameOrigin refuses what a page of another site makes a browser send to the machine doors; they take bearer tokens,
+// so this is a second lock.
+func (s *Server) sameOrigin(c *gin.Context) {
+	if noCrossOrigin.Check(c.Request) != nil {
+		s.refuse(c, http.StatusForbidden, outcome("error", fhir.Issue{Code: "forbidden", Diagnostics: "A page of another site may not call this."}))
+	}
+}

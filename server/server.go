@@ -90,7 +90,7 @@ func New(cfg Config, deps Deps) *Server {
 	if err := s.engine.SetTrustedProxies(nil); err != nil { // nil is always accepted
 		panic("server: " + err.Error())
 	}
-	s.engine.Use(breakOff, withRequestID, newMetrics(deps.Metrics).observe, s.logRequest, gin.CustomRecoveryWithWriter(nil, s.recovered))
+	s.engine.Use(breakOff, withRequestID, newMetrics(deps.Metrics).observe, s.logRequest, gin.CustomRecoveryWithWriter(nil, s.recovered), s.sameOrigin)
 	s.engine.NoRoute(func(c *gin.Context) { s.fail(c, hie.ErrNotFound) })
 	s.engine.NoMethod(func(c *gin.Context) {
 		s.refuse(c, http.StatusMethodNotAllowed, outcome("error", fhir.Issue{Code: "not-supported", Diagnostics: "This method is not available here."}))
@@ -100,8 +100,16 @@ func New(cfg Config, deps Deps) *Server {
 }
 
 // ServeHTTP implements http.Handler.
+//
+// A chunked request is the last of its connection: net/http has dropped a Content-Length beside it by now, and what
+// follows may be a second request for whoever counted by that.
+//
+// Source: RFC 9112 section 6.3, item 3.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	noCrossOrigin.Handler(s.engine).ServeHTTP(w, r)
+	if len(r.TransferEncoding) > 0 {
+		w.Header().Set("Connection", "close")
+	}
+	s.engine.ServeHTTP(w, r)
 }
 
 // logRequest writes one line a request: the route's pattern, never the path or the query.
