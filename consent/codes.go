@@ -92,6 +92,14 @@ func readSensitivity(code string) atomKind {
 	return other
 }
 
+// StandardPurpose reports whether code is a purpose of use of HL7's list.
+func StandardPurpose(code string) bool { return basePurposes[hie.Purpose(code)] != nil }
+
+// StandardLabel reports whether code is a confidentiality or sensitivity of HL7's lists.
+func StandardLabel(code string) bool {
+	return readConfidentiality(code) != noConfidentiality || readSensitivity(code) != other
+}
+
 // readAction says whether a provision's action speaks of disclosure.
 //
 // Source: spec consent-cases, "Code lists"; FHIR R4 consentaction.

@@ -495,6 +495,10 @@ func (w *town) unknownWordsHold(t *testing.T) {
 		want      int
 	}{
 		"a refusal for an unknown purpose":                {object{"type": "deny", "purpose": odd}, 0},
+		"a refusal for TREAT of an unknown system":        {object{"type": "deny", "purpose": []object{{"system": "urn:system:nobody:knows", "code": "TREAT"}}}, 0},
+		"a permit for TREAT of an unknown system":         {object{"type": "permit", "purpose": []object{{"system": "urn:system:nobody:knows", "code": "TREAT"}}}, 0},
+		"a permit of normal labels of an unknown system":  {object{"type": "permit", "securityLabel": []object{{"system": "urn:system:nobody:knows", "code": "N"}}}, 0},
+		"a permit for TREAT, as everybody writes it":      {object{"type": "permit", "purpose": []object{{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "TREAT"}}}, all},
 		"a refusal of an unknown label":                   {object{"type": "deny", "securityLabel": odd}, 0},
 		"a refusal to an actor of an unknown role":        {object{"type": "deny", "actor": []object{{"role": object{"coding": odd}, "reference": object{"reference": "Organization/riverside"}}}}, 0},
 		"a refusal with a modifier nobody understands":    {object{"type": "deny", "modifierExtension": []object{{"url": "urn:odd"}}}, 0},

@@ -8,6 +8,7 @@
 package consentfhir
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/concord-hie/concord/consent"
@@ -48,7 +49,8 @@ type wireProvision struct {
 type (
 	wireAny    struct{} // an object whatever its members
 	wireCoding struct {
-		Code string `json:"code"`
+		System string `json:"system"`
+		Code   string `json:"code"`
 	}
 	wireConcept struct {
 		Coding []wireCoding `json:"coding"`
@@ -87,7 +89,40 @@ func Read(resource []byte) (consent.Directive, error) {
 	if err := fhir.Decode(resource, &w); err != nil {
 		return consent.Directive{}, err
 	}
+	if w.Provision != nil {
+		w.Provision.foreign()
+	}
 	return w.directive()
+}
+
+// The systems whose codes purposes and labels are; a coding without a system is taken for one of them.
+var (
+	purposeSystems = []string{"http://terminology.hl7.org/CodeSystem/v3-ActReason", "http://hl7.org/fhir/v3/ActReason", "urn:oid:2.16.840.1.113883.5.8"}
+	labelSystems   = []string{"http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "http://hl7.org/fhir/v3/Confidentiality", "urn:oid:2.16.840.1.113883.5.25",
+		"http://terminology.hl7.org/CodeSystem/v3-ActCode", "http://hl7.org/fhir/v3/ActCode", "urn:oid:2.16.840.1.113883.5.4"}
+)
+
+// foreign makes unknown codes of those that other systems share with HL7's lists: TREAT of a system nobody here knows is
+// not HL7's, and counts as a match for a deny and as none for a permit. Codes that HL7 does not have stay: a policy
+// or a document may know them.
+//
+// Source: spec consent 2.2 and 2.15 (unknown code system).
+func (w *wireProvision) foreign() {
+	for i := range w.Purpose {
+		w.Purpose[i].foreign(purposeSystems, consent.StandardPurpose)
+	}
+	for i := range w.SecurityLabel {
+		w.SecurityLabel[i].foreign(labelSystems, consent.StandardLabel)
+	}
+	for i := range w.Provision {
+		w.Provision[i].foreign()
+	}
+}
+
+func (w *wireCoding) foreign(systems []string, standard func(string) bool) {
+	if w.System != "" && !slices.Contains(systems, w.System) && standard(w.Code) {
+		w.Code = w.System + "|" + w.Code
+	}
 }
 
 func (w *wireConsent) directive() (consent.Directive, error) {
