@@ -75,10 +75,14 @@ func (s *Store) Load(ctx context.Context, b Batch) (Loaded, error) {
 		}
 	}
 	var out Loaded
-	err := pg.InTx(ctx, s.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
+	// The driver would roll back while a COPY still reads from the connection if the transaction's own context ended
+	// under it, so that one does not end; the steps look at ctx themselves.
+	err := pg.InTx(context.WithoutCancel(ctx), s.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
 		var err error
-		out, err = s.load(ctx, tx, b)
-		return err
+		if out, err = s.load(ctx, tx, b); err != nil {
+			return err
+		}
+		return pg.Clean(ctx, ctx.Err())
 	})
 	if err != nil {
 		return Loaded{}, err
@@ -227,7 +231,7 @@ type copier struct {
 }
 
 func copyInto(ctx context.Context, tx *pg.Tx, text string) (*copier, error) {
-	stmt, err := tx.SQL().PrepareContext(ctx, text)
+	stmt, err := tx.SQL().PrepareContext(context.WithoutCancel(ctx), text)
 	if err != nil {
 		return nil, pg.Clean(ctx, err)
 	}
@@ -236,13 +240,16 @@ func copyInto(ctx context.Context, tx *pg.Tx, text string) (*copier, error) {
 
 func (c *copier) row(ctx context.Context, values ...any) {
 	if c.err == nil {
-		_, c.err = c.stmt.ExecContext(ctx, values...)
+		c.err = ctx.Err()
+	}
+	if c.err == nil {
+		_, c.err = c.stmt.ExecContext(context.WithoutCancel(ctx), values...)
 	}
 }
 
 func (c *copier) end(ctx context.Context) error {
 	if c.err == nil {
-		_, c.err = c.stmt.ExecContext(ctx)
+		_, c.err = c.stmt.ExecContext(context.WithoutCancel(ctx))
 	}
 	if err := c.stmt.Close(); c.err == nil {
 		c.err = err
