@@ -76,7 +76,7 @@ type bencher struct {
 
 func newBencher(t *testing.T, sources, pointers int, d time.Duration) *bencher {
 	t.Helper()
-	region, err := sim.Population(demoSeed, max(14, sources*10/18), 5) // about 1.8 registrations a person
+	region, err := sim.Population(demoSeed, max(14, sources), 5) // more registrations than people, so that some are left to be measured
 	if err != nil {
 		t.Fatal(err)
 	}
