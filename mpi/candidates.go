@@ -114,14 +114,14 @@ func (x *Index) pairs(l *lookup, f *Features, rows []Candidate, self hie.SourceP
 			continue
 		}
 		c := Compare(f, &g)
-		all = append(all, scored{rows[i].Record, x.weights.Score(&c)})
+		all = append(all, scored{rows[i].Record, x.model.Score(&c)})
 	}
 	slices.SortFunc(all, func(a, b scored) int {
 		return cmp.Or(cmp.Compare(b.bits, a.bits), cmp.Compare(a.record, b.record))
 	})
 	if len(all) > maxPairs {
 		// Those beyond are only lost if they could still matter.
-		l.truncated = l.truncated || all[maxPairs].bits >= x.weights.Probable
+		l.truncated = l.truncated || all[maxPairs].bits >= x.model.Probable
 		all = all[:maxPairs]
 	}
 	out := make([]hie.SourcePatientID, len(all))
@@ -142,13 +142,13 @@ func (x *Index) weigh(f *Features, person hie.PersonID, rows []MemberRow) found 
 			continue
 		}
 		c := Compare(f, &g)
-		if b := x.weights.Score(&c); out.best == 0 || b > top {
+		if b := x.model.Score(&c); out.best == 0 || b > top {
 			out.best, top = rows[i].Record, b
 		}
 		sets = append(sets, g)
 	}
-	out.set = x.weights.ScoreSet(f, sets)
-	out.grade = x.weights.grade(&out.set)
+	out.set = x.model.ScoreSet(f, sets)
+	out.grade = x.model.grade(&out.set)
 	return out
 }
 
@@ -160,7 +160,7 @@ func (x *Index) margin(all []found) (Bits, bool) {
 	for _, f := range all[1:] {
 		if f.set.vetoes == 0 && f.grade >= GradePossible {
 			m := all[0].set.Bits - f.set.Bits
-			return m, m >= x.weights.Margin
+			return m, m >= x.model.Margin
 		}
 	}
 	return all[0].set.Bits, true
@@ -180,7 +180,7 @@ func (x *Index) agree(a, b []MemberRow, verdicts []Constraint) bool {
 			return false
 		}
 		w := x.weigh(&f, 0, b)
-		if w.set.vetoes != 0 || w.set.Bits < x.weights.Possible || x.weights.contradiction(&w.set.Union)+w.set.Consistency < -3 {
+		if w.set.vetoes != 0 || w.set.Bits < x.model.Possible || x.model.contradiction(&w.set.Union)+w.set.Consistency < -3 {
 			return false
 		}
 	}

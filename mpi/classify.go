@@ -75,7 +75,7 @@ func (f *Features) isMultiple() bool { return f.Order != 0 && f.Order != single 
 // birth, and no identifier that speaks against it. A vetoed match is at best possible.
 //
 // Source: spec mpi section 6, 3, 4, 6; spec mpi-model, "Gate"; spec cms-matching, "Restrictions".
-func (w *Weights) grade(s *Set) Grade {
+func (w *Model) grade(s *Set) Grade {
 	switch {
 	case s.Bits < w.Possible:
 		return GradeNone
@@ -95,7 +95,7 @@ func pickGrade(ok bool, yes, no Grade) Grade {
 }
 
 // gap names the field without which s cannot be certain however high its score, or returns "".
-func (w *Weights) gap(s *Set) string {
+func (w *Model) gap(s *Set) string {
 	l := &s.Union.levels
 	id := l[fieldSSN] == ssnExact || l[fieldID] == idEqual
 	given := l[fieldGiven]
@@ -118,6 +118,6 @@ func (w *Weights) gap(s *Set) string {
 }
 
 // Probability returns how likely bits of evidence mean one person, given the prior.
-func (w *Weights) Probability(b Bits) Probability {
+func (w *Model) Probability(b Bits) Probability {
 	return Probability(1 / (1 + math.Exp2(float64(w.Prior-b))))
 }

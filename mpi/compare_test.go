@@ -95,7 +95,7 @@ func TestLevels(t *testing.T) {
 }
 
 func TestGrades(t *testing.T) {
-	w := HandWeights()
+	w := DefaultModel()
 	base := person{given: "Ottoline", family: "Fairweather", birth: day(1964, 6, 20), sex: Female, street: "12 Harbor Road", phone: "410-366-0912"}
 	with := func(f func(p *person)) person { p := base; f(&p); return p }
 	for _, test := range []struct {
@@ -161,11 +161,11 @@ func drawPerson(t *rapid.T, label string) person {
 func score(a, b person) Bits {
 	x, y := a.features(), b.features()
 	c := Compare(&x, &y)
-	return HandWeights().Score(&c)
+	return DefaultModel().Score(&c)
 }
 
 func TestComparingIsSymmetric(t *testing.T) {
-	w := HandWeights()
+	w := DefaultModel()
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := drawPerson(t, "a").features(), drawPerson(t, "b").features()
 		if Compare(&a, &b) != Compare(&b, &a) {
@@ -227,7 +227,7 @@ func TestContradictionNeverRaisesAScore(t *testing.T) {
 }
 
 func TestAMoreLikeMemberNeverLowersTheUnion(t *testing.T) {
-	w := HandWeights()
+	w := DefaultModel()
 	rapid.Check(t, func(t *rapid.T) {
 		r := drawPerson(t, "r").features()
 		one := []Features{drawPerson(t, "a").features()}
@@ -246,7 +246,7 @@ func TestAMoreLikeMemberNeverLowersTheUnion(t *testing.T) {
 }
 
 func TestEvidenceAddsUpAndIsStoredExactly(t *testing.T) {
-	w := HandWeights()
+	w := DefaultModel()
 	rapid.Check(t, func(t *rapid.T) {
 		r := drawPerson(t, "r").features()
 		s := w.ScoreSet(&r, []Features{drawPerson(t, "a").features(), drawPerson(t, "b").features()})
@@ -273,7 +273,7 @@ func TestEvidenceAddsUpAndIsStoredExactly(t *testing.T) {
 func BenchmarkComparePair(b *testing.B) {
 	x := person{given: "Ottoline", family: "Fairweather", birth: day(1964, 6, 20), sex: Female, street: "12 Harbor Road", phone: "410-366-0912", ssn: "219-42-0938"}.features()
 	y := person{given: "Otoline", family: "Fairwether", birth: day(1964, 6, 2), sex: Female, street: "14 Quarry Lane", phone: "410-366-0999"}.features()
-	w := HandWeights()
+	w := DefaultModel()
 	b.ReportAllocs()
 	for b.Loop() {
 		c := Compare(&x, &y)

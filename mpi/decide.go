@@ -124,7 +124,7 @@ func (x *Index) between(as, bs []MemberRow, a, b hie.SourcePatientID) Bits {
 		}
 	}
 	c := Compare(&f, &g)
-	return x.weights.Score(&c)
+	return x.model.Score(&c)
 }
 
 // join merges the persons of a and b, or confirms the two within one.

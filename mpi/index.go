@@ -13,13 +13,13 @@ import (
 
 // An Index answers who is who. Make one with New; it is safe for concurrent use.
 type Index struct {
-	store   Store
-	ids     *hie.IDs
-	log     Recorder
-	weights *Weights
-	now     func() time.Time
-	hub     int64
-	budget  int64
+	store  Store
+	ids    *hie.IDs
+	log    Recorder
+	model  *Model
+	now    func() time.Time
+	hub    int64
+	budget int64
 }
 
 // A Recorder keeps audit events that belong to no change: those of queries. An error fails the query.
@@ -29,8 +29,8 @@ type Recorder interface {
 
 // Options set an Index up. The zero Options are the defaults.
 type Options struct {
-	// Weights is the model; nil means HandWeights.
-	Weights *Weights
+	// Model is what evidence is worth; nil means DefaultModel.
+	Model *Model
 	// Now is the clock; nil means hie.Now.
 	Now func() time.Time
 	// Hub is how many records may share a key before it says too little to look under; 0 means 400.
@@ -41,9 +41,9 @@ type Options struct {
 
 // New returns an Index over store. Queries are recorded in log.
 func New(store Store, ids *hie.IDs, log Recorder, o Options) *Index {
-	x := &Index{store: store, ids: ids, log: log, weights: o.Weights, now: o.Now, hub: o.Hub, budget: o.Budget}
-	if x.weights == nil {
-		x.weights = HandWeights()
+	x := &Index{store: store, ids: ids, log: log, model: o.Model, now: o.Now, hub: o.Hub, budget: o.Budget}
+	if x.model == nil {
+		x.model = DefaultModel()
 	}
 	if x.now == nil {
 		x.now = hie.Now

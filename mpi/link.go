@@ -37,7 +37,7 @@ func (x *Index) newChange(tx Tx, cause Cause, actor hie.Actor, reason string) *c
 	c := &change{tx: tx, id: ChangeID(x.ids.Next()), at: x.now(), cause: cause, reason: reason, nextID: x.ids.Next,
 		bumped: map[hie.PersonID]bool{}, touched: map[hie.SourcePatientID]bool{}}
 	if cause == CauseRule {
-		c.model = x.weights.Model
+		c.model = x.model.ID
 	} else {
 		c.by = string(actor.Organization) + "/" + actor.User
 	}

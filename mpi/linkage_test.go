@@ -88,7 +88,7 @@ func atoi(s string) int {
 
 // A sanity test: weights set by hand, pairs taken one by one, no training and no clusters. The floors are far
 // below what the identity work must reach (spec mpi-model section 6); they fail when something breaks.
-func TestHandWeightsOnPublishedSets(t *testing.T) {
+func TestDefaultModelOnPublishedSets(t *testing.T) {
 	dir := linkageDir(t)
 	for _, set := range []struct {
 		name, file       string
@@ -101,7 +101,7 @@ func TestHandWeightsOnPublishedSets(t *testing.T) {
 		{"fake_1000 without mail", "fake_1000.csv", false, .97, .42},
 	} {
 		rows := readSet(t, filepath.Join(dir, set.file))
-		w := HandWeights()
+		w := DefaultModel()
 		prior := Bits(math.Log2(float64(len(rows))))
 		features := make([]Features, len(rows))
 		byKey := map[int64][]int{}

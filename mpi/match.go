@@ -116,7 +116,7 @@ func (x *Index) Match(ctx context.Context, actor hie.Actor, d Demographics, o Ma
 		e = e.About(i.Person.Records()...)
 	}
 	e.Detail = map[string]string{"interaction": "match", "identities": strconv.Itoa(len(m.Identities))}
-	e.Ground = []string{"model " + x.weights.Model}
+	e.Ground = []string{"model " + x.model.ID}
 	if m.Withheld != "" {
 		e.Reasons = []string{m.Withheld}
 	}
@@ -223,7 +223,7 @@ func (x *Index) identities(ctx context.Context, query *values, quoted []Identifi
 	out := make([]Identity, len(all))
 	for i, f := range all {
 		id := Identity{Person: Person{ID: f.person, Version: versions[f.person].Version}, Grade: f.grade, Bits: f.set.Bits,
-			Probability: x.weights.Probability(f.set.Bits), Margin: f.set.Bits, Evidence: x.weights.evidence(&f.set), Vetoes: f.set.vetoes.names()}
+			Probability: x.model.Probability(f.set.Bits), Margin: f.set.Bits, Evidence: x.model.evidence(&f.set), Vetoes: f.set.vetoes.names()}
 		if i+1 < len(all) {
 			id.Margin = f.set.Bits - all[i+1].set.Bits
 		}

@@ -168,7 +168,7 @@ func FuzzNormalize(f *testing.F) {
 		if back != features {
 			t.Fatal("features come back different")
 		}
-		if c := Compare(&features, &back); HandWeights().contradiction(&c) < 0 {
+		if c := Compare(&features, &back); DefaultModel().contradiction(&c) < 0 {
 			t.Fatal("a record contradicts itself")
 		}
 		for i, k := range Keys(d) {
@@ -195,6 +195,6 @@ func FuzzDecodeFeatures(f *testing.F) {
 			t.Fatalf("what was read does not come back: %v", err)
 		}
 		c := Compare(&x, &v)
-		_ = HandWeights().Score(&c)
+		_ = DefaultModel().Score(&c)
 	})
 }

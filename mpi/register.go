@@ -300,7 +300,7 @@ func (x *Index) applyVerdicts(ctx context.Context, r Reader, l *lookup, records 
 		for _, v := range verdicts {
 			if v.Verdict == CannotLink && holds(l.found[i].members, v.B) {
 				l.found[i].set.vetoes |= vetoSteward
-				l.found[i].grade = x.weights.grade(&l.found[i].set)
+				l.found[i].grade = x.model.grade(&l.found[i].set)
 			}
 		}
 	}
@@ -343,7 +343,7 @@ func (g *registering) placeAlone(ctx context.Context, own []MemberRow, l lookup)
 		return g.review(ctx, l)
 	}
 	g.out.Grade = GradeCertain
-	g.change.grade, g.change.bits, g.change.proof = GradeCertain, target.set.Bits, g.x.weights.evidence(&target.set)
+	g.change.grade, g.change.bits, g.change.proof = GradeCertain, target.set.Bits, g.x.model.evidence(&target.set)
 	if err := g.change.move(ctx, self, Place{to, hie.LinkConfirmed}, target.best); err != nil {
 		return err
 	}
@@ -387,7 +387,7 @@ func (g *registering) target(ctx context.Context, own []MemberRow, l lookup) (*f
 	if w, _ := survivorOf(best.person, next.person, len(best.members), len(next.members)); w == next.person {
 		winner, loser = next, best
 	}
-	g.change.grade, g.change.bits, g.change.proof = GradeCertain, next.set.Bits, g.x.weights.evidence(&next.set)
+	g.change.grade, g.change.bits, g.change.proof = GradeCertain, next.set.Bits, g.x.model.evidence(&next.set)
 	if err := g.change.merge(ctx, winner.person, loser.person, loser.members, winner.best); err != nil {
 		return nil, err
 	}
@@ -454,13 +454,13 @@ func (g *registering) placeAmong(ctx context.Context, own []MemberRow, l lookup)
 		return err
 	}
 	tied := slices.ContainsFunc(ties, func(c Constraint) bool { return c.Verdict == MustLink && holds(others, c.B) })
-	if w.best != 0 && !tied && self.Link == hie.LinkConfirmed && (w.set.vetoes != 0 || w.set.Bits < g.x.weights.Possible) {
+	if w.best != 0 && !tied && self.Link == hie.LinkConfirmed && (w.set.vetoes != 0 || w.set.Bits < g.x.model.Possible) {
 		own[slices.IndexFunc(own, func(m MemberRow) bool { return m.Record == g.record })] = self
 		if err := g.lockAsSeen(ctx, found{person: self.Person, members: own}); err != nil {
 			return err
 		}
 		g.out.Grade = w.grade
-		g.change.grade, g.change.bits, g.change.proof = w.grade, w.set.Bits, g.x.weights.evidence(&w.set)
+		g.change.grade, g.change.bits, g.change.proof = w.grade, w.set.Bits, g.x.model.evidence(&w.set)
 		if err := g.change.move(ctx, self, Place{self.Person, hie.LinkTentative}, w.best); err != nil {
 			return err
 		}
@@ -477,8 +477,8 @@ func (g *registering) review(ctx context.Context, l lookup) error {
 	const most = 3
 	for i := range l.found[:min(most, len(l.found))] {
 		f := &l.found[i]
-		newborn := f.set.vetoes == vetoNewborn && f.set.Bits >= g.x.weights.Probable
-		reopened := f.set.vetoes == vetoSteward && f.set.Bits >= g.x.weights.Certain
+		newborn := f.set.vetoes == vetoNewborn && f.set.Bits >= g.x.model.Probable
+		reopened := f.set.vetoes == vetoSteward && f.set.Bits >= g.x.model.Certain
 		switch {
 		case f.person == g.out.Person:
 		case reopened:
@@ -501,7 +501,7 @@ func (g *registering) reopen(ctx context.Context, f *found) error {
 		return err
 	}
 	for _, v := range verdicts {
-		if v.Verdict == CannotLink && holds(f.members, v.B) && f.set.Bits >= v.Bits+g.x.weights.Margin {
+		if v.Verdict == CannotLink && holds(f.members, v.B) && f.set.Bits >= v.Bits+g.x.model.Margin {
 			return g.ask(ctx, TaskConflict, f)
 		}
 	}
@@ -510,7 +510,7 @@ func (g *registering) reopen(ctx context.Context, f *found) error {
 
 func (g *registering) ask(ctx context.Context, kind TaskKind, f *found) error {
 	opened, err := g.tx.OpenTask(ctx, Task{ID: TaskID(g.x.ids.Next()), Kind: kind, Record: g.record, Other: f.best, Grade: f.grade,
-		Bits: f.set.Bits, Evidence: g.x.weights.evidence(&f.set), Missing: g.x.missing(&f.set), Opened: g.change.at})
+		Bits: f.set.Bits, Evidence: g.x.model.evidence(&f.set), Missing: g.x.missing(&f.set), Opened: g.change.at})
 	g.out.ReviewTask = g.out.ReviewTask || opened
 	return err
 }
@@ -520,7 +520,7 @@ func (x *Index) missing(s *Set) string {
 	if s.vetoes&vetoNewborn != 0 {
 		return "birth-order"
 	}
-	return x.weights.gap(s)
+	return x.model.gap(s)
 }
 
 // overlay stores an update that looks like somebody else: the link is put in dispute, and features and keys
@@ -540,8 +540,8 @@ func (g *registering) overlay(ctx context.Context, own []MemberRow) (bool, error
 	}
 	c := Compare(&before, &g.features)
 	c.levels[fieldSource], c.levels[fieldID] = missing, idAgainstSelf(&before, &g.features)
-	set := Set{Union: c, Bits: g.x.weights.Score(&c)}
-	if set.Bits >= g.x.weights.Overlay {
+	set := Set{Union: c, Bits: g.x.model.Score(&c)}
+	if set.Bits >= g.x.model.Overlay {
 		return false, nil
 	}
 	if err := g.lockAsSeen(ctx, found{person: self.Person, members: own}); err != nil {
@@ -555,7 +555,7 @@ func (g *registering) overlay(ctx context.Context, own []MemberRow) (bool, error
 	if err := g.putTerms(ctx); err != nil {
 		return false, err
 	}
-	g.change.bits, g.change.proof = set.Bits, g.x.weights.evidence(&set)
+	g.change.bits, g.change.proof = set.Bits, g.x.model.evidence(&set)
 	if err := g.change.move(ctx, self, Place{self.Person, hie.LinkDisputed}, g.record); err != nil {
 		return false, err
 	}
@@ -638,6 +638,6 @@ func (g *registering) event() audit.Event {
 		interaction = "deactivate"
 	}
 	e.Detail = map[string]string{"interaction": interaction, "grade": g.out.Grade.String()}
-	e.Ground = []string{"model " + g.x.weights.Model}
+	e.Ground = []string{"model " + g.x.model.ID}
 	return e
 }

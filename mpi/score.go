@@ -2,7 +2,7 @@ package mpi
 
 import "slices"
 
-// household are the fields a family shares. What they add together is bounded by Weights.Household, and it
+// household are the fields a family shares. What they add together is bounded by Model.Household, and it
 // never makes a match certain by itself.
 const household = 1<<fieldFamily | 1<<fieldAddress | 1<<fieldPhone | 1<<fieldEmail | 1<<fieldMaiden
 
@@ -11,7 +11,7 @@ const household = 1<<fieldFamily | 1<<fieldAddress | 1<<fieldPhone | 1<<fieldEma
 const stable = 1<<fieldGiven | 1<<fieldSuffix | 1<<fieldBirth | 1<<fieldOrder | 1<<fieldSSN | 1<<fieldID | 1<<fieldDeath
 
 // Score returns the evidence of c in bits, the household bounded.
-func (w *Weights) Score(c *Comparison) Bits {
+func (w *Model) Score(c *Comparison) Bits {
 	var individual, shared, against Bits
 	for f := range numFields {
 		b := w.bits[f][c.levels[f]]
@@ -28,7 +28,7 @@ func (w *Weights) Score(c *Comparison) Bits {
 }
 
 // contradiction returns the bits, 0 or negative, by which c's stable fields speak against one person.
-func (w *Weights) contradiction(c *Comparison) Bits {
+func (w *Model) contradiction(c *Comparison) Bits {
 	var sum Bits
 	for f := range numFields {
 		if b := w.bits[f][c.levels[f]]; b < 0 && stable&(1<<f) != 0 {
@@ -53,7 +53,7 @@ type Set struct {
 }
 
 // ScoreSet scores r against members. It does not change them. No members give the zero Set.
-func (w *Weights) ScoreSet(r *Features, members []Features) Set {
+func (w *Model) ScoreSet(r *Features, members []Features) Set {
 	if len(members) == 0 {
 		return Set{}
 	}
@@ -79,7 +79,7 @@ func (w *Weights) ScoreSet(r *Features, members []Features) Set {
 }
 
 // evidence returns the waterfall of s: its rows add up to s.Bits.
-func (w *Weights) evidence(s *Set) []Evidence {
+func (w *Model) evidence(s *Set) []Evidence {
 	var out []Evidence
 	var shared Bits
 	for f := range numFields {

@@ -151,11 +151,11 @@ var levelNames = [numFields][]string{
 	fieldSource:  {"missing", "same site, another registration"},
 }
 
-// Weights are the whole model: what each level of each field is worth, and where the grades begin. Use
-// [HandWeights]; a Weights value is not changed once an Index uses it.
-type Weights struct {
-	// Model names these weights in link events and evidence.
-	Model string
+// A Model is the whole of what evidence is worth: what each level of each field is worth, and where the grades begin. Use
+// [DefaultModel]; it is not changed once an Index uses it.
+type Model struct {
+	// ID names this model in link events and evidence.
+	ID string
 	// Prior is how many bits of evidence make a link as likely as not: log2 of the size of the population.
 	Prior Bits
 	// Certain, Probable and Possible are the evidence a grade needs at least.
@@ -171,13 +171,13 @@ type Weights struct {
 	bits [numFields][maxLevels]Bits
 }
 
-// HandWeights returns the hand-set model "hand-1" for a population of about a million.
+// DefaultModel returns the hand-set model "hand-1" for a population of about a million.
 //
 // Source: README.md, "Weights": each is log2 of how often the level is seen among records of one person over
 // how often among two strangers, estimated from the frequencies named there.
-func HandWeights() *Weights {
-	return &Weights{
-		Model: "hand-1", Prior: 20, Certain: 30, Probable: 23, Possible: 15, Household: 16, Margin: 6, Overlay: -6,
+func DefaultModel() *Model {
+	return &Model{
+		ID: "hand-1", Prior: 20, Certain: 30, Probable: 23, Possible: 15, Household: 16, Margin: 6, Overlay: -6,
 		bits: [numFields][maxLevels]Bits{
 			fieldGiven:   {0, 8, 5.5, 4.5, 4, 3, 4, 2, 1.5, 1.5, -7},
 			fieldMiddle:  {0, 4, 1.5, 1, -2.5},

@@ -1,0 +1,29 @@
+package mpi
+
+// An Edge is the evidence between nodes A < B of one neighbourhood.
+type Edge struct {
+	A, B int32
+	// Bits is the evidence that both are one person, without the prior: what Model.Probability takes.
+	Bits   Bits
+	grade  Grade
+	vetoes veto
+}
+
+// Edge compares a and b, without allocating. The caller sets A and B.
+func (m *Model) Edge(a, b *Features) Edge {
+	c := Compare(a, b)
+	s := Set{Union: c, Bits: m.Score(&c), vetoes: vetoesOf(&c, a, b)}
+	return Edge{Bits: s.Bits, grade: m.grade(&s), vetoes: s.vetoes}
+}
+
+// Grade says what may be done with the pair taken by itself.
+func (e Edge) Grade() Grade { return e.grade }
+
+// Vetoes name what forbids linking the pair ("suffix", "birth-order", ...), sorted; nil for none.
+func (e Edge) Vetoes() []string { return e.vetoes.names() }
+
+// A Tie is a steward's standing verdict on nodes A and B; a Clear one says nothing.
+type Tie struct {
+	A, B    int32
+	Verdict Verdict
+}

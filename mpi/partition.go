@@ -1,0 +1,290 @@
+package mpi
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+)
+
+// A Policy says how much it takes to join. The zero Policy is the automatic one: only what is certain.
+type Policy struct {
+	// Batch joins at the model's own even odds, moved by Threshold bits; else only certain groups are joined.
+	Batch     bool
+	Threshold Bits
+}
+
+// A Partition groups the nodes of one neighbourhood into persons.
+type Partition struct {
+	// Group holds for each node the number of its group; groups are numbered by their first node, from 0.
+	Group []int32
+	// Review lists what was left apart and may be one person, strongest first; nil for nothing.
+	Review []Doubt
+}
+
+// A Doubt is a pair of groups the policy left apart although they may be one person.
+type Doubt struct {
+	// A < B are nodes, one of either group: the pair most alike.
+	A, B int32
+	// Bits is the evidence between the groups, Grade what it amounts to.
+	Bits  Bits
+	Grade Grade
+	// Vetoes name what forbids joining, sorted; nil for none. Verdict is set when a steward's word does.
+	Vetoes  []string
+	Verdict bool
+	// Missing names the field that would settle it ("address", "birth-order", ...), "margin" when another group
+	// fits nearly as well and they exclude each other, or "".
+	Missing string
+}
+
+// Partition groups the nodes of one neighbourhood into persons. edges are the pairs worth a look, those left
+// out count as saying nothing. The result depends on the features, edges and ties only, not on the order of
+// the nodes: equal scores are settled by content. MustLink ties are joined first; no group the engine makes
+// holds a CannotLink pair or a vetoed pair. Neither nodes nor edges are changed.
+//
+// Source: spec mpi section 6, 5, 7, 14, 15.
+func (m *Model) Partition(nodes []Features, edges []Edge, ties []Tie, policy Policy) Partition {
+	p := &partitioning{m: m, nodes: nodes, policy: policy, apart: map[[2]int32]bool{}}
+	p.begin(ties)
+	p.connect(edges)
+	for p.joinBest() {
+	}
+	return p.result()
+}
+
+// A partitioning is one run: groups by their smallest node, and the joints between groups that share an edge.
+type partitioning struct {
+	m      *Model
+	nodes  []Features
+	policy Policy
+	of     []int32           // node -> its group
+	groups map[int32][]int32 // group -> nodes, sorted
+	apart  map[[2]int32]bool // nodes a steward keeps apart
+	joints map[[2]int32]*joint
+	rank   []int32 // node -> its place by content, so that ties do not depend on order
+}
+
+// A joint is what is known between two groups.
+type joint struct {
+	a, b    int32 // groups, a < b
+	best    [2]int32
+	bits    Bits // of the best pair of nodes
+	set     Set
+	grade   Grade
+	verdict bool
+	margin  bool // another group fits nearly as well
+}
+
+func (p *partitioning) begin(ties []Tie) {
+	n := len(p.nodes)
+	p.of, p.rank, p.groups, p.joints = make([]int32, n), make([]int32, n), make(map[int32][]int32, n), map[[2]int32]*joint{}
+	content, order := make([][]byte, n), make([]int32, n)
+	for i := range n {
+		p.of[i], order[i] = int32(i), int32(i)
+		p.groups[int32(i)] = []int32{int32(i)}
+		content[i] = p.nodes[i].AppendTo(nil)
+	}
+	slices.SortStableFunc(order, func(a, b int32) int { return bytes.Compare(content[a], content[b]) })
+	for place, i := range order {
+		p.rank[i] = int32(place)
+		if place > 0 && bytes.Equal(content[i], content[order[place-1]]) {
+			p.rank[i] = p.rank[order[place-1]]
+		}
+	}
+	for _, t := range ties {
+		switch t.Verdict {
+		case MustLink:
+			p.merge(p.of[t.A], p.of[t.B])
+		case CannotLink:
+			p.apart[pairOf(t.A, t.B)] = true
+		}
+	}
+}
+
+func pairOf(a, b int32) [2]int32 { return [2]int32{min(a, b), max(a, b)} }
+
+// merge makes one group of a and b.
+func (p *partitioning) merge(a, b int32) {
+	if a == b {
+		return
+	}
+	a, b = min(a, b), max(a, b)
+	for _, i := range p.groups[b] {
+		p.of[i] = a
+	}
+	p.groups[a] = append(p.groups[a], p.groups[b]...)
+	slices.Sort(p.groups[a])
+	delete(p.groups, b)
+}
+
+// connect weighs every two groups that share an edge.
+func (p *partitioning) connect(edges []Edge) {
+	for _, e := range edges {
+		a, b := p.of[e.A], p.of[e.B]
+		if a == b {
+			continue
+		}
+		j := p.joints[pairOf(a, b)]
+		if j == nil {
+			j = &joint{a: min(a, b), b: max(a, b), best: pairOf(e.A, e.B), bits: e.Bits}
+			p.joints[pairOf(a, b)] = j
+		} else if p.likelier(e.Bits, pairOf(e.A, e.B), j.bits, j.best) {
+			j.best, j.bits = pairOf(e.A, e.B), e.Bits
+		}
+	}
+	for _, j := range p.joints {
+		p.weigh(j)
+	}
+}
+
+// likelier orders pairs of nodes: more bits first, then by content.
+func (p *partitioning) likelier(x Bits, a [2]int32, y Bits, b [2]int32) bool {
+	if x != y {
+		return x > y
+	}
+	ra, rb := pairOf(p.rank[a[0]], p.rank[a[1]]), pairOf(p.rank[b[0]], p.rank[b[1]])
+	return cmp.Or(cmp.Compare(ra[0], rb[0]), cmp.Compare(ra[1], rb[1])) < 0
+}
+
+// weigh scores one group against another: for each field the best agreement of any cross pair, less what the
+// pairs at the lower quartile contradict beyond it.
+func (p *partitioning) weigh(j *joint) {
+	var s Set
+	var against []Bits
+	for _, a := range p.groups[j.a] {
+		for _, b := range p.groups[j.b] {
+			c := Compare(&p.nodes[a], &p.nodes[b])
+			against = append(against, p.m.contradiction(&c))
+			s.vetoes |= vetoesOf(&c, &p.nodes[a], &p.nodes[b])
+			for f := range numFields {
+				was := s.Union.levels[f]
+				if now := c.levels[f]; now != missing && (was == missing || p.m.bits[f][now] > p.m.bits[f][was]) {
+					s.Union.levels[f] = now
+				}
+			}
+			j.verdict = j.verdict || p.apart[pairOf(a, b)]
+		}
+	}
+	slices.Sort(against)
+	s.Consistency = min(0, against[(len(against)-1)/4]-p.m.contradiction(&s.Union))
+	s.Bits = p.m.Score(&s.Union) + s.Consistency
+	j.set, j.grade = s, p.m.grade(&s)
+}
+
+// open reports whether the policy would join j, its rivals aside.
+func (p *partitioning) open(j *joint) bool {
+	if j.verdict || j.set.vetoes != 0 {
+		return false
+	}
+	if p.policy.Batch {
+		return j.set.Bits >= p.m.Prior+p.policy.Threshold
+	}
+	return j.grade == GradeCertain
+}
+
+// joinBest joins the two groups that belong together most; false means that none are left.
+func (p *partitioning) joinBest() bool {
+	var best *joint
+	for _, j := range p.joints {
+		j.margin = false
+		if !p.open(j) {
+			continue
+		}
+		if !p.policy.Batch && p.rivalled(j) {
+			j.margin = true
+			continue
+		}
+		if best == nil || p.likelier(j.set.Bits, j.best, best.set.Bits, best.best) {
+			best = j
+		}
+	}
+	if best == nil {
+		return false
+	}
+	p.join(best)
+	return true
+}
+
+// rivalled reports whether a third group fits one side of j nearly as well and cannot be the other side.
+func (p *partitioning) rivalled(j *joint) bool {
+	for _, k := range p.joints {
+		if k == j || k.verdict || k.set.vetoes != 0 || k.grade < GradePossible || k.set.Bits <= j.set.Bits-p.m.Margin {
+			continue
+		}
+		var third, other int32
+		switch {
+		case k.a == j.a:
+			third, other = k.b, j.b
+		case k.a == j.b:
+			third, other = k.b, j.a
+		case k.b == j.a:
+			third, other = k.a, j.b
+		case k.b == j.b:
+			third, other = k.a, j.a
+		default:
+			continue
+		}
+		if between := p.joints[pairOf(third, other)]; between == nil || !p.open(between) {
+			return true
+		}
+	}
+	return false
+}
+
+// join merges j's groups and weighs the new one against the neighbours of both.
+func (p *partitioning) join(j *joint) {
+	into, gone := j.a, j.b
+	p.merge(into, gone)
+	delete(p.joints, [2]int32{into, gone})
+	touched := map[[2]int32]*joint{}
+	for key, k := range p.joints {
+		if k.a != into && k.b != into && k.a != gone && k.b != gone {
+			continue
+		}
+		delete(p.joints, key)
+		other := k.a
+		if other == into || other == gone {
+			other = k.b
+		}
+		now := touched[pairOf(into, other)]
+		if now == nil {
+			touched[pairOf(into, other)] = &joint{a: min(into, other), b: max(into, other), best: k.best, bits: k.bits}
+		} else if p.likelier(k.bits, k.best, now.bits, now.best) {
+			now.best, now.bits = k.best, k.bits
+		}
+	}
+	for key, k := range touched {
+		p.weigh(k)
+		p.joints[key] = k
+	}
+}
+
+func (p *partitioning) result() Partition {
+	out := Partition{Group: make([]int32, len(p.nodes))}
+	numbers := make(map[int32]int32, len(p.groups))
+	for i := range p.nodes {
+		n, seen := numbers[p.of[i]]
+		if !seen {
+			n = int32(len(numbers))
+			numbers[p.of[i]] = n
+		}
+		out.Group[i] = n
+	}
+	for _, j := range p.joints {
+		if j.grade < GradeProbable && !(j.set.Bits >= p.m.Probable && (j.set.vetoes == vetoNewborn || j.verdict)) {
+			continue
+		}
+		d := Doubt{A: j.best[0], B: j.best[1], Bits: j.set.Bits, Grade: j.grade, Vetoes: j.set.vetoes.names(), Verdict: j.verdict,
+			Missing: p.m.gap(&j.set)}
+		switch {
+		case j.set.vetoes&vetoNewborn != 0:
+			d.Missing = "birth-order"
+		case j.margin:
+			d.Missing = "margin"
+		}
+		out.Review = append(out.Review, d)
+	}
+	slices.SortFunc(out.Review, func(x, y Doubt) int {
+		return cmp.Or(cmp.Compare(y.Bits, x.Bits), cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B))
+	})
+	return out
+}
