@@ -45,6 +45,7 @@ type compiled struct {
 	tombs  []*node
 	begins micros // root period
 	ends   micros
+	lapses micros // when a proxy's permit ends with their power
 	key    string
 	// held lists why the directive could not be understood whole; its denies act, its permits do not.
 	held []string
@@ -99,7 +100,7 @@ func (d *Decider) record(id string) *Record {
 
 // compile reads one directive.
 func (d *Decider) compile(in *Directive) *compiled {
-	c := &compiled{Directive: in, record: d.record(in.Record), begins: always, ends: forever}
+	c := &compiled{Directive: in, record: d.record(in.Record), begins: always, ends: forever, lapses: forever}
 	switch {
 	case in.Status != "active" && in.Status != "inactive":
 		c.ignored = "status " + strconv.Quote(in.Status) + " does not count"
@@ -260,6 +261,9 @@ func (d *Decider) at(now micros) *phase {
 			continue
 		}
 		permit := c.root.sense == permitting
+		if permit && c.lapses != forever && p.turn(now, c.lapses) {
+			continue // the default holds: the patient speaks for themselves now
+		}
 		switch {
 		case c.Status == "inactive":
 			if permit && !c.ReturnToDefault {

@@ -98,4 +98,17 @@ type Record struct {
 type Proxy struct {
 	Ref    string // "RelatedPerson/x", "Practitioner/y"
 	Period Period
+	// Lapses is when what the proxy permitted ends, such as a parent's permits when the child comes of age; what
+	// they refused stays. Zero is never.
+	//
+	// Source: 45 CFR 164.502(g)(3); spec consent, vector 66.
+	Lapses time.Time
+}
+
+// An OnFile is what is kept about records: the directives given on them, the emergencies claimed for them, and who may
+// sign for their patient.
+type OnFile struct {
+	Directives []Directive
+	Grants     []Grant
+	Proxies    []Proxy
 }

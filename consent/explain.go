@@ -31,7 +31,7 @@ type Step struct {
 type Standing struct {
 	ID      string
 	Version int64
-	// State is "in force", "held", "not verified", "replaced", "not begun", "revoked", "expired", "tombstone",
+	// State is "in force", "held", "not verified", "replaced", "not begun", "revoked", "expired", "lapsed", "tombstone",
 	// or "does not count".
 	State string
 	Why   []string
@@ -227,6 +227,9 @@ func (d *Decider) standings(now micros) []Standing {
 				s.State = "revoked"
 				if c.Status == "active" {
 					s.State = "expired"
+				}
+				if c.root.sense == permitting && c.lapses <= now {
+					s.State = "lapsed"
 				}
 			}
 		}

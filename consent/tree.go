@@ -74,6 +74,9 @@ func (b *builder) maySign(ref string, proxies []Proxy) bool {
 			continue
 		}
 		if in, ok := p.Period.read(b.zone); ok && in.holds(directiveTime(b.c.Signed)) {
+			if !p.Lapses.IsZero() {
+				b.c.lapses = min(b.c.lapses, directiveTime(p.Lapses))
+			}
 			return true
 		}
 	}

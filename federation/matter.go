@@ -16,8 +16,8 @@ import (
 	"github.com/concord-hie/concord/mpi"
 )
 
-// Directives returns what is on file about records: the versions of their directives, and the emergency grants.
-type Directives func(ctx context.Context, records []hie.SourcePatientID) ([]consent.Directive, []consent.Grant, error)
+// Directives returns what is on file about records.
+type Directives func(ctx context.Context, records []hie.SourcePatientID) (consent.OnFile, error)
 
 // abilities are the obligations this exchange honours by itself: it delivers the notice, the refrain and the label
 // with every entry and document they are attached to.
@@ -122,17 +122,17 @@ func (x *Exchange) open(ctx context.Context, actor hie.Actor, p mpi.Person) (*ma
 	if err != nil {
 		return nil, err
 	}
-	directives, grants, err := x.Directives(ctx, records)
+	onFile, err := x.Directives(ctx, records)
 	if err != nil {
 		return nil, err
 	}
 	m := &matter{standing: standing{person: p.ID, version: p.Version, epochs: epochs, picture: network.Version()},
 		actor: actor, members: theirs(actor, p), network: network, now: x.Now(), name: x.DocumentID}
-	subject := consent.Subject{Grants: grants}
+	subject := consent.Subject{Grants: onFile.Grants, Proxies: onFile.Proxies}
 	for _, member := range p.Members {
 		subject.Records = append(subject.Records, consent.Record{ID: member.Record.String(), Site: member.Site, Link: member.Link})
 	}
-	m.decider = consent.Compile(x.Env(), subject, directives)
+	m.decider = consent.Compile(x.Env(), subject, onFile.Directives)
 	m.request = request(actor, m.network)
 	return m, nil
 }

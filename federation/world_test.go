@@ -88,10 +88,10 @@ func newWorld(t testing.TB) *world {
 	index := locator.New(w.store, func() *directory.Network { return w.network }, ids, func() time.Time { return w.now })
 	w.Exchange = New(Parts{
 		Patients: w, Holdings: holdings{index, w}, Sites: w, Handles: handles{w}, Record: w.record1,
-		Directives: func(context.Context, []hie.SourcePatientID) ([]consent.Directive, []consent.Grant, error) {
+		Directives: func(context.Context, []hie.SourcePatientID) (consent.OnFile, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			return slices.Clone(w.directives), slices.Clone(w.grants), nil
+			return consent.OnFile{Directives: slices.Clone(w.directives), Grants: slices.Clone(w.grants)}, nil
 		},
 		Epochs: func(_ context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, error) {
 			w.mu.Lock()

@@ -265,7 +265,7 @@ func (s *Server) explainDecision(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	directives, grants, err := s.deps.Consents.Load(ctx, person.Records())
+	onFile, err := s.deps.Consents.Load(ctx, person.Records())
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -275,13 +275,13 @@ func (s *Server) explainDecision(c *gin.Context) {
 		return
 	}
 	env := s.deps.ConsentEnv()
-	subject := consent.Subject{Grants: grants}
+	subject := consent.Subject{Grants: onFile.Grants, Proxies: onFile.Proxies}
 	for _, m := range person.Members {
 		subject.Records = append(subject.Records, consent.Record{ID: m.Record.String(), Site: m.Site, Link: m.Link})
 	}
 	req, doc := in.read(env, member)
-	trace := consent.Compile(env, subject, directives).Explain(req, doc, s.deps.Now())
-	s.sendJSON(c, http.StatusOK, s.traceJSON(trace, directives))
+	trace := consent.Compile(env, subject, onFile.Directives).Explain(req, doc, s.deps.Now())
+	s.sendJSON(c, http.StatusOK, s.traceJSON(trace, onFile.Directives))
 }
 
 // explained returns the person asked about and the membership of the record the document hangs on. An officer of

@@ -18,7 +18,7 @@ type Consents interface {
 	File(ctx context.Context, actor hie.Actor, v consent.Version, expected int64) (consent.Version, error)
 	Current(ctx context.Context, records []hie.SourcePatientID) ([]consent.Version, error)
 	History(ctx context.Context, record hie.SourcePatientID, id int64) ([]consent.Version, error)
-	Load(ctx context.Context, records []hie.SourcePatientID) ([]consent.Directive, []consent.Grant, error)
+	Load(ctx context.Context, records []hie.SourcePatientID) (consent.OnFile, error)
 }
 
 // readFiling reads a Consent that is filed for a patient the caller may file for.

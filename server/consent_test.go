@@ -64,16 +64,17 @@ func (b *cabinet) History(_ context.Context, record hie.SourcePatientID, id int6
 	return out, nil
 }
 
-func (b *cabinet) Load(ctx context.Context, records []hie.SourcePatientID) (ds []consent.Directive, _ []consent.Grant, _ error) {
+func (b *cabinet) Load(ctx context.Context, records []hie.SourcePatientID) (consent.OnFile, error) {
+	out := consent.OnFile{Grants: b.grants}
 	vs, _ := b.Current(ctx, records)
 	for _, v := range vs {
 		d, err := consentfhir.Directive(v)
 		if err != nil {
-			return nil, nil, err
+			return consent.OnFile{}, err
 		}
-		ds = append(ds, d)
+		out.Directives = append(out.Directives, d)
 	}
-	return ds, b.grants, nil
+	return out, nil
 }
 
 func (b *cabinet) Claim(_ context.Context, actor hie.Actor, c consent.Emergency, until time.Time, records []hie.SourcePatientID) error {

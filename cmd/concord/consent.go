@@ -110,17 +110,17 @@ func (e *consentExplainCmd) trace(ctx context.Context, g *Globals) (consent.Trac
 	if at.IsZero() {
 		at = hie.Now()
 	}
-	directives, grants, err := consentpg.New(db, ids, auditpg.Append, hie.Now).LoadAt(ctx, person.Records(), at)
+	onFile, err := consentpg.New(db, ids, auditpg.Append, hie.Now).LoadAt(ctx, person.Records(), at)
 	if err != nil {
 		return consent.Trace{}, err
 	}
-	subject := consent.Subject{Grants: grants}
+	subject := consent.Subject{Grants: onFile.Grants, Proxies: onFile.Proxies}
 	for _, m := range person.Members {
 		subject.Records = append(subject.Records, consent.Record{ID: m.Record.String(), Site: m.Site, Link: m.Link})
 	}
 	member, _ := person.Member(hie.SourcePatientID(e.PatientRecord)) // PersonOf found it by this record
 	req, doc := e.supposed(env, member)
-	return consent.Compile(env, subject, directives).Explain(req, doc, at), nil
+	return consent.Compile(env, subject, onFile.Directives).Explain(req, doc, at), nil
 }
 
 // supposed is the request and the document the flags describe.

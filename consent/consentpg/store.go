@@ -9,7 +9,9 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/concord-hie/concord/audit"
@@ -158,30 +160,39 @@ func (s *Store) History(ctx context.Context, record hie.SourcePatientID, id int6
 	return out, nil
 }
 
-// Load returns what decisions about the records need: the current version of each directive, and the emergency
-// grants that hold now. A directive whose content cannot be read any more is an error: deciding without it could
+// Load returns what decisions about the records need: the current version of each directive, the emergency grants that
+// hold now, and the proxies. A directive whose content cannot be read any more is an error: deciding without it could
 // release.
-func (s *Store) Load(ctx context.Context, records []hie.SourcePatientID) ([]consent.Directive, []consent.Grant, error) {
+func (s *Store) Load(ctx context.Context, records []hie.SourcePatientID) (consent.OnFile, error) {
 	return s.LoadAt(ctx, records, s.now())
 }
 
 // LoadAt is Load as it was at an instant.
-func (s *Store) LoadAt(ctx context.Context, records []hie.SourcePatientID, at time.Time) ([]consent.Directive, []consent.Grant, error) {
+func (s *Store) LoadAt(ctx context.Context, records []hie.SourcePatientID, at time.Time) (consent.OnFile, error) {
 	versions, err := currentAt(ctx, s.db, records, at)
 	if err != nil {
-		return nil, nil, err
+		return consent.OnFile{}, err
 	}
-	directives := make([]consent.Directive, 0, len(versions))
+	out := consent.OnFile{Directives: make([]consent.Directive, 0, len(versions))}
+	signed := false
 	for _, v := range versions {
 		d, err := consentfhir.Directive(v)
 		if err != nil {
-			return nil, nil, fmt.Errorf("consentpg: load: %w", err)
+			return consent.OnFile{}, fmt.Errorf("consentpg: load: %w", err)
 		}
-		directives = append(directives, d)
+		signed = signed || slices.ContainsFunc(d.Performers, func(p string) bool { return !strings.HasPrefix(p, "Patient/") })
+		out.Directives = append(out.Directives, d)
 	}
-	grants, err := s.grants(ctx, records, at)
+	if signed { // nobody else's proxies matter to a decision
+		representatives, err := representativesAt(ctx, s.db, records, at)
+		if err != nil {
+			return consent.OnFile{}, err
+		}
+		out.Proxies = consent.Proxies(representatives)
+	}
+	out.Grants, err = s.grants(ctx, records, at)
 	if err != nil {
-		return nil, nil, err
+		return consent.OnFile{}, err
 	}
-	return directives, grants, nil
+	return out, nil
 }

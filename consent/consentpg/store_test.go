@@ -80,15 +80,15 @@ func TestWhatIsFiledIsReadBackAndMovesOnlyItsOwnEpoch(t *testing.T) {
 	if n := events(t, db, audit.ConsentChanged); n != 1 {
 		t.Errorf("%d events, want 1", n)
 	}
-	ds, grants, err := s.Load(ctx, []hie.SourcePatientID{maria, paul})
-	if err != nil || len(ds) != 1 || len(grants) != 0 {
-		t.Fatalf("loaded %d directives, %d grants, %v", len(ds), len(grants), err)
+	file, err := s.Load(ctx, []hie.SourcePatientID{maria, paul})
+	if err != nil || len(file.Directives) != 1 || len(file.Grants) != 0 {
+		t.Fatalf("loaded %d directives, %d file.Grants, %v", len(file.Directives), len(file.Grants), err)
 	}
-	d := ds[0]
+	d := file.Directives[0]
 	if d.Record != "11" || !d.Filed.Equal(v.Filed) || !d.Signed.Equal(v.Signed) || !d.Verified || !d.NetworkWide || d.Status != "active" || d.Provision == nil || d.Provision.Type != "deny" {
 		t.Error("a directive does not come back as it was filed")
 	}
-	if ds, _, err := s.Load(ctx, []hie.SourcePatientID{paul}); err != nil || len(ds) != 0 {
+	if file, err := s.Load(ctx, []hie.SourcePatientID{paul}); err != nil || len(file.Directives) != 0 {
 		t.Error("somebody else's directive was loaded")
 	}
 }
@@ -123,8 +123,8 @@ func TestVersionsAreAddedAndNeverChanged(t *testing.T) {
 	if _, err := s.History(ctx, paul, first.ID); !errors.Is(err, hie.ErrNotFound) {
 		t.Errorf("history under another record: %v, want not found", err)
 	}
-	ds, _, err := s.LoadAt(ctx, []hie.SourcePatientID{maria}, first.Filed)
-	if err != nil || len(ds) != 1 || ds[0].Status != "active" {
+	file, err := s.LoadAt(ctx, []hie.SourcePatientID{maria}, first.Filed)
+	if err != nil || len(file.Directives) != 1 || file.Directives[0].Status != "active" {
 		t.Error("what held at the first filing is not what is loaded for then")
 	}
 }
@@ -139,13 +139,13 @@ func TestARevocationIsSeenByWhoeverLooksAfterItWasAcknowledged(t *testing.T) {
 		wg.Go(func() {
 			for range 40 {
 				after := acknowledged.Load()
-				ds, _, err := s.Load(ctx, []hie.SourcePatientID{maria})
+				file, err := s.Load(ctx, []hie.SourcePatientID{maria})
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				n, err := epoch.Read(ctx, db, []hie.SourcePatientID{maria})
-				if err != nil || after && (ds[0].Status != "inactive" || n[maria] != 2) {
+				if err != nil || after && (file.Directives[0].Status != "inactive" || n[maria] != 2) {
 					t.Error("after the acknowledgement the old directive or epoch was still read")
 					return
 				}
@@ -196,9 +196,9 @@ func TestAChangeWithoutItsRecordDoesNotHappen(t *testing.T) {
 	if err := s.Claim(ctx, clerk, claim(), hie.Now().Add(time.Hour), []hie.SourcePatientID{maria}); !errors.Is(err, broken) {
 		t.Fatalf("claiming: %v", err)
 	}
-	ds, grants, err := s.Load(ctx, []hie.SourcePatientID{maria})
-	if err != nil || len(ds)+len(grants) != 0 || epochOf(t, db, maria) != 0 {
-		t.Errorf("something stayed: %d directives, %d grants, epoch %d, %v", len(ds), len(grants), epochOf(t, db, maria), err)
+	file, err := s.Load(ctx, []hie.SourcePatientID{maria})
+	if err != nil || len(file.Directives)+len(file.Grants) != 0 || epochOf(t, db, maria) != 0 {
+		t.Errorf("something stayed: %d directives, %d file.Grants, epoch %d, %v", len(file.Directives), len(file.Grants), epochOf(t, db, maria), err)
 	}
 	if tasks, _, err := s.Tasks(ctx, consent.TaskFilter{Limit: 10}); err != nil || len(tasks) != 0 {
 		t.Errorf("%d tasks stayed, %v", len(tasks), err)
@@ -212,7 +212,7 @@ func TestADirectiveThatCannotBeReadStopsTheLoad(t *testing.T) {
 	if _, err := db.Exec(ctx, `update consent.directive set content = $3 where sp_id = $1 and directive_id = $2`, int64(maria), v.ID, []byte(`{"status":7}`)); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.Load(ctx, []hie.SourcePatientID{maria}); err == nil {
+	if _, err := s.Load(ctx, []hie.SourcePatientID{maria}); err == nil {
 		t.Error("a load without the directive would decide as if it had never been given")
 	}
 }
@@ -230,19 +230,19 @@ func TestAClaimGrantsEachRecordAndWaitsForReview(t *testing.T) {
 	if err := s.Claim(ctx, actor, c, until, []hie.SourcePatientID{maria, marias2}); err != nil {
 		t.Fatal(err)
 	}
-	_, grants, err := s.Load(ctx, []hie.SourcePatientID{maria, marias2, paul})
-	if err != nil || len(grants) != 2 {
-		t.Fatalf("%d grants, %v; want 2", len(grants), err)
+	file, err := s.Load(ctx, []hie.SourcePatientID{maria, marias2, paul})
+	if err != nil || len(file.Grants) != 2 {
+		t.Fatalf("%d file.Grants, %v; want 2", len(file.Grants), err)
 	}
-	g := grants[0]
+	g := file.Grants[0]
 	if g.Record != "11" || g.Organization != "mercy" || g.User != "dr-bloom" || g.ReasonCode != "unconscious" || !g.At.Equal(c.At) || !g.Until.Equal(until) || !slices.Equal(g.Attested, consent.Attestations()) {
 		t.Error("a grant does not come back as it was made")
 	}
 	if epochOf(t, db, maria) != 1 || epochOf(t, db, marias2) != 1 || epochOf(t, db, paul) != 0 {
-		t.Error("epochs did not move with the grants")
+		t.Error("epochs did not move with the file.Grants")
 	}
-	if _, grants, err := s.LoadAt(ctx, []hie.SourcePatientID{maria}, until); err != nil || len(grants) != 0 {
-		t.Errorf("after its end %d grants hold, %v", len(grants), err)
+	if file, err := s.LoadAt(ctx, []hie.SourcePatientID{maria}, until); err != nil || len(file.Grants) != 0 {
+		t.Errorf("after its end %d file.Grants hold, %v", len(file.Grants), err)
 	}
 	tasks, more, err := s.Tasks(ctx, consent.TaskFilter{Limit: 10})
 	if err != nil || more || len(tasks) != 1 || !slices.Equal(tasks[0].Records, []hie.SourcePatientID{maria, marias2}) || tasks[0].Actor.User != "dr-bloom" || tasks[0].Claim.Text != c.Text {
@@ -296,8 +296,8 @@ func TestLoadingAPersonIsOneQueryEach(t *testing.T) {
 		file(t, s, wish(r))
 	}
 	seen = nil
-	if ds, _, err := s.Load(ctx, []hie.SourcePatientID{maria, marias2, paul}); err != nil || len(ds) != 3 {
-		t.Fatalf("%d directives, %v", len(ds), err)
+	if file, err := s.Load(ctx, []hie.SourcePatientID{maria, marias2, paul}); err != nil || len(file.Directives) != 3 {
+		t.Fatalf("%d directives, %v", len(file.Directives), err)
 	}
 	if len(seen) != 2 {
 		t.Errorf("%d statements for three records, want 2:\n%s", len(seen), strings.Join(seen, "\n"))

@@ -88,8 +88,8 @@ func bench(b *testing.B, n int, h http.Handler, doc *locator.Pointer) *federatio
 	current := func() *directory.Network { return network }
 	return federation.New(federation.Parts{
 		Patients: onePerson{p}, Holdings: locator.New(shelf{doc: doc}, current, hie.NewIDs(nil), nil), Handles: forgetful{},
-		Directives: func(context.Context, []hie.SourcePatientID) ([]consent.Directive, []consent.Grant, error) {
-			return nil, nil, nil
+		Directives: func(context.Context, []hie.SourcePatientID) (consent.OnFile, error) {
+			return consent.OnFile{}, nil
 		},
 		Epochs: func(_ context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, error) {
 			out := make(map[hie.SourcePatientID]int64, len(records))
