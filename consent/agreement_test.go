@@ -3,13 +3,16 @@ package consent_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/consent/consentfhir"
 )
 
 func (o *oracle) engine(t *testing.T) *consent.Decider {
@@ -33,9 +36,16 @@ func (v verdict) String() string {
 
 const agreementCases = 200_000
 
-// TestTheEngineAgreesWithASecondReading compares the engine with the oracle on random cases.
+// TestTheEngineAgreesWithASecondReading compares what concord consent decide answers with the oracle on random
+// cases. CONCORD_CONSENT_CASES and CONCORD_CONSENT_SEED give more of them, and others.
 func TestTheEngineAgreesWithASecondReading(t *testing.T) {
-	n := agreementCases
+	n, seed := agreementCases, uint64(7)
+	if v, err := strconv.Atoi(os.Getenv("CONCORD_CONSENT_CASES")); err == nil {
+		n = v
+	}
+	if v, err := strconv.ParseUint(os.Getenv("CONCORD_CONSENT_SEED"), 10, 64); err == nil {
+		seed = v
+	}
 	if testing.Short() {
 		n /= 25
 	}
@@ -46,15 +56,23 @@ func TestTheEngineAgreesWithASecondReading(t *testing.T) {
 	for w := range workers {
 		wg.Go(func() {
 			mine := map[string]int{}
+			var zones consentfhir.Zones
 			for i := w; i < n; i += workers {
-				g := gen{rand.New(rand.NewPCG(uint64(i), 7))}
+				g := gen{rand.New(rand.NewPCG(uint64(i), seed))}
 				o := g.all()
-				got, want := asVerdict(o.engine(t).Decide(o.req, o.doc, o.now)), o.decide()
+				want := o.decide()
 				mine[want.reason]++
-				if got.String() != want.String() {
+				got, err := asVerdict(o.engine(t).Decide(o.req, o.doc, o.now)), error(nil)
+				if i%5 == 0 || n > agreementCases { // read from a line as well; that costs more than all the rest
+					var read verdict
+					if read, err = answer(o.line(g, strconv.Itoa(i)), strconv.Itoa(i), &zones); err == nil && read.String() != got.String() {
+						err = fmt.Errorf("read from its line it is %v", read)
+					}
+				}
+				if err != nil || got.String() != want.String() {
 					mu.Lock()
 					if failures++; failures <= 3 {
-						t.Errorf("case %d: engine %v, oracle %v\n%s", i, got, want, o.dump())
+						t.Errorf("case %d: engine %v, oracle %v, %v\n%s", i, got, want, err, o.dump())
 					}
 					mu.Unlock()
 				}

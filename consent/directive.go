@@ -56,11 +56,14 @@ type Provision struct {
 
 // An Actor is a recipient or a source.
 type Actor struct {
-	Role      string // first code of the role; IRCP or "" is a recipient, CST and INF a source
+	Role      string // first code of the role; IRCP or "" is a recipient, CST and INF a source, another nobody known
 	Reference string
 	// Team is the contained PractitionerRole that Reference names, nil when there is none.
 	Team *PractitionerRole
 }
+
+// UnknownRole stands for the role of an actor whose coding has no code.
+const UnknownRole = "UNKNOWN"
 
 // A PractitionerRole is someone in an organisation, in some role: what it states is AND, its codes are OR.
 type PractitionerRole struct {

@@ -2,6 +2,7 @@ package consent_test
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -24,6 +25,8 @@ type oracle struct {
 	req   consent.Request
 	doc   consent.Document
 	now   time.Time
+	// start and end are the document's times as a case writes them; doc.Start and doc.End are what they mean.
+	start, end string
 
 	parents map[string]string // of purposes, read once a case
 }
@@ -216,14 +219,20 @@ func ref(s string) (kind, id string) {
 
 // ---- times
 
+// fhirOffset is how the pattern of FHIR R4's dateTime ends.
+var fhirOffset = regexp.MustCompile(`(Z|[+-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))$`)
+
 // widest reads a date as its widest interval [from, to) or a dateTime as an instant.
 func widest(s string, z *time.Location) (from, to time.Time, ok bool) {
+	if strings.HasPrefix(s, "0000") { // FHIR has no year 0
+		return time.Time{}, time.Time{}, false
+	}
 	for layout, add := range map[string][3]int{"2006": {1, 0, 0}, "2006-01": {0, 1, 0}, "2006-01-02": {0, 0, 1}} {
 		if t, err := time.ParseInLocation(layout, s, z); err == nil && len(s) == len(layout) {
 			return t, t.AddDate(add[0], add[1], add[2]), true
 		}
 	}
-	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil && fhirOffset.MatchString(s) {
 		return t, t.Add(time.Microsecond), true
 	}
 	return time.Time{}, time.Time{}, false
@@ -268,6 +277,21 @@ func readWindow(p *consent.Period, z *time.Location) *window {
 		w.bad = true
 	}
 	return w
+}
+
+// documentTimes reads the document's dates in its site's zone: the first instant of start, the last of end.
+func (o *oracle) documentTimes() {
+	z := time.UTC
+	if s := o.site(string(o.doc.Site)); s != nil {
+		z = zoneNamed(s.Zone)
+	}
+	o.doc.Start, o.doc.End = time.Time{}, time.Time{}
+	if from, _, ok := widest(o.start, z); ok {
+		o.doc.Start = from
+	}
+	if _, to, ok := widest(o.end, z); ok {
+		o.doc.End = to.Add(-time.Microsecond)
+	}
 }
 
 // ---- one node
@@ -615,6 +639,9 @@ func (o *oracle) dataMatch(d consent.Data, deny bool) int {
 	switch d.Meaning {
 	case "instance", "related":
 		if k == "DocumentReference" {
+			if o.doc.ID == "" && !(deny && slices.Contains(o.doc.Replaces, id)) {
+				return unk3
+			}
 			return tri3(id == o.doc.ID || deny && slices.Contains(o.doc.Replaces, id))
 		}
 		if d.Meaning == "related" && k == "Encounter" && o.doc.Encounter != "" {
@@ -968,7 +995,7 @@ func (o *oracle) inForce() []standing {
 		if len(d.Performers) > 0 && !strings.HasPrefix(d.Performers[0], "Patient/") {
 			who = d.Performers[0]
 		}
-		return strings.Join(p, "\x01") + "\x00" + strings.Join(g, "\x01") + "\x00" + d.Scope + "\x00" + who + "\x00" + d.Record
+		return strings.Join(p, "\x01") + "\x00" + strings.Repeat("+", len(g)) + strings.Join(g, "\x01") + "\x00" + d.Scope + "\x00" + who + "\x00" + d.Record
 	}
 	latest := map[string]time.Time{}
 	for _, d := range begun {

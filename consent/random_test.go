@@ -34,7 +34,10 @@ var t0 = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 func (g gen) day() time.Time { return t0.AddDate(0, 0, g.IntN(9)-6) }
 
 func (g gen) date() string {
-	switch g.IntN(7) {
+	switch g.IntN(8) {
+	case 7:
+		return pickOne(g, "2026-03-08", "2026-03-01T05:00:00.5-05:00", "2026-03-01T10:00:00.000001Z", "2026-02-28T20:00:00-14:00", "2026-03-01T10:00:00+15:00",
+			"2026-03-01T10:00:00", "2026-03-01T10:00:00.Z", "2026-03-01T24:00:00Z", "0000", "2026-13", "2026/03/01", "2026-03-01T10:00:0xZ", "2026-0a-01", "2026-03-32", "2026-03-01T10:00:00*00:00")
 	case 0:
 		return g.day().Format("2006-01-02T15:04:05Z")
 	case 1:
@@ -60,8 +63,8 @@ func (g gen) period() *consent.Period {
 
 var (
 	genOrgs     = []string{"a", "b", "a1", "a2", "ghost"}
-	genPurposes = []string{"TREAT", "COC", "ETREAT", "BTG", "HPAYMT", "HRESCH", "BIORCH", "LOCAL", "SUBLOCAL"}
-	genLabels   = []string{"HIV", "PSY", "SUD", "ETH", "ETHUD", "BH", "PSYTHPN", "ODD"}
+	genPurposes = []string{"TREAT", "TREAT", "COC", "COC", "ETREAT", "BTG", "HPAYMT", "HRESCH", "BIORCH", "LOCAL", "SUBLOCAL", "INTREAT", "LOOP"}
+	genLabels   = []string{"HIV", "PSY", "SUD", "ETH", "ETHUD", "BH", "PSYTHPN", "GDIS", "ODD", "EVEN"}
 	genLevels   = []string{"U", "L", "M", "N", "R", "V"}
 	genClasses  = []string{"lab", "note", "psychotherapy-note"}
 	genPolicies = []string{"p:plain", "p:additive", "p:deny", "p:wide", "p:odd", "p:ghost"}
@@ -73,9 +76,10 @@ func (g gen) setup() consent.Setup {
 		Organizations: []consent.Organization{{ID: "a"}, {ID: "b"}, {ID: "a1", Parent: "a"}, {ID: "a2", Parent: "a1"}},
 		Policies: []consent.Policy{{URI: "p:plain"}, {URI: "p:additive", Additive: true}, {URI: "p:deny", OnExpiry: "deny"},
 			{URI: "p:wide", Widening: true}, {URI: "p:odd", OnExpiry: "perhaps", Additive: true, Widening: true}},
-		Purposes:       []consent.LocalPurpose{{Code: "LOCAL"}, {Code: "SUBLOCAL", Parent: "LOCAL"}},
-		HomeDefault:    g.chance(20),
-		EmergencyHours: 4,
+		Purposes: []consent.LocalPurpose{{Code: "LOCAL"}, {Code: "SUBLOCAL", Parent: "LOCAL"}, {Code: "INTREAT", Parent: "TREAT"},
+			{Code: "LOOP", Parent: "POOL"}, {Code: "POOL", Parent: "LOOP"}},
+		HomeDefault:    g.chance(15),
+		EmergencyHours: pickOne(g, 4, 4, 4, 2.5, 0),
 	}
 	if g.chance(5) {
 		s.Organizations[0].Parent = "a2" // a cycle
@@ -88,10 +92,13 @@ func (g gen) setup() consent.Setup {
 		}
 		s.Sites = append(s.Sites, st)
 	}
-	for range g.IntN(4) {
-		d := consent.Default{PurposeClass: pickOne(g, "*", "*", "TREAT", "HRESCH", "LOCAL"), Category: pickOne(g, "*", "*", "lab", "note"),
-			Rule: pickOne(g, "permit", "permit", "basic-normal", "btg-only", "deny", "odd")}
-		switch g.IntN(4) {
+	if g.chance(25) { // a second site of the same organisation: the first one gives its Consents their zone
+		s.Sites = append(s.Sites, consent.Site{ID: "s3", Org: s.Sites[0].Org, Zone: pickOne(g, "Asia/Tokyo", "America/New_York"), Regimes: []string{}})
+	}
+	for range g.IntN(5) {
+		d := consent.Default{PurposeClass: pickOne(g, "*", "*", "*", "TREAT", "HRESCH", "LOCAL"), Category: pickOne(g, "*", "*", "*", "lab", "note"),
+			Rule: pickOne(g, "permit", "permit", "permit", "permit", "basic-normal", "basic-normal", "btg-only", "deny", "odd")}
+		switch g.IntN(6) {
 		case 0:
 			d.Site = pickOne(g, hie.SiteID("s1"), "s2")
 		case 1:
@@ -103,6 +110,11 @@ func (g gen) setup() consent.Setup {
 	}
 	for i := range max(0, g.IntN(6)-3) {
 		s.Rules = append(s.Rules, g.rule(i))
+	}
+	if g.chance(1) { // more obligations than fit where they usually stand
+		for i := range 140 {
+			s.Rules = append(s.Rules, consent.Rule{ID: fmt.Sprint("many", i), Layer: consent.LayerSite, Effect: consent.Neutral, Obligations: []string{fmt.Sprint("DELAU:", i%135)}})
+		}
 	}
 	return s
 }
@@ -141,9 +153,9 @@ func (g gen) reference() string {
 }
 
 func (g gen) actor() consent.Actor {
-	a := consent.Actor{Role: pickOne(g, "", "IRCP", "IRCP", "CST", "INF", "PRCP"), Reference: g.reference()}
+	a := consent.Actor{Role: pickOne(g, "", "", "IRCP", "IRCP", "IRCP", "CST", "INF", "PRCP", consent.UnknownRole), Reference: g.reference()}
 	if a.Role == "CST" || a.Role == "INF" {
-		a.Reference = pickOne(g, "Organization/"+pickOne(g, genOrgs...), "Location/s1", "Location/s2", "Location/ghost", "Device/d")
+		a.Reference = pickOne(g, "Organization/"+pickOne(g, genOrgs...), "Organization/a", "Location/s1", "Location/s2", "Location/ghost", "Device/d", "Organization/a/b", "")
 	}
 	if a.Reference == "#pr" && g.chance(90) {
 		a.Team = &consent.PractitionerRole{HasOrganization: g.chance(60), HasPractitioner: g.chance(30), Codes: pickSome(g, 2, "md", "rn", "")}
@@ -187,11 +199,21 @@ func (g gen) provision(depth int) consent.Provision {
 			p.Data = pickSome(g, 2, consent.Data{Meaning: "instance", Reference: "DocumentReference/d1"}, consent.Data{Meaning: "instance", Reference: "DocumentReference/d0"},
 				consent.Data{Meaning: "related", Reference: "Encounter/e1"}, consent.Data{Meaning: "authoredby", Reference: "Organization/a"},
 				consent.Data{Meaning: "authoredby", Reference: "Practitioner/x"}, consent.Data{Meaning: "dependents", Reference: "Encounter/e1"},
-				consent.Data{Meaning: "authoredby", Reference: "Organization/ghost"}, consent.Data{Meaning: "instance", Reference: "Observation/o"})
+				consent.Data{Meaning: "authoredby", Reference: "Organization/ghost"}, consent.Data{Meaning: "instance", Reference: "Observation/o"},
+				consent.Data{Meaning: "related", Reference: "DocumentReference/d1"}, consent.Data{Meaning: "instance", Reference: "Encounter/e1"},
+				consent.Data{Meaning: "related", Reference: "Observation/o"}, consent.Data{Meaning: "authoredby", Reference: "Device/d"},
+				consent.Data{Meaning: "", Reference: "DocumentReference/d1"}, consent.Data{Meaning: "related", Reference: ""})
 		}},
 	} {
 		if g.chance(f.percent) {
 			f.set()
+		}
+	}
+	if depth == 1 && g.chance(1) { // more nodes than fit where they usually stand
+		for range 15 {
+			k := g.provision(9)
+			k.Type, k.Actors, k.Labels = p.Type, nil, nil
+			p.Provisions = append(p.Provisions, k)
 		}
 	}
 	if depth < 5 {
@@ -206,7 +228,7 @@ func (g gen) directive(i int) consent.Directive {
 	d := consent.Directive{ID: fmt.Sprint("c", i), Record: pickOne(g, "r1", "r1", "r2", "r9"), Filed: g.day(), Signed: g.day(), Verified: g.chance(85),
 		NetworkWide: g.chance(60), Absolute: g.chance(10), ReturnToDefault: g.chance(20),
 		Status:   pickOne(g, "active", "active", "active", "active", "inactive", "draft"),
-		Scope:    pickOne(g, "patient-privacy", "patient-privacy", "patient-privacy", "patient-privacy", "research", "adr", ""),
+		Scope:    pickOne(g, "patient-privacy", "patient-privacy", "patient-privacy", "patient-privacy", "patient-privacy", "patient-privacy", "research", "adr", "treatment", "", "odd"),
 		Modified: g.chance(1)}
 	if g.chance(5) {
 		d.Signed = time.Time{}
@@ -215,10 +237,10 @@ func (g gen) directive(i int) consent.Directive {
 		d.Policies = pickSome(g, 2, genPolicies...)
 	}
 	if g.chance(30) {
-		d.Organizations = pickSome(g, 2, "Organization/a", "Organization/a1", "Organization/ghost", "Group/g")
+		d.Organizations = pickSome(g, 2, "Organization/a", "Organization/a1", "Organization/ghost", "Group/g", "Location/s1", "")
 	}
 	if g.chance(30) {
-		d.Performers = pickSome(g, 2, "Patient/p", "RelatedPerson/m", "RelatedPerson/z")
+		d.Performers = pickSome(g, 2, "Patient/p", "Patient/q", "RelatedPerson/m", "RelatedPerson/z", "")
 	}
 	if g.chance(15) {
 		d.PolicyRules = pickSome(g, 2, "OPTIN", "OPTOUT", "OTHER")
@@ -235,7 +257,7 @@ func (g gen) directive(i int) consent.Directive {
 
 func (g gen) subject() consent.Subject {
 	link := func() hie.LinkState {
-		return pickOne(g, hie.LinkConfirmed, hie.LinkConfirmed, hie.LinkConfirmed, hie.LinkTentative, hie.LinkDisputed)
+		return pickOne(g, hie.LinkConfirmed, hie.LinkConfirmed, hie.LinkConfirmed, hie.LinkConfirmed, hie.LinkConfirmed, hie.LinkTentative, hie.LinkTentative, hie.LinkDisputed)
 	}
 	s := consent.Subject{Home: pickOne(g, "", "A", "B"), Records: []consent.Record{{ID: "r1", Site: "s1", Link: link()}, {ID: "r2", Site: "s2", Link: link()}}}
 	if g.chance(40) {
@@ -251,7 +273,7 @@ func (g gen) request() consent.Request {
 	if g.chance(2) {
 		r.Organization = "ghost"
 	}
-	for range pickOne(g, 1, 1, 1, 1, 2) {
+	for range pickOne(g, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 5) {
 		r.Purposes = append(r.Purposes, hie.Purpose(pickOne(g, genPurposes...)))
 	}
 	if g.chance(1) {
@@ -259,9 +281,16 @@ func (g gen) request() consent.Request {
 	}
 	if g.chance(20) {
 		r.Emergency = &consent.Emergency{ReasonCode: pickOne(g, "unconscious", "disaster", "unconscious", "curious"), Text: pickOne(g, "patient found unconscious in the street", "  short          reason   "),
-			Role: "ed", At: t0.Add(-time.Duration(g.IntN(5)) * time.Hour), Attested: consent.Attestations()}
+			Role: pickOne(g, "ed", "ed", "ed", "rn"), At: t0.Add(-time.Duration(g.IntN(5)-1) * time.Hour), Attested: consent.Attestations()}
+		if g.chance(20) {
+			r.Emergency.Attested = r.Emergency.Attested[:2]
+		}
+		if g.chance(10) {
+			r.Emergency.At = time.Time{}
+		}
 		if g.chance(85) {
-			r.Emergency.ReasonCode, r.Emergency.Text = "life-threat", "patient found unconscious in the street"
+			r.Emergency.ReasonCode, r.Emergency.Text, r.Emergency.Role = "life-threat", pickOne(g, "patient found unconscious in the street", "\u3000twenty characters ok\n"), "ed"
+			r.Emergency.At, r.Emergency.Attested = t0.Add(-time.Duration(g.IntN(150))*time.Minute), consent.Attestations()
 			r.Roles = []string{"md", "ed"}
 			if g.chance(80) {
 				r.Purposes = []hie.Purpose{hie.Purpose(pickOne(g, "TREAT", "BTG", "ETREAT"))}
@@ -272,10 +301,13 @@ func (g gen) request() consent.Request {
 }
 
 func (g gen) document() consent.Document {
-	d := consent.Document{ID: "d1", Record: pickOne(g, "r1", "r1", "r2"), Site: pickOne(g, hie.SiteID("s1"), "s2"), Class: pickOne(g, "lab", "lab", "note", "psychotherapy-note", ""),
+	d := consent.Document{ID: pickOne(g, "d1", "d1", "d1", "d1", "d1", "d1", "d1", "d1", "d2", ""), Record: pickOne(g, "r1", "r1", "r2"), Site: pickOne(g, hie.SiteID("s1"), "s2"), Class: pickOne(g, "lab", "lab", "note", "psychotherapy-note", ""),
 		Type: pickOne(g, "", "t1", "t2"), Confidentiality: pickOne(g, append(slices.Clone(genLevels), "N", "N", "", "X")...),
 		LabelState: pickOne(g, consent.Labelled, consent.Labelled, consent.Labelled, consent.Unlabelled, consent.LabelsUnknown, consent.LabelledInPart),
-		Authors:    pickSome(g, 2, "Practitioner/x", "Practitioner/q", "Organization/a1", "Organization/b", "Organization/ghost"), Encounter: pickOne(g, "", "e1", "e2")}
+		Authors:    pickSome(g, 2, "Practitioner/x", "Practitioner/q", "Organization/a1", "Organization/b", "Organization/ghost", "Device/d", "x"), Encounter: pickOne(g, "", "e1", "e2")}
+	if g.chance(2) {
+		d.Site = "s9"
+	}
 	if g.chance(1) {
 		d.LabelState = consent.LabelsStale
 	}
@@ -285,12 +317,6 @@ func (g gen) document() consent.Document {
 	if d.LabelState != consent.LabelledInPart {
 		d.Sensitivity = pickSome(g, 3, genLabels...)
 	}
-	if g.chance(60) {
-		d.Start = g.day()
-	}
-	if g.chance(60) {
-		d.End = g.day()
-	}
 	if g.chance(20) {
 		d.Replaces = []string{"d0"}
 	}
@@ -299,6 +325,16 @@ func (g gen) document() consent.Document {
 
 func (g gen) all() *oracle {
 	o := &oracle{setup: g.setup(), subj: g.subject(), req: g.request(), doc: g.document(), now: t0}
+	if g.chance(60) {
+		o.start = g.date()
+	}
+	if g.chance(60) {
+		o.end = g.date()
+	}
+	o.documentTimes()
+	if g.chance(1) {
+		o.now = time.Time{}
+	}
 	for i := range pickOne(g, 0, 1, 1, 2, 2, 3, 3, 4, 5) {
 		d := g.directive(i)
 		if i > 0 && g.chance(40) {

@@ -262,6 +262,8 @@ func matchData(data []datum, q *query, as sense) tri {
 
 func (d *datum) instance(q *query, as sense, also string) tri {
 	switch {
+	case d.kind == "DocumentReference" && q.doc.ID == "" && !(as == denying && slices.Contains(q.doc.Replaces, d.id)):
+		return unknown // a document without an id may be the one meant
 	case d.kind == "DocumentReference":
 		return known(d.id == q.doc.ID || as == denying && slices.Contains(q.doc.Replaces, d.id))
 	case d.kind == "Encounter" && also == "Encounter":

@@ -255,7 +255,7 @@ func (b *builder) bound() []source {
 		if kind, _ := splitReference(ref); kind == "Organization" {
 			out = append(out, b.source(ref))
 		} else {
-			out = append(out, source{raw: ref})
+			out = append(out, source{raw: "organization " + ref}) // unknown, also when an actor names the same as a source
 		}
 	}
 	return out

@@ -1,6 +1,8 @@
 package consentfhir
 
 import (
+	"bytes"
+	"errors"
 	"strconv"
 	"time"
 
@@ -8,6 +10,7 @@ import (
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // A Case is one line of a case file: everything a decision needs, with nothing read from elsewhere.
@@ -167,7 +170,11 @@ type (
 // decided on (an unknown purpose, an instant that is none) is left for [Case.Decide] to refuse.
 func ReadCase(line []byte) (Case, error) {
 	var w wireCase
-	if err := json.Unmarshal(line, &w); err != nil {
+	var options []json.Options
+	if bytes.Contains(line, []byte("null")) {
+		options = append(options, strictLists)
+	}
+	if err := json.Unmarshal(line, &w, options...); err != nil {
 		var id struct {
 			ID string `json:"id"`
 		}
@@ -194,6 +201,19 @@ func ReadCase(line []byte) (Case, error) {
 	}
 	return c, nil
 }
+
+// strictLists refuses null as an entry of a list that is read: null makes a member absent, but an entry cannot be.
+var strictLists = json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v any) error {
+	if _, any := v.(*jsontext.Value); any || dec.PeekKind() != 'n' {
+		return errors.ErrUnsupported
+	}
+	if kind, _ := dec.StackIndex(dec.StackDepth()); kind == '[' {
+		return errNullEntry
+	}
+	return errors.ErrUnsupported
+}))
+
+var errNullEntry = errors.New("null is no entry")
 
 // check looks for required members.
 func (w *wireCase) check() error {

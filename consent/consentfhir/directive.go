@@ -49,7 +49,7 @@ type wireProvision struct {
 type (
 	wireAny    struct{} // an object whatever its members
 	wireCoding struct {
-		System string `json:"system"`
+		System system `json:"system"`
 		Code   string `json:"code"`
 	}
 	wireConcept struct {
@@ -80,6 +80,30 @@ type (
 		Code         []wireConcept  `json:"code"`
 	}
 )
+
+// system is a coding's system. Only Read looks at it; in a case it may have any shape.
+//
+// Source: spec consent-cases ("only codes are compared, never systems").
+type system string
+
+// UnmarshalJSONFrom takes a string; anything else but null is a system nobody knows.
+func (s *system) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	v, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	switch v.Kind() {
+	case '"':
+		text, err := jsontext.AppendUnquote(nil, v)
+		*s = system(text)
+		return err
+	case 'n':
+		*s = ""
+	default:
+		*s = "?"
+	}
+	return nil
+}
 
 // Read returns what a Consent says: its header elements and its tree. What the exchange knows of it (record,
 // filing, evidence, reach) is left to the caller. An element of the wrong JSON type is an *hie.InvalidError;
@@ -120,8 +144,8 @@ func (w *wireProvision) foreign() {
 }
 
 func (w *wireCoding) foreign(systems []string, standard func(string) bool) {
-	if w.System != "" && !slices.Contains(systems, w.System) && standard(w.Code) {
-		w.Code = w.System + "|" + w.Code
+	if w.System != "" && !slices.Contains(systems, string(w.System)) && standard(w.Code) {
+		w.Code = string(w.System) + "|" + w.Code
 	}
 }
 
@@ -182,7 +206,7 @@ func (w *wireProvision) read(teams map[string]*consent.PractitionerRole) consent
 		Classes: codes(w.Class), Codes: conceptCodes(w.Code),
 	}
 	for _, a := range w.Actor {
-		actor := consent.Actor{Role: a.Role.first(), Reference: a.Reference.text()}
+		actor := consent.Actor{Role: a.Role.role(), Reference: a.Reference.text()}
 		if id, local := strings.CutPrefix(actor.Reference, "#"); local {
 			actor.Team = teams[id]
 		}
@@ -217,6 +241,18 @@ func (w *wireConcept) first() string {
 		return ""
 	}
 	return w.Coding[0].Code
+}
+
+// role returns the first code of an actor's role: "" when there is no coding, consent.UnknownRole for a coding
+// without a code.
+//
+// Source: spec consent-cases ("a coding without a code is an unknown code").
+func (w *wireConcept) role() string {
+	code := w.first()
+	if code == "" && w != nil && len(w.Coding) > 0 {
+		return consent.UnknownRole
+	}
+	return code
 }
 
 func codes(in []wireCoding) []string {
