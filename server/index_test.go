@@ -82,6 +82,13 @@ func TestOnePersonAtTwoOrganisationsIsFoundFromEither(t *testing.T) {
 		"family=mohr&birthdate=1958-01-30": "R-1 B-1", "family:exact=mohr": "", "family=MOHR&gender=male": "",
 		"given=Ali&birthdate=1958-01": "R-1 B-1", "telecom=4108272231": "R-1 B-1", "address-postalcode=21204&family=Mohr": "R-1 B-1",
 		"identifier=" + blueSystem + "%7CB-1": "B-1", "identifier=B-1&family=mohr": "B-1", "identifier=" + redSystem + "%7C&family=mohr": "R-1",
+		// Repeated is AND, a comma is OR, of every parameter.
+		"address=towson&address=harbor": "R-1 B-1", "address=towson&address=elm": "", "address=elm,towson&family=mohr": "R-1 B-1",
+		"address-city=towson&address-city=balt": "", "address-postalcode=21204&address-postalcode=99999,21204&family=mohr": "R-1 B-1",
+		"telecom=4108272231&phone=410-827-2231": "R-1 B-1", "phone=4108272231&email=nobody@example.org": "", "phone=5550000,4108272231": "R-1 B-1",
+		"gender=female&gender=female,other&family=mohr": "R-1 B-1", "gender=female&gender=male&family=mohr": "", "gender=male,female&family=mohr": "R-1 B-1",
+		"birthdate=1958-01-30,1970-01-01": "R-1 B-1", "birthdate=lt1950,ge1958&birthdate=le1960&family=mohr": "R-1 B-1", "birthdate=lt1950,gt1960&family=mohr": "",
+		"birthdate=ne1958,1958-01&family=mohr": "R-1 B-1", "active=true&active=false&family=mohr": "", "active=true&active=true&family=mohr": "R-1 B-1",
 	} {
 		if got := c.values(c.bundle(c.get("/fhir/Patient?"+query, oakToken), http.StatusOK)); got != want {
 			t.Errorf("%s found %q, want %q", query, got, want)

@@ -169,7 +169,6 @@ func TestSearchParametersAreRead(t *testing.T) {
 		{"about a date", "birthdate=ap1970", 400, "not-supported", "birthdate"},
 		{"an unknown gender", "gender=F", 400, "code-invalid", "gender"},
 		{"an unknown modifier", "family:soundex=x", 400, "not-supported", "family"},
-		{"address twice", "address=a&address=b", 400, "not-supported", "address"},
 		{"half an identifier", "identifier=%7C", 400, "value", "identifier"},
 		{"an unknown domain", "identifier=urn:nobody%7C", 404, "not-found", ""},
 		{"a cursor of nobody's", "_cursor=abc", 400, "value", "_cursor"},

@@ -41,9 +41,9 @@ func (s Search) Meets(sp mpi.SourcePatient) bool {
 	return true
 }
 
-// ReadSearch reads the parameters of a Patient search. Alternatives (comma) are OR and repeated parameters AND
-// as FHIR says, where the index can do both; what it cannot is refused with an *hie.InvalidError, never
-// answered with too much.
+// ReadSearch reads the parameters of a Patient search. Alternatives (comma) are OR and repeated parameters AND, as FHIR
+// says: what the index cannot require itself is required of what it returns. What cannot be had at all is refused with
+// an *hie.InvalidError, never answered with too much.
 //
 // Source: IHE PDQm ITI-78, 2:3.78.4.1.2; FHIR R4 search.
 func ReadSearch(ps []fhir.Param) (Search, error) {
@@ -57,15 +57,37 @@ func ReadSearch(ps []fhir.Param) (Search, error) {
 			continue
 		case !slices.Contains(read.modifiers, p.Modifier):
 			return s, &hie.InvalidError{Path: p.Name, Rule: "has a modifier that is not supported here", Code: "not-supported"}
-		case seen[p.Name] && !read.repeats:
-			return s, &hie.InvalidError{Path: p.Name, Rule: "may be given once; separate alternatives by commas", Code: "not-supported"}
 		}
-		seen[p.Name] = true
-		if err := read.into(&s, p); err != nil {
+		criterion := read.criterion
+		if criterion == "" {
+			criterion = p.Name
+		}
+		if !seen[criterion] || read.repeats {
+			seen[criterion] = true
+			if err := read.into(&s, p); err != nil {
+				return s, err
+			}
+			continue
+		}
+		if err := s.also(read, p); err != nil {
 			return s, err
 		}
 	}
 	return s, nil
+}
+
+// also requires one more parameter of a kind of which the index can require one alone.
+func (s *Search) also(read searchParam, p fhir.Param) error {
+	var more Search
+	if err := read.into(&more, p); err != nil {
+		return err
+	}
+	if more.IDs != nil {
+		s.IDs = slices.DeleteFunc(s.IDs, func(id string) bool { return !slices.Contains(more.IDs, id) })
+		return nil
+	}
+	s.checks = append(s.checks, func(sp mpi.SourcePatient) bool { return more.Criteria.Meets(&sp) && more.Meets(sp) })
+	return nil
 }
 
 // A searchParam says how one parameter is read.
@@ -74,39 +96,41 @@ type searchParam struct {
 	// repeats is set where the index can require several of them at once.
 	repeats bool
 	into    func(*Search, fhir.Param) error
+	// criterion is what several parameters fill in common, "" for the parameter's own name.
+	criterion string
 }
 
 var searchParams = map[string]searchParam{
-	"_id":        {plain, false, func(s *Search, p fhir.Param) error { s.IDs = texts(p); return nil }},
-	"identifier": {plain, true, readIdentifier},
-	"family": {exactToo, true, func(s *Search, p fhir.Param) error {
+	"_id":        {modifiers: plain, into: func(s *Search, p fhir.Param) error { s.IDs = texts(p); return nil }},
+	"identifier": {modifiers: plain, repeats: true, into: readIdentifier},
+	"family": {modifiers: exactToo, repeats: true, into: func(s *Search, p fhir.Param) error {
 		return readName(p, &s.Criteria.Family, &s.Criteria.FamilyExact)
 	}},
-	"given": {exactToo, true, func(s *Search, p fhir.Param) error {
+	"given": {modifiers: exactToo, repeats: true, into: func(s *Search, p fhir.Param) error {
 		return readName(p, &s.Criteria.Given, &s.Criteria.GivenExact)
 	}},
-	"birthdate":         {plain, true, readBirthdate},
-	"gender":            {plain, false, readGender},
-	"active":            {plain, false, readActive},
-	"telecom":           {plain, false, readTelecom},
-	"phone":             {plain, false, readTelecom},
-	"email":             {plain, false, readTelecom},
-	"mothersMaidenName": {exactToo, true, readMaidenName},
-	"address": {exactToo, false, func(s *Search, p fhir.Param) error {
+	"birthdate":         {modifiers: plain, repeats: true, into: readBirthdate},
+	"gender":            {modifiers: plain, into: readGender},
+	"active":            {modifiers: plain, into: readActive},
+	"telecom":           {modifiers: plain, into: readTelecom, criterion: "telecom"},
+	"phone":             {modifiers: plain, into: readTelecom, criterion: "telecom"},
+	"email":             {modifiers: plain, into: readTelecom, criterion: "telecom"},
+	"mothersMaidenName": {modifiers: exactToo, repeats: true, into: readMaidenName},
+	"address": {modifiers: exactToo, into: func(s *Search, p fhir.Param) error {
 		return readAddress(s, p, &s.Criteria.Address, func(a mpi.Address) []string {
 			return append([]string{a.Text, a.City, a.District, a.State, a.PostalCode, a.Country}, a.Lines...)
 		})
 	}},
-	"address-city": {exactToo, false, func(s *Search, p fhir.Param) error {
+	"address-city": {modifiers: exactToo, into: func(s *Search, p fhir.Param) error {
 		return readAddress(s, p, &s.Criteria.City, func(a mpi.Address) []string { return []string{a.City} })
 	}},
-	"address-state": {exactToo, false, func(s *Search, p fhir.Param) error {
+	"address-state": {modifiers: exactToo, into: func(s *Search, p fhir.Param) error {
 		return readAddress(s, p, &s.Criteria.State, func(a mpi.Address) []string { return []string{a.State} })
 	}},
-	"address-postalcode": {exactToo, false, func(s *Search, p fhir.Param) error {
+	"address-postalcode": {modifiers: exactToo, into: func(s *Search, p fhir.Param) error {
 		return readAddress(s, p, &s.Criteria.PostalCode, func(a mpi.Address) []string { return []string{a.PostalCode} })
 	}},
-	"address-country": {exactToo, false, func(s *Search, p fhir.Param) error {
+	"address-country": {modifiers: exactToo, into: func(s *Search, p fhir.Param) error {
 		return readAddress(s, p, &s.Criteria.Country, func(a mpi.Address) []string { return []string{a.Country} })
 	}},
 }
@@ -222,45 +246,82 @@ func readActive(s *Search, p fhir.Param) error {
 }
 
 func readTelecom(s *Search, p fhir.Param) error {
-	if s.Criteria.Telecoms != nil {
-		return &hie.InvalidError{Path: p.Name, Rule: "may not be joined with another contact point", Code: "not-supported"}
-	}
 	for _, v := range p.Values {
 		s.Criteria.Telecoms = append(s.Criteria.Telecoms, fhir.ParseToken(v).Code)
 	}
 	return nil
 }
 
-// readBirthdate reads one date with its prefix; a partial date covers its month or year.
+// readBirthdate reads dates with their prefixes; a partial date covers its month or year. The index is asked for the
+// span in which all alternatives lie, and what it returns is held against each.
 func readBirthdate(s *Search, p fhir.Param) error {
-	if len(p.Values) != 1 {
-		return &hie.InvalidError{Path: "birthdate", Rule: "takes one date; repeat it for a range", Code: "not-supported"}
+	alternatives := make([]mpi.Criteria, 0, len(p.Values))
+	for _, v := range p.Values {
+		r, err := dateRange(v)
+		if err != nil {
+			return err
+		}
+		alternatives = append(alternatives, mpi.Criteria{Birth: []mpi.DateRange{r}})
 	}
-	t, ok := fhir.ParseDateTest(p.Values[0])
+	if len(alternatives) == 1 {
+		s.Criteria.Birth = append(s.Criteria.Birth, alternatives[0].Birth...)
+		return nil
+	}
+	if hull, bounded := hullOf(alternatives); bounded {
+		s.Criteria.Birth = append(s.Criteria.Birth, hull)
+	}
+	s.checks = append(s.checks, func(sp mpi.SourcePatient) bool {
+		return slices.ContainsFunc(alternatives, func(c mpi.Criteria) bool { return c.Meets(&sp) })
+	})
+	return nil
+}
+
+// hullOf returns the least range that holds those of all alternatives; bounded is false when it is open on both sides.
+func hullOf(alternatives []mpi.Criteria) (hull mpi.DateRange, bounded bool) {
+	for i, c := range alternatives {
+		r := c.Birth[0]
+		if r.Not {
+			return mpi.DateRange{}, false
+		}
+		if i == 0 {
+			hull = r
+			continue
+		}
+		if r.From.BirthNumber() < hull.From.BirthNumber() { // an open beginning is the zero date, before all others
+			hull.From = r.From
+		}
+		if r.Until.IsZero() || (!hull.Until.IsZero() && r.Until.BirthNumber() > hull.Until.BirthNumber()) {
+			hull.Until = r.Until
+		}
+	}
+	return hull, !hull.From.IsZero() || !hull.Until.IsZero()
+}
+
+func dateRange(value string) (mpi.DateRange, error) {
+	t, ok := fhir.ParseDateTest(value)
 	if !ok {
-		return &hie.InvalidError{Path: "birthdate", Rule: "must be a date that exists, with an optional prefix", Code: "value"}
+		return mpi.DateRange{}, &hie.InvalidError{Path: "birthdate", Rule: "must be a date that exists, with an optional prefix", Code: "value"}
 	}
 	from, until := calendar(t.Span.Start), calendar(t.Span.End)
 	if from == until {
-		return &hie.InvalidError{Path: "birthdate", Rule: "must be a date without a time", Code: "value"}
+		return mpi.DateRange{}, &hie.InvalidError{Path: "birthdate", Rule: "must be a date without a time", Code: "value"}
 	}
 	switch t.Prefix {
 	case "eq":
-		s.Criteria.Birth = append(s.Criteria.Birth, mpi.DateRange{From: from, Until: until})
+		return mpi.DateRange{From: from, Until: until}, nil
 	case "ne":
-		s.Criteria.Birth = append(s.Criteria.Birth, mpi.DateRange{From: from, Until: until, Not: true})
+		return mpi.DateRange{From: from, Until: until, Not: true}, nil
 	case "ge":
-		s.Criteria.Birth = append(s.Criteria.Birth, mpi.DateRange{From: from})
+		return mpi.DateRange{From: from}, nil
 	case "gt", "sa":
-		s.Criteria.Birth = append(s.Criteria.Birth, mpi.DateRange{From: until})
+		return mpi.DateRange{From: until}, nil
 	case "lt", "eb":
-		s.Criteria.Birth = append(s.Criteria.Birth, mpi.DateRange{Until: from})
+		return mpi.DateRange{Until: from}, nil
 	case "le":
-		s.Criteria.Birth = append(s.Criteria.Birth, mpi.DateRange{Until: until})
+		return mpi.DateRange{Until: until}, nil
 	default:
-		return &hie.InvalidError{Path: "birthdate", Rule: "has the prefix ap, which is not supported here", Code: "not-supported"}
+		return mpi.DateRange{}, &hie.InvalidError{Path: "birthdate", Rule: "has the prefix ap, which is not supported here", Code: "not-supported"}
 	}
-	return nil
 }
 
 func calendar(t time.Time) mpi.Date {
