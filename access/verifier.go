@@ -41,30 +41,36 @@ func NewVerifier(cfg Config) *Verifier {
 	return &Verifier{cfg: cfg, bad: bound{perSecond: 20}, recent: map[[sha256.Size]byte]opened{}, older: map[[sha256.Size]byte]opened{}}
 }
 
-// Verify returns who presents token. It returns hie.ErrUnauthenticated for one that is not acceptable now, which it
+// A Presented token is one that came with a request, whose id and network address the audit trail is told when the
+// token is turned down.
+type Presented struct {
+	Token, Request, Address string
+}
+
+// Verify returns who presents p. It returns hie.ErrUnauthenticated for one that is not acceptable now, which it
 // records, and hie.ErrUnavailable when the picture of clients cannot be had or a refusal cannot be recorded.
 //
 // The signature is checked once; whether the token, its client and its organisation still count is checked each time,
 // against a picture at most half a second old.
 //
 // Source: spec federation 2.4; RFC 9068 section 4.
-func (v *Verifier) Verify(ctx context.Context, token string) (hie.Actor, error) {
+func (v *Verifier) Verify(ctx context.Context, p Presented) (hie.Actor, error) {
 	now := v.cfg.Now()
 	snapshot, err := v.cfg.Store.Current(ctx)
 	if err != nil {
 		return hie.Actor{}, fmt.Errorf("access: verify: %w", err)
 	}
-	sum := sha256.Sum256([]byte(token))
+	sum := sha256.Sum256([]byte(p.Token))
 	o, known := v.remembered(sum)
 	if !known {
 		var reason string
-		if o, reason = v.cfg.open(token); reason != "" {
-			return hie.Actor{}, v.refused(ctx, reason, Grant{}, now)
+		if o, reason = v.cfg.open(p.Token); reason != "" {
+			return hie.Actor{}, v.refused(ctx, p, reason, Grant{}, now)
 		}
 		v.remember(sum, o)
 	}
 	if reason := v.cfg.check(o.grant, snapshot, now); reason != "" {
-		return hie.Actor{}, v.refused(ctx, reason, o.grant, now)
+		return hie.Actor{}, v.refused(ctx, p, reason, o.grant, now)
 	}
 	return o.actor(), nil
 }
@@ -104,12 +110,14 @@ func (c *Config) check(g Grant, s *Snapshot, now time.Time) string {
 	return ""
 }
 
-func (v *Verifier) refused(ctx context.Context, reason string, g Grant, now time.Time) error {
+func (v *Verifier) refused(ctx context.Context, p Presented, reason string, g Grant, now time.Time) error {
 	unrecorded, ok := v.bad.take(now)
 	if !ok {
 		return fmt.Errorf("access: verify: %w", hie.ErrUnauthenticated)
 	}
-	e := audit.NewEvent(audit.SignInFailed, g.Actor(), now)
+	actor := g.Actor()
+	actor.Request, actor.Address = p.Request, p.Address
+	e := audit.NewEvent(audit.SignInFailed, actor, now)
 	e.Outcome, e.Reasons, e.Detail = audit.Refusal, []string{reason}, map[string]string{"interaction": "token use"}
 	if unrecorded > 0 {
 		e.Detail["unrecorded"] = fmt.Sprint(unrecorded)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/concord-hie/concord/access"
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/audit/auditpg"
 	"github.com/concord-hie/concord/directory"
@@ -50,7 +51,8 @@ func newTrailDoors(t *testing.T) *trailDoors {
 		deps.Network = func() *directory.Network { return n }
 		deps.Patients, deps.Audit, deps.Trail = resolving{x}, d.trail, d.trail
 		deps.Now = func() time.Time { return d.now.Add(time.Hour) }
-		deps.Verify = func(_ context.Context, token string) (hie.Actor, error) {
+		deps.Verify = func(_ context.Context, p access.Presented) (hie.Actor, error) {
+			token := p.Token
 			a := hie.Actor{Client: hie.ClientID(token), User: token, Scopes: []string{"system/AuditEvent.rs"}}
 			switch token {
 			case "network-auditor":

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/concord-hie/concord/access"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/gin-gonic/gin"
@@ -14,7 +15,7 @@ import (
 
 // VerifyToken establishes who presents an access token. It returns hie.ErrUnauthenticated for a token that is
 // not acceptable now and hie.ErrUnavailable when that cannot be told.
-type VerifyToken func(ctx context.Context, token string) (hie.Actor, error)
+type VerifyToken func(ctx context.Context, p access.Presented) (hie.Actor, error)
 
 const (
 	actorKey   = "concord actor"
@@ -47,7 +48,7 @@ func (s *Server) authenticate(c *gin.Context) {
 		s.refuseToken(c, "not a bearer token")
 		return
 	}
-	actor, err := s.deps.Verify(c.Request.Context(), token)
+	actor, err := s.deps.Verify(c.Request.Context(), access.Presented{Token: token, Request: requestID(c), Address: c.RemoteIP()})
 	if err != nil {
 		s.fail(c, err)
 		return

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/concord-hie/concord/access"
 	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
@@ -66,7 +67,8 @@ func newDoors(t *testing.T, with ...func(*Deps)) *doors {
 		t.Fatal(err)
 	}
 	d := &doors{T: t, sealer: sealer, log: &bytes.Buffer{}}
-	verify := func(ctx context.Context, token string) (hie.Actor, error) {
+	verify := func(ctx context.Context, p access.Presented) (hie.Actor, error) {
+		token := p.Token
 		if token == "app" && d.as != nil {
 			return *d.as, nil
 		}

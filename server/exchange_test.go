@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/concord-hie/concord/access"
 	"github.com/concord-hie/concord/audit/auditpg"
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/consent/consentpg"
@@ -109,10 +110,10 @@ func newExchange(t *testing.T) *exchange {
 	x.tokens["clinic-colleague"] = colleague
 	door := New(Config{Version: "test"}, Deps{Sealer: x.sealer, Network: networks, Log: log, Audit: trail, Patients: patients, Nameable: parts.Nameable,
 		Documents: documents, Visible: parts.Visible, Exchange: parts, Consents: consents, ConsentEnv: envs, Emergencies: consents,
-		Verify: func(_ context.Context, token string) (hie.Actor, error) {
+		Verify: func(_ context.Context, p access.Presented) (hie.Actor, error) {
 			x.mu.Lock()
 			defer x.mu.Unlock()
-			a, ok := x.tokens[token]
+			a, ok := x.tokens[p.Token]
 			if !ok {
 				return a, hie.ErrUnauthenticated
 			}

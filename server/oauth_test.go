@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -557,6 +558,11 @@ func TestAccessTokensAtTheResourceServer(t *testing.T) {
 		return "Bearer " + out
 	}
 	assertion := r.post("elm-emr").assertion()
+	bad := r.fhir(0, sign(stranger, "at+jwt", parsed.Payload))
+	if kind, reasons, body := r.lastAudit(); kind != string(audit.SignInFailed) || !slices.Equal(reasons, []string{"token: token signed by no key of ours"}) ||
+		!strings.Contains(body, `"request":"`+bad.header.Get("X-Request-Id")+`"`) || !strings.Contains(body, `"address":"192.0.2.1"`) {
+		t.Errorf("a bad token is recorded as %s %v without its request: %s", kind, reasons, body)
+	}
 	for _, c := range []struct {
 		name    string
 		headers []string
