@@ -51,14 +51,14 @@ func Measure(ctx context.Context, name string, callers int, d time.Duration, op 
 		wg      sync.WaitGroup
 		count   atomic.Int64
 		mu      sync.Mutex
-		all     = hdrhistogram.New(1, int64(time.Minute), 3)
+		all     = newTimes()
 		warm    = time.Now().Add(d / 5)
 		ends    = warm.Add(d)
 		counted atomic.Int64
 	)
 	for caller := range callers {
 		wg.Go(func() {
-			h := hdrhistogram.New(1, int64(time.Minute), 3)
+			h := newTimes()
 			for time.Now().Before(ends) && ctx.Err() == nil {
 				start := time.Now()
 				if err := op(ctx, caller, int(count.Add(1))); err != nil {
@@ -79,6 +79,48 @@ func Measure(ctx context.Context, name string, callers int, d time.Duration, op 
 	if err := context.Cause(ctx); err != nil {
 		return Figure{}, err
 	}
-	ms := func(q float64) float64 { return float64(all.ValueAtQuantile(q)) / 1e6 }
-	return Figure{Name: name, Callers: callers, PerSecond: float64(counted.Load()) / d.Seconds(), P50: ms(50), P95: ms(95), P99: ms(99)}, nil
+	return figure(name, callers, float64(counted.Load())/d.Seconds(), all), nil
+}
+
+// Times runs op n times from callers goroutines and times each call, for what can be done only so often. op gets the
+// caller's number and a count that rises over all callers from 1. The first error ends the run.
+func Times(ctx context.Context, name string, callers, n int, op func(ctx context.Context, caller, n int) error) (Figure, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var (
+		wg    sync.WaitGroup
+		count atomic.Int64
+		mu    sync.Mutex
+		all   = newTimes()
+	)
+	began := time.Now()
+	for caller := range callers {
+		wg.Go(func() {
+			h := newTimes()
+			for i := int(count.Add(1)); i <= n && ctx.Err() == nil; i = int(count.Add(1)) {
+				start := time.Now()
+				if err := op(ctx, caller, i); err != nil {
+					cancel(fmt.Errorf("%s: %w", name, err))
+					return
+				}
+				_ = h.RecordValue(int64(time.Since(start))) // out of range only beyond a minute
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all.Merge(h)
+		})
+	}
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return Figure{}, err
+	}
+	return figure(name, callers, float64(n)/time.Since(began).Seconds(), all), nil
+}
+
+// newTimes holds times from a nanosecond to a minute with three digits.
+func newTimes() *hdrhistogram.Histogram { return hdrhistogram.New(1, int64(time.Minute), 3) }
+
+func figure(name string, callers int, perSecond float64, h *hdrhistogram.Histogram) Figure {
+	ms := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) / 1e6 }
+	return Figure{Name: name, Callers: callers, PerSecond: perSecond, P50: ms(50), P95: ms(95), P99: ms(99)}
 }

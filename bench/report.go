@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -19,6 +20,8 @@ type Report struct {
 	SourcePatients int       `json:"source_patients"`
 	Pointers       int       `json:"pointers"`
 	Figures        []Figure  `json:"figures"`
+	// Failed names the parts of the run that did not come to their end.
+	Failed []string `json:"failed,omitempty"`
 }
 
 // NewReport returns an empty report of this machine at this hour.
@@ -37,7 +40,11 @@ func (r Report) Table(w io.Writer) error {
 		}
 		fmt.Fprintf(t, "%s\t%d\t%.0f\t%.3f\t%.3f\t%.3f\t%s\t%s\t%s\t%s\t\n", f.Name, f.Callers, f.PerSecond, f.P50, f.P95, f.P99, ceiling, ratio, f.Ceiling, f.Goal)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil || len(r.Failed) == 0 {
+		return err
+	}
+	_, err := fmt.Fprintln(w, "did not come to their end:", strings.Join(r.Failed, ", "))
+	return err
 }
 
 // Save writes the report as JSON to path.
@@ -46,5 +53,5 @@ func (r Report) Save(path string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append(b, '\n'), 0o644)
+	return os.WriteFile(path, append(b, '\n'), 0o644) // written anew after each part: what was measured is never lost
 }

@@ -52,7 +52,8 @@ func newExchange(t testing.TB, n int) *exchangeUnderTest {
 	return newExchangeOf(t, n, region)
 }
 
-func newExchangeOf(t testing.TB, n int, region *sim.Region) *exchangeUnderTest {
+// newExchangeOf starts an exchange of region. Its nodes may reach the region's sites and what also names besides.
+func newExchangeOf(t testing.TB, n int, region *sim.Region, also ...string) *exchangeUnderTest {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
@@ -80,7 +81,7 @@ func newExchangeOf(t testing.TB, n int, region *sim.Region) *exchangeUnderTest {
 		x.metrics = append(x.metrics, fmt.Sprintf("127.0.0.1:%d", freePort(t)))
 	}
 	x.base = x.origins[0]
-	var allow []string
+	allow := also
 	for _, base := range x.bases {
 		u, err := url.Parse(base)
 		if err != nil {
@@ -215,25 +216,27 @@ func (x *exchangeUnderTest) manySites(n int) []string {
 		f.Sites = append(f.Sites, directory.Site{ID: hie.SiteID(fmt.Sprintf("many-%d", i)), Org: "many", Name: fmt.Sprintf("Clinic %d", i), Authorities: []string{authority},
 			Zone: "America/New_York", Labelled: true, Publishes: true, Active: true})
 	}
-	actor := hie.Actor{Organization: exchangeOrg, Client: "test", Roles: []string{hie.RoleOperator}}
-	if _, err := directorypg.New(x.db, auditpg.Append, nil).Apply(x.ctx, actor, f, false); err != nil {
+	if _, err := directorypg.New(x.db, auditpg.Append, nil).Apply(x.ctx, operatorActor, f, false); err != nil {
 		x.t.Fatal(err)
 	}
+	x.addClient("many-feed", "many", "https://many.example.org", feedScopes)
+	return authorities
+}
+
+// addClient registers one more client of org, named uri in tokens, and waits until every node has looked at the
+// directory and the clients since.
+func (x *exchangeUnderTest) addClient(id, org, uri string, scopes []string) {
+	x.t.Helper()
 	signer, err := token.Generate(token.ES384)
 	if err != nil {
 		x.t.Fatal(err)
 	}
 	public := signer.Public()
-	c := access.Client{ID: "many-feed", Name: "Many (feed)", Organization: "many", Status: access.Active, Scopes: access.NormalScopes(feedScopes),
+	c := access.Client{ID: hie.ClientID(id), Name: id, Organization: hie.OrgID(org), Status: access.Active, Scopes: access.NormalScopes(scopes),
 		Purposes: []hie.Purpose{"HOPERAT"}, Keys: map[string]access.Key{public.Kid: {Kid: public.Kid, Alg: public.Alg, Public: public}}}
-	clients := []access.Client{c}
-	for _, d := range x.inOrder() {
-		clients = append(clients, d.Client)
-	}
-	if _, err := accesspg.New(x.db).Apply(x.ctx, actor, clients, false); err != nil {
+	if _, err := accesspg.New(x.db).Apply(x.ctx, operatorActor, []access.Client{c}, false); err != nil {
 		x.t.Fatal(err)
 	}
-	x.clients["many-feed"] = &demoClient{Client: c, api: newAPIClient(x.base, "many-feed", "https://many.example.org", signer)}
-	time.Sleep(1200 * time.Millisecond) // every node has looked at the directory and the clients since
-	return authorities
+	x.clients[id] = &demoClient{Client: c, api: newAPIClient(x.base, id, uri, signer)}
+	time.Sleep(1200 * time.Millisecond)
 }
