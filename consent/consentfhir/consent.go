@@ -38,10 +38,14 @@ func ReadFiling(resource []byte, now time.Time, zone *time.Location) (_ consent.
 		return consent.Version{}, fhir.Reference{}, err
 	}
 	var c fhir.Consent
-	if err := fhir.Decode(resource, &c); err != nil {
+	shaped, err := inR4(resource)
+	if err != nil {
 		return fail(err)
 	}
-	d, err := Read(resource)
+	if err := fhir.Decode(shaped, &c); err != nil {
+		return fail(err)
+	}
+	d, err := Read(shaped)
 	if err != nil {
 		return fail(err)
 	}
@@ -150,10 +154,14 @@ func Directive(v consent.Version) (consent.Directive, error) {
 	return d, nil
 }
 
-// Render returns the resource as it is served: the received bytes with the server's id, and with its version and
+// Render returns the resource as it is served: the received bytes (of an R5 Consent, what they say in R4) with the server's id, and with its version and
 // time of filing in meta beside whatever else stood there.
 func Render(v consent.Version, id string) ([]byte, error) {
-	o, err := fhir.ParseObject(v.Content)
+	content, err := inR4(v.Content)
+	if err != nil {
+		return nil, err
+	}
+	o, err := fhir.ParseObject(content)
 	if err != nil {
 		return nil, err
 	}
@@ -172,6 +180,10 @@ func Render(v consent.Version, id string) ([]byte, error) {
 
 // Revoked returns v's content with status inactive and, if asked for, the wish to return to the defaults.
 func Revoked(content []byte, returnToDefault bool) ([]byte, error) {
+	content, err := inR4(content)
+	if err != nil {
+		return nil, err
+	}
 	o, err := fhir.ParseObject(content)
 	if err != nil {
 		return nil, err
@@ -341,7 +353,8 @@ func meets(t fhir.DateTest, s fhir.Span) bool {
 // Meets reports whether v, whose public id is id, meets every criterion.
 func (s Search) Meets(v consent.Version, id string) bool {
 	var c fhir.Consent
-	if fhir.Decode(v.Content, &c) != nil {
+	content, err := inR4(v.Content)
+	if err != nil || fhir.Decode(content, &c) != nil {
 		return false
 	}
 	c.Status = v.Status

@@ -1,4 +1,4 @@
-// Package consentfhir reads and writes directives as FHIR R4 Consent: what a resource says becomes a
+// Package consentfhir reads and writes directives as FHIR R4 Consent, and reads those in the shape of R5: what a resource says becomes a
 // consent.Directive, received bytes are kept and served unchanged but for id and meta, and the cases of
 // `concord consent decide` are read and answered.
 //
@@ -110,6 +110,10 @@ func (s *system) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 // anything else is passed on, for consent to hold.
 func Read(resource []byte) (consent.Directive, error) {
 	var w wireConsent
+	resource, err := inR4(resource)
+	if err != nil {
+		return consent.Directive{}, err
+	}
 	if err := fhir.Decode(resource, &w); err != nil {
 		return consent.Directive{}, err
 	}

@@ -52,6 +52,15 @@ func (o Object) Value(name string) jsontext.Value {
 	return nil
 }
 
+// Members returns the names of the object's members in order.
+func (o Object) Members() []string {
+	out := make([]string, len(o.members))
+	for i, m := range o.members {
+		out[i] = m.name
+	}
+	return out
+}
+
 // Set replaces a member's value, or adds it: "id" and "meta" directly after resourceType, others at the end.
 func (o *Object) Set(name string, value any) {
 	raw := jsontext.Value(Encode(value))
