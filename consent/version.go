@@ -24,6 +24,8 @@ type Version struct {
 	Verified, NetworkWide, Absolute, ReturnToDefault bool
 	// Content is the resource as received, unchanged.
 	Content []byte
+	// Evidence is what this version rests on; a store fills it in only when asked for it.
+	Evidence []Evidence
 }
 
 // A Task asks a privacy officer to review an emergency.

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/concord-hie/concord/consent"
@@ -23,13 +22,18 @@ type Consents interface {
 
 // readFiling reads a Consent that is filed for a patient the caller may file for.
 func (s *Server) readFiling(c *gin.Context) (consent.Version, error) {
-	ctx, actor := c.Request.Context(), caller(c)
 	body, err := s.body(c)
 	if err != nil {
 		return consent.Version{}, err
 	}
+	return s.filing(c.Request.Context(), caller(c), body)
+}
+
+// filing reads resource as a Consent that actor files, if they may file for its patient. Its dates are those of the
+// zone of the patient's site.
+func (s *Server) filing(ctx context.Context, actor hie.Actor, resource []byte) (consent.Version, error) {
 	now := s.deps.Now()
-	_, patient, err := consentfhir.ReadFiling(body, now, time.UTC)
+	_, patient, err := consentfhir.ReadFiling(resource, now, time.UTC)
 	if err != nil {
 		return consent.Version{}, err
 	}
@@ -41,18 +45,27 @@ func (s *Server) readFiling(c *gin.Context) (consent.Version, error) {
 	if err != nil {
 		return consent.Version{}, err
 	}
-	zone := time.UTC
-	if site, known := s.deps.Network().Site(siteID); known {
-		if z, err := time.LoadLocation(site.Zone); err == nil {
-			zone = z
-		}
-	}
-	v, _, err := consentfhir.ReadFiling(body, now, zone) // dates are the site's
+	v, _, err := consentfhir.ReadFiling(resource, now, s.zoneOf(siteID))
 	if err != nil {
 		return consent.Version{}, err
 	}
 	v.Record, v.By, v.ByPatient = record, actor.Organization, actor.Patient != 0
 	return v, nil
+}
+
+// zoneOf returns the zone of a site's dates, UTC when it has none we know.
+func (s *Server) zoneOf(id hie.SiteID) *time.Location {
+	if site, known := s.deps.Network().Site(id); known {
+		if z, err := time.LoadLocation(site.Zone); err == nil {
+			return z
+		}
+	}
+	return time.UTC
+}
+
+// keepConsent files v: from here on every decision follows it.
+func (s *Server) keepConsent(c *gin.Context, v consent.Version, expected int64) (consent.Version, error) {
+	return s.deps.Consents.File(c.Request.Context(), caller(c), v, expected)
 }
 
 // createConsent answers POST /fhir/Consent. Once it has answered, every decision follows the new directive.
@@ -61,14 +74,13 @@ func (s *Server) readFiling(c *gin.Context) (consent.Version, error) {
 func (s *Server) createConsent(c *gin.Context) {
 	v, err := s.readFiling(c)
 	if err == nil {
-		v, err = s.deps.Consents.File(c.Request.Context(), caller(c), v, 0)
+		v, err = s.keepConsent(c, v, 0)
 	}
 	if err != nil {
 		s.refuseConsent(c, "create", 0, err)
 		return
 	}
-	location := s.cfg.FHIRBase() + "/Consent/" + s.consentID(v) + "/_history/" + strconv.FormatInt(v.Number, 10)
-	s.sendConsent(c, http.StatusCreated, v, location)
+	s.sendConsent(c, http.StatusCreated, v, s.consentLocation(v))
 }
 
 // updateConsent answers PUT /fhir/Consent/{id}; If-Match must name the current version. The patient stays.
@@ -83,7 +95,7 @@ func (s *Server) updateConsent(c *gin.Context) {
 		var expected int64
 		if expected, err = requiredMatch(c); err == nil {
 			v.ID = id
-			v, err = s.deps.Consents.File(c.Request.Context(), caller(c), v, expected)
+			v, err = s.keepConsent(c, v, expected)
 		}
 	}
 	if err != nil {

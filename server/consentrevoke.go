@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -34,7 +35,6 @@ func (s *Server) revokeConsent(c *gin.Context) {
 const maxRevocations = 8
 
 func (s *Server) revoke(c *gin.Context, record hie.SourcePatientID, id int64) (consent.Version, error) {
-	ctx := c.Request.Context()
 	toDefault, err := s.readRevocation(c)
 	if err != nil {
 		return consent.Version{}, err
@@ -43,24 +43,37 @@ func (s *Server) revoke(c *gin.Context, record hie.SourcePatientID, id int64) (c
 	if err != nil {
 		return consent.Version{}, err
 	}
+	return s.withdraw(c.Request.Context(), caller(c), withdrawal{record: record, id: id, match: match, toDefault: toDefault})
+}
+
+// A withdrawal is one revocation: of which directive, of which version (0 for whichever is current), and whether the
+// defaults are to hold again.
+type withdrawal struct {
+	record    hie.SourcePatientID
+	id, match int64
+	toDefault bool
+	evidence  []consent.Evidence
+}
+
+func (s *Server) withdraw(ctx context.Context, actor hie.Actor, w withdrawal) (consent.Version, error) {
 	for try := 1; ; try++ {
-		versions, err := s.deps.Consents.History(ctx, record, id)
+		versions, err := s.deps.Consents.History(ctx, w.record, w.id)
 		if err != nil {
 			return consent.Version{}, err
 		}
 		v := versions[0]
-		if match != 0 && v.Number != match {
+		if w.match != 0 && v.Number != w.match {
 			return consent.Version{}, hie.ErrStale
 		}
-		if v.Status == "inactive" && v.ReturnToDefault == toDefault {
+		if v.Status == "inactive" && v.ReturnToDefault == w.toDefault {
 			return v, nil
 		}
-		if v.Content, err = consentfhir.Revoked(v.Content, toDefault); err != nil {
+		if v.Content, err = consentfhir.Revoked(v.Content, w.toDefault); err != nil {
 			return consent.Version{}, err
 		}
-		v.Status, v.ReturnToDefault, v.By, v.ByPatient = "inactive", toDefault, caller(c).Organization, caller(c).Patient != 0
-		done, err := s.deps.Consents.File(ctx, caller(c), v, v.Number)
-		if !errors.Is(err, hie.ErrStale) || match != 0 || try == maxRevocations {
+		v.Status, v.ReturnToDefault, v.By, v.ByPatient, v.Evidence = "inactive", w.toDefault, actor.Organization, actor.Patient != 0, w.evidence
+		done, err := s.deps.Consents.File(ctx, actor, v, v.Number)
+		if !errors.Is(err, hie.ErrStale) || w.match != 0 || try == maxRevocations {
 			return done, err
 		}
 	}

@@ -75,25 +75,22 @@ func (s *Server) readClaim(c *gin.Context) (consent.Emergency, hie.Identifier, e
 	}
 	identifier := fillClaim(&claim, p.Parameter)
 	if identifier.System == "" || identifier.Value == "" {
-		return claim, identifier, hie.Required(claimPath("identifier"))
+		return claim, identifier, hie.Required(parameterPath("identifier"))
 	}
 	if err := claim.Check(); err != nil {
 		var inv *hie.InvalidError
 		if errors.As(err, &inv) {
-			err = &hie.InvalidError{Path: claimPath(inv.Path), Rule: inv.Rule, Code: inv.Code}
+			err = &hie.InvalidError{Path: parameterPath(inv.Path), Rule: inv.Rule, Code: inv.Code}
 		}
 		return claim, identifier, err
 	}
 	if len(claim.Text) > maxClaimText {
-		return claim, identifier, &hie.InvalidError{Path: claimPath("text"), Rule: "must not be longer than 4000 bytes", Code: "too-long"}
+		return claim, identifier, &hie.InvalidError{Path: parameterPath("text"), Rule: "must not be longer than 4000 bytes", Code: "too-long"}
 	}
 	return claim, identifier, nil
 }
 
 const maxClaimText = 4000
-
-// claimPath names a parameter of the claim as FHIRPath.
-func claimPath(name string) string { return "Parameters.parameter.where(name='" + name + "')" }
 
 // checkClaimForm refuses a parameter said twice that may be said once, and, when strict, one that is none of the claim's.
 func checkClaimForm(ps []fhir.Parameter, strict bool) error {
@@ -102,7 +99,7 @@ func checkClaimForm(ps []fhir.Parameter, strict bool) error {
 		switch p.Name {
 		case "identifier", "reason", "text":
 			if seen[p.Name] {
-				return &hie.InvalidError{Path: claimPath(p.Name), Rule: "must be given once", Code: "value"}
+				return &hie.InvalidError{Path: parameterPath(p.Name), Rule: "must be given once", Code: "value"}
 			}
 			seen[p.Name] = true
 		case "attested":

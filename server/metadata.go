@@ -153,8 +153,11 @@ func (s *Server) capability() any {
 
 // operationDefinitions are the published definitions of operations by resource and name.
 var operationDefinitions = map[string]string{
-	"Patient/match":   "http://hl7.org/fhir/OperationDefinition/Patient-match",
-	"Patient/ihe-pix": "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix",
+	"Patient/match":                "http://hl7.org/fhir/OperationDefinition/Patient-match",
+	"Consent/file-consent":         "http://hl7.org/fhir/us/consent-management/OperationDefinition/file-consent",
+	"Consent/revoke-consent":       "http://hl7.org/fhir/us/consent-management/OperationDefinition/revoke-consent",
+	"AuditEvent/record-disclosure": "http://hl7.org/fhir/us/consent-management/OperationDefinition/record-disclosure",
+	"Patient/ihe-pix":              "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix",
 }
 
 // An offer is what one route offers.

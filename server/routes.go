@@ -82,6 +82,9 @@ func (s *Server) routes() {
 	f.GET("/Consent/:id/_history", s.requireScope("Consent", 'r'), s.consentHistory)
 	f.GET("/Consent/:id/_history/:version", s.requireScope("Consent", 'r'), s.readConsentVersion)
 	f.POST("/Consent/:id/$revoke-consent", s.requireScope("Consent", 'u'), s.revokeConsent)
+	f.POST("/Consent/$file-consent", s.requireScope("Consent", 'c'), s.fileConsent)
+	f.POST("/Consent/$revoke-consent", s.requireScope("Consent", 'u'), s.revokeNamed)
+	f.POST("/AuditEvent/$record-disclosure", s.requireScope("AuditEvent", 'c'), s.recordDisclosure)
 
 	s.engine.GET(adminPrefix+"openapi.yaml", s.describe)
 

@@ -131,6 +131,11 @@ func doors(w *town) []door {
 	presence := search("POST /fhir/DocumentReference/$presence", "/fhir/DocumentReference/$presence", "", "DocumentReference")
 	presence.body = `{"resourceType":"Parameters","parameter":[{"name":"patient.identifier","valueIdentifier":{"system":"{system}","value":"{local}"}}]}`
 
+	disclosed := registered("POST /fhir/AuditEvent/$record-disclosure", "/fhir/AuditEvent/$record-disclosure", `{"resourceType":"Parameters","parameter":[
+ {"name":"consent","valueReference":{"reference":"Consent/{paper}"}},{"name":"disclosure","resource":{"resourceType":"AuditEvent",
+ "type":{"code":"rest"},"recorded":"{since}","agent":[{"requestor":true}],"source":{"observer":{"display":"EMR"}}}}]}`, 200, 400, 400)
+	disclosed.rights = []string{"AuditEvent"}
+
 	return []door{
 		directory("GET /fhir/Organization", "/fhir/Organization", "Organization"),
 		directory("GET /fhir/Organization/:id", "/fhir/Organization/harbor-general", "Organization"),
@@ -165,6 +170,10 @@ func doors(w *town) []door {
 		consents("GET /fhir/Consent/:id/_history/:version", "/fhir/Consent/{consent}/_history/1", "", 200, 404),
 		consents("POST /fhir/Consent/:id/$revoke-consent", "/fhir/Consent/{consent}/$revoke-consent", `{"resourceType":"Parameters"}`, 200, 404),
 		consents("POST /fhir/Consent", "/fhir/Consent", "{filing}", 201, 400),
+		consents("POST /fhir/Consent/$file-consent", "/fhir/Consent/$file-consent", "{papers}", 200, 400),
+		consents("POST /fhir/Consent/$revoke-consent", "/fhir/Consent/$revoke-consent", `{"resourceType":"Parameters","parameter":[
+ {"name":"consent","valueReference":{"reference":"Consent/{consent}"}},{"name":"patient","valueReference":{"reference":"Patient/{refuser}"}}]}`, 200, 400),
+		disclosed,
 
 		trail("GET /fhir/AuditEvent", "/fhir/AuditEvent?patient=Patient/{patient}&date=lt{since}", "", 200),
 		trail("GET /fhir/AuditEvent", "/fhir/AuditEvent?patient.identifier="+who+"&date=lt{since}", "", 200),

@@ -26,7 +26,7 @@ const (
 )
 
 // What the demo's clients say when they feed the node.
-var feeding = asker{purposes: "HOPERAT", scopes: "system/Patient.cruds system/DocumentReference.cruds system/List.cruds"}
+var feeding = asker{purposes: "HOPERAT", scopes: "system/Patient.cruds system/DocumentReference.cruds system/List.cruds system/Consent.cruds system/AuditEvent.c"}
 
 // fill registers the population, publishes its documents, puts the overlay over its record and states the wishes
 // of the people of the stories, all through the node's public API. What an earlier run did is not done again; a

@@ -57,7 +57,8 @@ type demoClient struct {
 
 // What each kind of client may do.
 var (
-	feedScopes    = []string{"system/Patient.cruds", "system/DocumentReference.cruds", "system/List.cruds", "system/Binary.cr"}
+	feedScopes = []string{"system/Patient.cruds", "system/DocumentReference.cruds", "system/List.cruds", "system/Binary.cr",
+		"system/Consent.cruds", "system/AuditEvent.c"}
 	emrScopes     = []string{"system/Patient.rs", "system/DocumentReference.rs", "system/List.rs", "system/Binary.r", "system/Organization.rs", "system/Endpoint.rs"}
 	patientScopes = []string{"patient/Patient.rs", "patient/DocumentReference.rs", "patient/Binary.r", "patient/Consent.cruds", "patient/AuditEvent.rs"}
 	emrPurposes   = []hie.Purpose{"TREAT", "ETREAT", "BTG", "HPAYMT", "HOPERAT"}

@@ -187,6 +187,10 @@ func (w *town) desks() {
 	filed := w.must(http.StatusCreated, "patient-app", patientActs(id), http.MethodPost, "/fhir/Consent", []byte(strings.ReplaceAll(consent, "{refuser}", id)))
 	w.name("consent", "consent", idOf(w.t, filed))
 	w.real["filing"], w.never["filing"] = consent, consent
+	papers := `{"resourceType":"Parameters","parameter":[{"name":"consent","resource":` + consent + `},{"name":"document","resource":` +
+		`{"resourceType":"DocumentReference","status":"current","content":[{"attachment":{"contentType":"image/png","data":"c2Nhbg=="}}]}}]}`
+	w.real["papers"], w.never["papers"] = papers, papers
+	w.paper()
 	revision := strings.Replace(consent, `{`, `{"id":"{consent}",`, 1)
 	w.real["revision"], w.never["revision"] = revision, revision
 
@@ -227,6 +231,14 @@ func (w *town) desks() {
 	if w.real["event"] == "" {
 		w.t.Fatal("the trail shows nothing the hospital did about its patient")
 	}
+}
+
+// paper files a consent that the hospital took down itself, for its own patient.
+func (w *town) paper() {
+	w.t.Helper()
+	body := strings.Replace(string(refusal(w.real["patient"], false, time.Now())), `"deny"`, `"deny","purpose":[{"code":"HMARKT"}]`, 1)
+	filed := w.must(http.StatusCreated, "harbor-main-feed", feeding, http.MethodPost, "/fhir/Consent", []byte(body))
+	w.name("paper", "consent", idOf(w.t, filed))
 }
 
 func idOf(t testing.TB, r reply) string {

@@ -56,6 +56,9 @@ func ReadFiling(resource []byte, now time.Time, zone *time.Location) (_ consent.
 	if err := extend(&v, c.Extension); err != nil {
 		return fail(err)
 	}
+	if v.Evidence, err = attached(&c); err != nil {
+		return fail(err)
+	}
 	for _, ver := range c.Verification {
 		if ver.Verified != nil && !*ver.Verified {
 			v.Verified = false

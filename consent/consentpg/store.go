@@ -66,6 +66,9 @@ func (s *Store) File(ctx context.Context, actor hie.Actor, v consent.Version, ex
 		if err := insert(ctx, tx, out); err != nil {
 			return err
 		}
+		if err := insertEvidence(ctx, tx, s.ids, &out); err != nil {
+			return err
+		}
 		return s.audit(ctx, tx, changed(actor, out, action))
 	})
 	if err != nil {
