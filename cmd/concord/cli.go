@@ -6,20 +6,21 @@ import "fmt"
 type cli struct {
 	Globals
 
-	Serve   serveCmd   `cmd:"" help:"Run the node."`
-	Demo    demoCmd    `cmd:"" help:"Run a whole exchange on this machine, with people and documents."`
-	Token   tokenCmd   `cmd:"" help:"Get an access token as a client would, and print it."`
-	Import  importCmd  `cmd:"" help:"Load in bulk."`
-	Site    siteCmd    `cmd:"" help:"Who takes part: organisations, sites, endpoints, consent defaults."`
-	Client  clientCmd  `cmd:"" help:"Who may ask: clients with keys, scopes and purposes."`
-	Match   matchCmd   `cmd:"" help:"Settle identities."`
-	Consent consentCmd `cmd:"" help:"Decide and explain."`
-	Audit   auditCmd   `cmd:"" help:"Verify the audit log, prove an event, export."`
-	Keys    keysCmd    `cmd:"" help:"The node's own keys."`
-	Migrate migrateCmd `cmd:"" help:"The database schema."`
-	Conf    confCmd    `cmd:"" name:"config" help:"The settings in force."`
-	Doctor  doctorCmd  `cmd:"" help:"Look at everything a node needs and say what is wrong."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve   serveCmd    `cmd:"" help:"Run the node."`
+	Demo    demoCmd     `cmd:"" help:"Run a whole exchange on this machine, with people and documents."`
+	Token   tokenCmd    `cmd:"" help:"Get an access token as a client would, and print it."`
+	Import  importCmd   `cmd:"" help:"Load in bulk."`
+	Sim     simulateCmd `cmd:"" name:"simulate" help:"Make up a population with its records and the truth, as files."`
+	Site    siteCmd     `cmd:"" help:"Who takes part: organisations, sites, endpoints, consent defaults."`
+	Client  clientCmd   `cmd:"" help:"Who may ask: clients with keys, scopes and purposes."`
+	Match   matchCmd    `cmd:"" help:"Settle identities."`
+	Consent consentCmd  `cmd:"" help:"Decide and explain."`
+	Audit   auditCmd    `cmd:"" help:"Verify the audit log, prove an event, export."`
+	Keys    keysCmd     `cmd:"" help:"The node's own keys."`
+	Migrate migrateCmd  `cmd:"" help:"The database schema."`
+	Conf    confCmd     `cmd:"" name:"config" help:"The settings in force."`
+	Doctor  doctorCmd   `cmd:"" help:"Look at everything a node needs and say what is wrong."`
+	Version versionCmd  `cmd:"" help:"Print the version."`
 }
 
 // importCmd groups bulk loads.

@@ -2,52 +2,127 @@ package sim
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
 
-// channel returns what a clerk of s wrote down about p on a day. Errors correlate: one event in five is
-// careless and spoils about three fields in the time a careful one spoils none.
+// channel returns what a clerk of s wrote down about p on a day, p as they were that day. Errors correlate: one
+// event in five is careless and spoils about three fields in the time a careful one spoils none. born says that
+// p was born there these days and has no name yet.
 //
 // Source: spec simulator section 2, point 4, table.
-func (b *builder) channel(p Person, s Site, on time.Time, rnd *rand.Rand) Registration {
-	c := &clerk{rnd: rnd, rate: s.clerk * .6}
+func (t *Town) channel(p *life, s Site, on time.Time, rnd *rand.Rand, born bool) Registration {
+	c := &clerk{rnd: rnd, rate: s.clerk * .6, names: t.names, site: s, p: p, on: on}
 	if chance(rnd, .20) {
 		c.rate = s.clerk * 2.6
 	}
-	c.g = Registration{On: on, Given: p.Given, Middle: p.Middle, Family: p.Family, Suffix: p.Suffix, Sex: p.Sex,
-		Birth: p.Birth.Format(time.DateOnly), SSN: p.SSN, Phone: p.Phone, Email: p.Email, Address: p.Address, Maiden: p.Maiden}
+	family := then(p.family, on)
+	c.g = Registration{On: on, Given: p.Given, Middle: p.Middle, Family: family, Suffix: p.Suffix, Sex: p.Sex,
+		Birth: p.Birth.Format(time.DateOnly), SSN: p.SSN, Phone: then(p.phones, on), Email: then(p.emails, on), Address: then(then(p.homes, on).addresses, on)}
+	if first := p.family[0].value; first != family && chance(rnd, .25) {
+		c.g.Maiden = first
+	}
 	if !p.Death.IsZero() && !on.Before(p.Death.AddDate(0, 0, -30)) {
 		c.g.Death = p.Death.Format(time.DateOnly)
 	}
-	c.given(p)
-	c.middle(b.names, p)
-	c.family(p)
-	c.birth(p)
-	c.numbers(p, s)
-	c.place(b, p)
-	if s.upper {
-		c.g.Given, c.g.Middle, c.g.Family = strings.ToUpper(c.g.Given), strings.ToUpper(c.g.Middle), strings.ToUpper(c.g.Family)
+	if age(p.Person) < 18 && chance(rnd, .4) {
+		c.g.MotherMaiden = p.MotherMaiden
 	}
+	if p.Order > 0 && chance(rnd, .5) {
+		c.g.Multiple, c.g.Order = true, p.Order
+		if chance(rnd, .2) {
+			c.g.Order = 0
+		}
+	}
+	if on.Sub(p.Birth) > 2*365*24*time.Hour {
+		born = false
+	}
+	c.given(born)
+	c.middle()
+	c.family(born)
+	c.birth()
+	c.sex()
+	c.ssn(born)
+	c.contacts()
+	c.place()
+	if s.desk && c.errs(.002) {
+		c.unknown()
+	}
+	c.write()
 	return c.g
 }
 
 // A clerk writes one registration.
 type clerk struct {
-	rnd  *rand.Rand
-	rate float64
-	g    Registration
+	rnd   *rand.Rand
+	rate  float64
+	names *Names
+	site  Site
+	p     *life
+	on    time.Time
+	g     Registration
 }
 
 // errs says whether an error of probability p happens at this clerk's rate.
 func (c *clerk) errs(p float64) bool { return chance(c.rnd, min(p*c.rate, .9)) }
 
-func (c *clerk) note(field, kind string) { c.g.Errors = append(c.g.Errors, Departure{field, kind}) }
+func (c *clerk) note(field, kind string) { c.g.note(field, kind) }
 
-func (c *clerk) given(p Person) {
-	nick := nicknames[p.Given]
+func (g *Registration) note(field, kind string) { g.Errors = append(g.Errors, Departure{field, kind}) }
+
+// take copies one field of from, with what is wrong with it.
+func (g *Registration) take(field string, from *Registration) {
+	switch field {
+	case "given":
+		if slices.ContainsFunc(from.Errors, func(d Departure) bool { return d.Kind == "swapped with family" || d.Kind == "family name first" }) {
+			return
+		}
+		g.Given = from.Given
+	case "family":
+		g.Family, g.Maiden = from.Family, from.Maiden
+	case "middle":
+		g.Middle = from.Middle
+	case "suffix":
+		g.Suffix = from.Suffix
+	case "birth":
+		g.Birth = from.Birth
+	case "sex":
+		g.Sex = from.Sex
+	case "ssn":
+		g.SSN = from.SSN
+	case "phone":
+		g.Phone = from.Phone
+	case "email":
+		g.Email = from.Email
+	case "address":
+		g.Address = from.Address
+	case "insurance":
+		g.Insurance = from.Insurance
+	}
+	g.Errors = slices.DeleteFunc(g.Errors, func(d Departure) bool { return d.Field == field })
+	for _, d := range from.Errors {
+		if d.Field == field {
+			g.Errors = append(g.Errors, d)
+		}
+	}
+}
+
+func (c *clerk) given(born bool) {
+	p, nick := c.p, c.names.nicknames[c.p.Given]
+	other := c.names.spellings[p.Given]
 	switch {
-	case len(nick) > 0 && c.errs(.15): // about 6 % of all, since two in five names have one
+	case born:
+		c.g.newborn = true
+		c.g.Given, c.g.Middle = c.baby(), ""
+		c.note("given", "newborn")
+	case len(other) > 0 && !chance(c.rnd, .45):
+		c.g.Given = other[int(siteHash(c.site.ID, p.Given))%len(other)] // a site writes a name its own way
+		if chance(c.rnd, .3) {
+			c.g.Given = pick(c.rnd, other)
+		}
+		c.note("given", "spelling")
+	case len(nick) > 0 && c.errs(c.names.nickRate):
 		c.g.Given = pick(c.rnd, nick)
 		c.note("given", "nickname")
 	case c.errs(.03):
@@ -60,25 +135,53 @@ func (c *clerk) given(p Person) {
 		c.g.Given, c.g.Middle = p.Middle, ""
 		c.note("given", "middle name")
 	case c.errs(.005):
-		c.g.Given, c.g.Family = p.Family, p.Given
+		c.g.Given, c.g.Family = c.g.Family, c.g.Given
 		c.note("given", "swapped with family")
-	case p.Birth.AddDate(0, 0, 60).After(c.g.On) && p.Birth.Before(c.g.On):
-		c.g.Given = map[string]string{"female": "Babygirl", "male": "Babyboy"}[p.Sex]
-		c.note("given", "newborn")
+	case c.errs(.001):
+		c.g.Given = pick(c.rnd, []string{"Unknown", "Unk", "Patient", "None"})
+		c.note("given", "placeholder")
+	case (p.Ethnicity == chinese || p.Ethnicity == vietnamese || p.Ethnicity == korean) && chance(c.rnd, c.site.swaps):
+		c.g.Given, c.g.Family = c.g.Family, c.g.Given
+		c.note("given", "family name first")
 	}
 }
 
-func (c *clerk) middle(n *names, p Person) {
+// baby returns what the site calls a newborn.
+//
+// Source: Adelman, Pediatrics 2015 (naming conventions of newborn units).
+func (c *clerk) baby() string {
+	word := "Boy"
+	if c.p.Sex == "female" {
+		word = "Girl"
+	}
+	letter := ""
+	if c.p.Order > 0 {
+		letter = " " + string('A'+rune(c.p.Order-1))
+	}
+	switch {
+	case c.site.newborn == "mother" && c.p.mother != nil:
+		if c.p.Order > 0 {
+			return string('0'+rune(c.p.Order)) + c.p.mother.Given + "s" + word
+		}
+		return c.p.mother.Given + "s" + word
+	case c.site.newborn == "short":
+		return "BB " + word + letter
+	default:
+		return "Baby" + strings.ToLower(word) + letter
+	}
+}
+
+func (c *clerk) middle() {
 	switch {
 	case c.g.Middle == "":
-	case chance(c.rnd, .35):
+	case chance(c.rnd, c.site.noMiddle):
 		c.g.Middle = ""
 		c.note("middle", "missing")
-	case chance(c.rnd, .28):
-		c.g.Middle = c.g.Middle[:1]
+	case chance(c.rnd, .30):
+		c.g.Middle = string([]rune(c.g.Middle)[:1])
 		c.note("middle", "initial")
 	case c.errs(.01):
-		c.g.Middle = n.middleF.draw(c.rnd)
+		c.g.Middle = c.names.middleF.draw(c.rnd)
 		c.note("middle", "other")
 	}
 	if c.g.Suffix != "" && chance(c.rnd, .80) {
@@ -87,178 +190,87 @@ func (c *clerk) middle(n *names, p Person) {
 	}
 }
 
-func (c *clerk) family(p Person) {
-	first, _, double := strings.Cut(p.Family, " ")
+func (c *clerk) family(born bool) {
+	if born && c.p.mother != nil {
+		c.g.Family = then(c.p.mother.family, c.on)
+	}
+	if c.g.Family == c.p.Given { // swapped: written once is enough
+		return
+	}
+	first, second, double := strings.Cut(c.g.Family, " ")
+	double = double && !particled(c.g.Family)
+	maiden, hyphenated := "", false
+	if !double {
+		maiden, _, hyphenated = strings.Cut(c.g.Family, "-")
+		hyphenated = hyphenated && len(maiden) > 2
+	}
+	other := c.names.spellings[c.g.Family]
 	switch {
-	case c.g.Given == p.Family: // swapped: written once is enough
-	case p.Maiden != "" && chance(c.rnd, .15):
-		c.g.Family, c.g.Maiden = p.Maiden, ""
+	case len(c.p.family) > 1 && c.g.Maiden != "" && chance(c.rnd, .12): // she still gives the old name, or an old card was read
+		c.g.Family, c.g.Maiden = c.g.Maiden, ""
 		c.note("family", "maiden")
-	case double && chance(c.rnd, .40):
+	case double && c.site.doubles != "both" && !chance(c.rnd, .3):
+		switch c.site.doubles {
+		case "first":
+			c.g.Family = first
+		case "second":
+			c.g.Family = second
+		case "hyphen":
+			c.g.Family = first + "-" + second
+		case "middle":
+			c.g.Family, c.g.Middle = second, first
+		}
+		c.note("family", "half")
+	case double && chance(c.rnd, .25):
 		c.g.Family = first
 		c.note("family", "half")
+	case hyphenated && chance(c.rnd, .2):
+		c.g.Family = maiden
+		c.note("family", "half")
+	case len(other) > 0 && !chance(c.rnd, .5):
+		c.g.Family = other[int(siteHash(c.site.ID, c.g.Family))%len(other)]
+		c.note("family", "spelling")
 	case c.errs(.02):
 		c.g.Family = misspell(c.rnd, c.g.Family)
 		c.note("family", "misspelt")
-	case c.errs(.02) && strings.ContainsAny(c.g.Family, " '-."):
+	case c.g.Suffix != "" && c.errs(.05):
+		c.g.Family, c.g.Suffix = c.g.Family+" "+c.g.Suffix, ""
+		c.note("family", "suffix glued on")
+	case c.errs(.2) && strings.ContainsAny(c.g.Family, " '-."):
 		c.g.Family = strings.NewReplacer(" ", "", "'", "", "-", " ", ".", "").Replace(c.g.Family)
 		c.note("family", "particle")
 	}
 }
 
-func (c *clerk) birth(p Person) {
-	d := p.Birth
-	switch {
-	case c.errs(.008):
-		c.g.Birth = digit(c.rnd, c.g.Birth)
-		c.note("birth", "digit")
-	case d.Day() <= 12 && d.Day() != int(d.Month()) && c.errs(.010): // 0.4 % of all: two dates in five can be swapped
-		c.g.Birth = time.Date(d.Year(), time.Month(d.Day()), int(d.Month()), 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
-		c.note("birth", "day and month")
-	case c.errs(.004):
-		c.g.Birth = d.AddDate(pick(c.rnd, []int{-10, -1, 1, 10}), 0, 0).Format(time.DateOnly)
-		c.note("birth", "year")
-	case c.errs(.003):
-		c.g.Birth = d.Format("2006") + "-01-01"
-		c.note("birth", "default")
-	case c.errs(.01):
-		c.g.Birth = ""
-		c.note("birth", "missing")
-	}
-	if c.errs(.003) {
-		c.g.Sex = other(p.Sex)
-		c.note("sex", "wrong")
-	} else if c.errs(.005) {
-		c.g.Sex = "unknown"
-		c.note("sex", "unknown")
-	}
-}
-
-func (c *clerk) numbers(p Person, s Site) {
-	switch {
-	case s.ssn == "never" || p.Withholds || chance(c.rnd, .12): // a third of all, and mostly the same people
-		c.g.SSN = ""
-		c.note("ssn", "missing")
-	case s.ssn == "last4":
-		c.g.SSN = p.SSN[len(p.SSN)-4:]
-		c.note("ssn", "last four")
-	case c.errs(.015):
-		c.g.SSN = digit(c.rnd, p.SSN)
-		c.note("ssn", "digit")
-	case c.errs(.005):
-		c.g.SSN = "999-99-9999"
-		c.note("ssn", "placeholder")
-	}
-	switch {
-	case chance(c.rnd, .10):
-		c.g.Phone = ""
-		c.note("phone", "missing")
-	case chance(c.rnd, .20):
-		c.g.Phone = p.OldPhone
-		c.note("phone", "previous")
-	case c.errs(.015):
-		c.g.Phone = "410-555-0000"
-		c.note("phone", "placeholder")
-	}
-	if chance(c.rnd, .45) {
-		c.g.Email = ""
-		c.note("email", "missing")
-	} else if c.errs(.03) {
-		c.g.Email = "none@none.example"
-		c.note("email", "junk")
-	}
-}
-
-func (c *clerk) place(b *builder, p Person) {
-	switch {
-	case chance(c.rnd, .05):
-		c.g.Address = Address{}
-		c.note("address", "missing")
-		return
-	case chance(c.rnd, .15):
-		c.g.Address = p.OldAddress
-		c.note("address", "stale")
-	case c.errs(.02):
-		c.g.Address.Line = b.Sites[0].OrgName
-		c.note("address", "institution")
-	}
-	if chance(c.rnd, .60) {
-		c.g.Address.Line = abbreviate.Replace(c.g.Address.Line)
-	}
-	if c.errs(.03) {
-		c.g.Address.Line = misspell(c.rnd, c.g.Address.Line)
-		c.note("address", "misspelt")
-	}
-}
-
-var abbreviate = strings.NewReplacer("Street", "St", "Avenue", "Ave", "Road", "Rd", "Drive", "Dr", "Lane", "Ln",
-	"Court", "Ct", "Place", "Pl", "Boulevard", "Blvd", "Apt ", "#")
-
-// sounds are spellings that are heard alike.
-var sounds = []string{"ph", "f", "ck", "k", "y", "ie", "ei", "ie", "c", "k", "ll", "l", "nn", "n", "tt", "t", "ss", "s", "z", "s", "mn", "m", "ea", "ee"}
-
-// keyboard holds, for each letter, its neighbours.
-var keyboard = map[rune]string{'a': "qsz", 'b': "vgn", 'c': "xdv", 'd': "sfe", 'e': "wrd", 'f': "dgr", 'g': "fht", 'h': "gjy", 'i': "uok",
-	'j': "hku", 'k': "jli", 'l': "ko", 'm': "nj", 'n': "bmh", 'o': "ipl", 'p': "ol", 'q': "wa", 'r': "etf", 's': "adw", 't': "ryg",
-	'u': "yij", 'v': "cbf", 'w': "qes", 'x': "zsc", 'y': "tuh", 'z': "xas"}
-
-// misspell returns name with one error (two in one case of five): 60 % by sound, 25 % by a neighbouring key,
-// the rest a letter left out, doubled or two exchanged.
-func misspell(rnd *rand.Rand, name string) string {
-	out := misspellOnce(rnd, name)
-	if chance(rnd, .20) {
-		out = misspellOnce(rnd, out)
-	}
-	return out
-}
-
-func misspellOnce(rnd *rand.Rand, name string) string {
-	if chance(rnd, .60) {
-		for range 6 {
-			i := rnd.IntN(len(sounds) / 2)
-			from, to := sounds[2*i], sounds[2*i+1]
-			if chance(rnd, .5) {
-				from, to = to, from
-			}
-			if at := strings.Index(name[1:], from); at >= 0 {
-				return name[:1+at] + to + name[1+at+len(from):]
-			}
+// write puts what was entered into the letters of the site.
+func (c *clerk) write() {
+	names := []*string{&c.g.Given, &c.g.Middle, &c.g.Family, &c.g.Maiden, &c.g.MotherMaiden}
+	for _, n := range names {
+		if !c.site.accents {
+			*n = unaccent.Replace(*n)
+		}
+		if c.site.plain {
+			*n = strings.NewReplacer("'", "", ".", "").Replace(*n)
+		}
+		if c.site.upper {
+			*n = strings.ToUpper(*n)
 		}
 	}
-	r := []rune(name)
-	if len(r) < 3 {
-		return name
-	}
-	i := 1 + rnd.IntN(len(r)-2)
-	if near := keyboard[r[i]]; near != "" && chance(rnd, .6) {
-		r[i] = rune(near[rnd.IntN(len(near))])
-		return string(r)
-	}
-	switch rnd.IntN(3) {
-	case 0:
-		return string(r[:i]) + string(r[i+1:])
-	case 1:
-		return string(r[:i]) + string(r[i]) + string(r[i:])
-	default:
-		r[i], r[i+1] = r[i+1], r[i]
-		return string(r)
+	if c.site.upper {
+		c.g.Suffix, c.g.Address.Line, c.g.Address.City = strings.ToUpper(c.g.Suffix), strings.ToUpper(c.g.Address.Line), strings.ToUpper(c.g.Address.City)
 	}
 }
 
-// digit returns s with one digit changed; a date stays a date.
-func digit(rnd *rand.Rand, s string) string {
-	for {
-		b := []byte(s)
-		i := rnd.IntN(len(b))
-		if b[i] < '0' || b[i] > '9' {
-			continue
+var unaccent = strings.NewReplacer("á", "a", "é", "e", "í", "i", "ó", "o", "ú", "u", "ñ", "n", "ü", "u", "Á", "A", "É", "E", "Í", "I", "Ó", "O",
+	"Ú", "U", "Ñ", "N", "ö", "o", "ä", "a", "ễ", "e", "ầ", "a", "ï", "i", "è", "e")
+
+// siteHash is a number that a site and a name always give.
+func siteHash(site, name string) uint32 {
+	h := uint32(2166136261)
+	for _, s := range []string{site, name} {
+		for i := range len(s) {
+			h = (h ^ uint32(s[i])) * 16777619
 		}
-		b[i] = '0' + (b[i]-'0'+byte(1+rnd.IntN(9)))%10
-		if len(s) == len(time.DateOnly) {
-			if t, err := time.Parse(time.DateOnly, string(b)); err != nil || t.After(Today) || t.Year() < 1900 {
-				continue
-			}
-		}
-		return string(b)
 	}
+	return h >> 1
 }

@@ -41,7 +41,7 @@ var (
 
 // paragraphs returns the invented text of the document.
 func (d Document) paragraphs() []string {
-	rnd := source(d.region.Seed, "text", d.Registration.Index, d.N)
+	rnd := source(d.papers.seed, "text", d.Registration.Index, d.N)
 	out := []string{fmt.Sprintf("The patient was seen on %s for %s.", d.Start.Format("2 January 2006"), pick(rnd, complaints))}
 	for range 3 + rnd.IntN(10) {
 		out = append(out, fmt.Sprintf(pick(rnd, findings), 50+rnd.IntN(100), 1+rnd.IntN(89)))

@@ -29,7 +29,7 @@ type Document struct {
 	Confidentiality string
 	Sensitivity     []string
 
-	region *Region
+	papers *papers
 	site   Site
 }
 
@@ -108,16 +108,20 @@ var clinicians = []string{"Avery Bloom", "Noor Hadley", "Samir Voss", "Ingrid Ta
 // Document returns the n-th document of g, 0 <= n < g.Documents. It is the same each time.
 func (r *Region) Document(g Registration, n int) Document {
 	site, _ := r.Site(g.Site)
+	return r.document(site, g, n)
+}
+
+func (r *papers) document(site Site, g Registration, n int) Document {
 	of := kinds[site.Kind]
 	if of == nil {
 		of = kinds["practice"]
 	}
-	rnd := source(r.Seed, "document", g.Index, n)
+	rnd := source(r.seed, "document", g.Index, n)
 	k := weighted(of, rnd.IntN)
 	c := contents[rnd.IntN(len(contents))]
 	d := Document{Registration: g, N: n, ID: r.ids.ID("doc", int64(g.Index), int64(n)), Type: k.typ, Category: k.category,
 		Format: c.format, ContentType: c.contentType, Author: pick(rnd, clinicians), Confidentiality: "N", Sensitivity: k.sensitivity,
-		region: r, site: site}
+		papers: r, site: site}
 	if k.restricted {
 		d.Confidentiality = "R"
 	}

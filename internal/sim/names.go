@@ -9,38 +9,90 @@ import (
 	"github.com/brianvoe/gofakeit/v7/data"
 )
 
-// A table draws names by rank: the n-th falls off as 1/(n+2), so that a few names are common and most are rare.
+// A table draws names, each as often as its weight says.
 type table struct {
 	names []string
 	sums  []float64
 }
 
-func newTable(names []string) table {
-	t := table{names: names}
-	total := 0.0
+// ranked returns a table whose n-th name falls off as 1/(n+2): a few names are common and most are rare.
+func ranked(names []string) table {
+	weights := make([]float64, len(names))
 	for i := range names {
-		total += 1 / float64(i+2)
-		t.sums = append(t.sums, total)
+		weights[i] = 1 / float64(i+2)
+	}
+	return weighed(names, weights)
+}
+
+func weighed(names []string, weights []float64) table {
+	t := table{names: names, sums: make([]float64, len(names))}
+	total := 0.0
+	for i, w := range weights {
+		total += w
+		t.sums[i] = total
 	}
 	return t
 }
 
 func (t table) draw(r *rand.Rand) string {
 	x := r.Float64() * t.sums[len(t.sums)-1]
-	return t.names[sort.SearchFloat64s(t.sums, x)]
+	return t.names[min(sort.SearchFloat64s(t.sums, x), len(t.names)-1)]
 }
 
-// names are the tables a population is drawn from.
-type names struct {
-	female, male       [3]table // by generation: born before 1960, before 1995, since
-	family, hispanic   table
-	femaleHis, maleHis table
-	middleF, middleM   table
+// The groups people are of, by the convention their names follow. Chinese, Vietnamese and Korean names are
+// written family name first at home.
+const (
+	white      = "white"
+	black      = "black"
+	hispanic   = "hispanic"
+	chinese    = "chinese"
+	vietnamese = "vietnamese"
+	korean     = "korean"
+	indian     = "south-asian"
+	asian      = "asian"
+	arab       = "mena"
+	native     = "native"
+)
+
+// mix is how many people of a thousand are of each group.
+//
+// Source: US Census 2020, race and Hispanic origin, rounded; the parts of Asian from the 2020 detailed tables, rounded.
+var mix = []struct {
+	group string
+	share int
+}{{white, 575}, {hispanic, 190}, {black, 130}, {indian, 20}, {arab, 20}, {chinese, 18}, {asian, 17}, {vietnamese, 12}, {native, 10}, {korean, 8}}
+
+// Names are the tables a population is drawn from. They do not change once made.
+type Names struct {
+	family           map[string]table   // by group
+	female, male     map[string][]table // by group and generation; one table for all generations where there is one
+	middleF, middleM table
+	pairs            []fullName // given and family names that go together more often than chance would have it
+	pairSums         []float64
+	nicknames        map[string][]string
+	nickRate         float64 // share of those who have nicknames that go by one: 6 % of all people do
+	spellings        map[string][]string
+	decades          bool // generations are decades from 1910, not the three of the heads
+	invents          bool // a share of the names is made of parts, because the tables end too soon
+}
+
+type fullName struct{ given, family string }
+
+func drawGroup(r *rand.Rand) string {
+	x := r.IntN(1000)
+	for _, m := range mix {
+		if x -= m.share; x < 0 {
+			return m.group
+		}
+	}
+	return white
 }
 
 // generation returns the index of the given-name table for a year of birth.
-func generation(year int) int {
+func (n *Names) generation(year int) int {
 	switch {
+	case n.decades:
+		return clamp((year-1910)/10, 0, 11)
 	case year < 1960:
 		return 0
 	case year < 1995:
@@ -50,73 +102,57 @@ func generation(year int) int {
 	}
 }
 
-// The heads of the tables, commonest first. Hand-made: well-known names in their rough order, no copied counts.
-var (
-	familyHead = words(`Smith Johnson Williams Brown Jones Miller Davis Wilson Anderson Thomas Taylor Moore Jackson
-		Martin Lee Thompson White Harris Clark Lewis Robinson Walker Young Allen King Wright Scott Hill Green Adams
-		Nelson Baker Hall Campbell Mitchell Carter Roberts Phillips Evans Turner Parker Collins Edwards Stewart Morris
-		Murphy Cook Rogers Morgan Peterson Cooper Reed Bailey Bell Kelly Howard Ward Cox Richardson Wood Watson Brooks
-		Bennett Gray James Hughes Price Myers Long Foster Sanders Ross Nguyen Kim Patel Chen Tran Singh O'Brien
-		McDonald O'Connor St.John Van-Dyke De-Luca`)
-	hispanicHead = words(`Garcia Rodriguez Martinez Hernandez Lopez Gonzalez Perez Sanchez Ramirez Torres Flores Rivera
-		Gomez Diaz Cruz Reyes Morales Gutierrez Ortiz Ramos Mendoza Castillo Jimenez Vargas Romero Herrera Medina Aguilar
-		Vega Castro Guzman Salazar Soto Delgado Pena Rios Silva Contreras Guerrero Nunez`)
-	femaleHeads = [3][]string{
-		words(`Mary Patricia Barbara Linda Carol Judith Margaret Shirley Nancy Dorothy Betty Susan Helen Ruth Sharon Joan
-			Virginia Donna Janet Frances Sandra Ann Judy Joyce Gloria Evelyn Martha Jean Marie Alice`),
-		words(`Jennifer Lisa Kimberly Michelle Amy Angela Melissa Jessica Elizabeth Stephanie Mary Nicole Heather Rebecca
-			Laura Amanda Christine Karen Sarah Susan Rachel Andrea Tina Katherine Megan Julie Emily Erin Crystal Danielle`),
-		words(`Emily Emma Olivia Sophia Madison Isabella Ava Hannah Abigail Ashley Alexis Mia Samantha Chloe Grace Ella
-			Charlotte Lily Natalie Avery Harper Amelia Evelyn Sofia Aria Layla Zoe Nora Hailey Kayla`),
+// drawFamily returns a family name of group; a Hispanic one is two names in half of the cases.
+func (n *Names) drawFamily(r *rand.Rand, group string) string {
+	if n.invents && (group == white || group == black || group == native) && chance(r, .45) {
+		return pick(r, roots) + pick(r, endings)
 	}
-	maleHeads = [3][]string{
-		words(`James Robert John William Richard Charles Donald George Thomas David Joseph Ronald Edward Kenneth Paul
-			Frank Raymond Gary Larry Jerry Harold Walter Henry Arthur Albert Jack Dennis Carl Ralph Roger`),
-		words(`Michael David John James Christopher Robert Jason William Matthew Joshua Brian Daniel Joseph Kevin Eric
-			Jeffrey Timothy Andrew Steven Thomas Mark Anthony Scott Ryan Richard Justin Charles Gregory Brandon Sean`),
-		words(`Jacob Michael Ethan Noah Liam Mason Joshua Matthew Daniel Alexander William Anthony Jayden Logan Benjamin
-			Elijah James Aiden Jackson Lucas Oliver Henry Samuel David Nathan Dylan Caleb Isaac Owen Leo`),
+	name := n.family[group].draw(r)
+	if group == hispanic && chance(r, .5) {
+		name += " " + n.family[group].draw(r)
 	}
-	femaleHispanic = words(`Maria Guadalupe Ana Rosa Carmen Juana Luz Elena Teresa Gloria Isabel Sofia Valentina Camila
-		Gabriela Daniela Alejandra Lucia Mariana Ximena`)
-	maleHispanic = words(`Jose Juan Luis Carlos Jesus Antonio Miguel Francisco Manuel Jorge Pedro Rafael Alejandro Diego
-		Ricardo Fernando Eduardo Javier Mateo Santiago`)
-	middleFemale = words(`Marie Ann Lynn Elizabeth Nicole Michelle Rose Grace Louise Jane Renee Mae Jean Christine Kay
-		Faith Hope Catherine Claire Diane`)
-	middleMale = words(`Lee James Michael Alan David Joseph Edward Robert John William Scott Ray Allen Thomas Wayne
-		Patrick Andrew Charles Daniel Paul`)
-	streetNames = words(`Oak Maple Cedar Elm Washington Lake Hill Park Main Church Walnut Spring River Chestnut Mill
-		Franklin Jefferson Highland Prospect Union Ridge Sunset Meadow Forest Willow Cherry Locust Pleasant Orchard Canal`)
-	streetKinds = words(`Street Avenue Road Drive Lane Court Place Boulevard`)
-)
-
-// nicknames are what a clerk may write for a given name.
-var nicknames = map[string][]string{
-	"Robert": {"Bob", "Rob"}, "William": {"Bill", "Will"}, "James": {"Jim", "Jimmy"}, "Richard": {"Rick", "Dick"},
-	"Michael": {"Mike"}, "Joseph": {"Joe"}, "Thomas": {"Tom"}, "Charles": {"Chuck", "Charlie"}, "Daniel": {"Dan"},
-	"Matthew": {"Matt"}, "Anthony": {"Tony"}, "Christopher": {"Chris"}, "Andrew": {"Andy", "Drew"}, "Edward": {"Ed", "Ted"},
-	"Kenneth": {"Ken"}, "Timothy": {"Tim"}, "Jeffrey": {"Jeff"}, "Gregory": {"Greg"}, "Benjamin": {"Ben"}, "Samuel": {"Sam"},
-	"Elizabeth": {"Liz", "Beth", "Betty"}, "Margaret": {"Peggy", "Meg"}, "Patricia": {"Pat", "Trish"}, "Katherine": {"Kathy", "Kate"},
-	"Jennifer": {"Jen", "Jenny"}, "Jessica": {"Jess"}, "Rebecca": {"Becky"}, "Susan": {"Sue"}, "Deborah": {"Debbie"},
-	"Christine": {"Chris", "Tina"}, "Barbara": {"Barb"}, "Kimberly": {"Kim"}, "Stephanie": {"Steph"}, "Samantha": {"Sam"},
-	"Alexander": {"Alex"}, "Nicholas": {"Nick"}, "Joshua": {"Josh"}, "Francisco": {"Paco"}, "Jose": {"Pepe"}, "Guadalupe": {"Lupe"},
-	"Teresa": {"Tere"}, "Rafael": {"Rafa"}, "Abigail": {"Abby"}, "Judith": {"Judy"}, "Dorothy": {"Dot"}, "Donald": {"Don"},
+	return name
 }
 
-func words(s string) []string {
-	out := strings.Fields(s)
-	for i, w := range out {
-		out[i] = strings.ReplaceAll(w, "-", " ")
+// drawGiven returns a given name for somebody of group and sex born in year.
+func (n *Names) drawGiven(r *rand.Rand, group, sex string, year int) string {
+	tables := n.male
+	if sex == "female" {
+		tables = n.female
 	}
-	return out
+	own, g := tables[group], n.generation(year)
+	general := tables[white][min(g, len(tables[white])-1)]
+	switch {
+	case group == white || len(own) == 0, group == black && (year < 1968 || chance(r, .55)), group == native && chance(r, .8),
+		group != arab && group != hispanic && group != black && chance(r, .35), chance(r, .15):
+		if n.invents && chance(r, .12) {
+			return pick(r, givenFirst) + pick(r, givenLast[sex])
+		}
+		return general.draw(r)
+	}
+	return own[min(g, len(own)-1)].draw(r)
 }
 
-// loadNames builds the tables: the heads above, then gofakeit's lists shuffled by seed as the tail. A given name
-// of the tail counts as a woman's when it ends in a vowel that mostly ends women's names.
-func loadNames(seed uint64) *names {
-	n := &names{hispanic: newTable(hispanicHead), femaleHis: newTable(femaleHispanic), maleHis: newTable(maleHispanic),
-		middleF: newTable(middleFemale), middleM: newTable(middleMale)}
-	n.family = newTable(withTail(seed, "family", familyHead, data.Person["last"]))
+// drawMiddle returns a middle name.
+func (n *Names) drawMiddle(r *rand.Rand, group, sex string, year int) string {
+	switch {
+	case group == hispanic && chance(r, .6), group == arab && chance(r, .7), chance(r, .45):
+		return n.drawGiven(r, group, sex, year)
+	case sex == "female":
+		return n.middleF.draw(r)
+	default:
+		return n.middleM.draw(r)
+	}
+}
+
+// DefaultNames builds the tables from the heads above and gofakeit's lists shuffled by seed as the tail. A given
+// name of the tail counts as a woman's when it ends in a vowel that mostly ends women's names.
+func DefaultNames(seed uint64) *Names {
+	n := &Names{middleF: ranked(middleFemale), middleM: ranked(middleMale), nicknames: nicknames, nickRate: .13, spellings: spellings, invents: true}
+	last := data.Person["last"]
+	n.family = map[string]table{white: ranked(withTail(seed, "family", familyHead, last)), black: ranked(withTail(seed, "black", blackHead, last)),
+		native: ranked(withTail(seed, "native", nativeHead, last))}
+	n.ownNames()
 	var tailF, tailM []string
 	for _, name := range data.Person["first"] {
 		if strings.HasSuffix(name, "a") || strings.HasSuffix(name, "ie") || strings.HasSuffix(name, "e") {
@@ -126,10 +162,27 @@ func loadNames(seed uint64) *names {
 		}
 	}
 	for g := range 3 {
-		n.female[g] = newTable(withTail(seed, "female", femaleHeads[g], tailF))
-		n.male[g] = newTable(withTail(seed, "male", maleHeads[g], tailM))
+		n.female[white] = append(n.female[white], ranked(withTail(seed, "female", femaleHeads[g], tailF)))
+		n.male[white] = append(n.male[white], ranked(withTail(seed, "male", maleHeads[g], tailM)))
 	}
 	return n
+}
+
+// ownNames fills the tables of the groups whose names are hand-made lists.
+func (n *Names) ownNames() {
+	if n.family == nil {
+		n.family = map[string]table{}
+	}
+	n.female, n.male = map[string][]table{}, map[string][]table{}
+	for group, head := range map[string][]string{hispanic: hispanicHead, chinese: chineseHead, vietnamese: vietnameseHead, korean: koreanHead,
+		indian: indianHead, asian: asianHead, arab: arabHead} {
+		n.family[group] = ranked(head)
+	}
+	for group, heads := range map[string][2][]string{hispanic: {femaleHispanic, maleHispanic}, black: {femaleBlack, maleBlack},
+		chinese: {femaleChinese, maleChinese}, vietnamese: {femaleVietnamese, maleVietnamese}, korean: {femaleKorean, maleKorean},
+		indian: {femaleIndian, maleIndian}, arab: {femaleArab, maleArab}} {
+		n.female[group], n.male[group] = []table{ranked(heads[0])}, []table{ranked(heads[1])}
+	}
 }
 
 func withTail(seed uint64, what string, head, tail []string) []string {

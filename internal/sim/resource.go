@@ -45,8 +45,13 @@ type (
 		PostalCode string   `json:"postalCode,omitempty"`
 		Country    string   `json:"country,omitempty"`
 	}
+	extension struct {
+		URL   string `json:"url"`
+		Value string `json:"valueString"`
+	}
 	patient struct {
 		ResourceType string       `json:"resourceType"`
+		Extension    []extension  `json:"extension,omitempty"`
 		Identifier   []identifier `json:"identifier"`
 		Active       bool         `json:"active"`
 		Name         []humanName  `json:"name,omitempty"`
@@ -54,6 +59,8 @@ type (
 		Gender       string       `json:"gender,omitempty"`
 		BirthDate    string       `json:"birthDate,omitempty"`
 		Deceased     string       `json:"deceasedDateTime,omitempty"`
+		Twin         bool         `json:"multipleBirthBoolean,omitempty"`
+		Order        int          `json:"multipleBirthInteger,omitempty"`
 		Address      []postal     `json:"address,omitempty"`
 	}
 	attachment struct {
@@ -103,6 +110,15 @@ func (g Registration) Patient(s Site) []byte {
 		Identifier: []identifier{{Use: "usual", Type: idType("MR"), System: s.Authority, Value: g.Local}}}
 	if g.SSN != "" {
 		p.Identifier = append(p.Identifier, identifier{Type: idType("SS"), System: "http://hl7.org/fhir/sid/us-ssn", Value: g.SSN})
+	}
+	if payer, member, ok := strings.Cut(g.Insurance, "|"); ok {
+		p.Identifier = append(p.Identifier, identifier{Type: idType("MB"), System: payer, Value: member})
+	}
+	if g.MotherMaiden != "" {
+		p.Extension = []extension{{"http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName", g.MotherMaiden}}
+	}
+	if p.Order = g.Order; g.Multiple && g.Order == 0 {
+		p.Twin = true
 	}
 	name := humanName{Use: "official", Family: g.Family}
 	for _, given := range []string{g.Given, g.Middle} {
@@ -175,7 +191,7 @@ func (c Code) coding() coding {
 func (c Code) concept() concept { return concept{Coding: []coding{c.coding()}} }
 
 func idType(code string) *concept {
-	c := Code{"http://terminology.hl7.org/CodeSystem/v2-0203", code, map[string]string{"MR": "Medical record number", "SS": "Social Security number"}[code]}.concept()
+	c := Code{"http://terminology.hl7.org/CodeSystem/v2-0203", code, map[string]string{"MR": "Medical record number", "SS": "Social Security number", "MB": "Member number"}[code]}.concept()
 	return &c
 }
 

@@ -6,8 +6,12 @@
 // identifiers, documents and bytes on every machine. Documents are not stored; their metadata and bytes are
 // made when asked for. Nobody here exists, so these types print.
 //
-// Source: spec simulator (rates of the channel, calibration); given and family names are own frequency tables
-// for the head and gofakeit's lists for the tail.
+// A [Town] makes families with their life courses one after another and passes what happens to them through the
+// channel of each site; [Population] keeps a small town in memory for demos and tests; [Write] writes one of any
+// size to files.
+//
+// Source: spec simulator (rates of lives and of the channel, calibration); given and family names are own
+// frequency tables for the head and gofakeit's lists for the tail, or the files [LoadNames] reads.
 package sim
 
 import (
@@ -17,8 +21,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"time"
-
-	"github.com/concord-hie/concord/internal/opaque"
 )
 
 // Today is the day up to which lives and visits run. It is fixed, so that a seed always gives the same region.
@@ -37,7 +39,7 @@ type Region struct {
 	Overlays []Registration
 
 	bySite map[string]map[string]int // site, local id -> registration
-	ids    *opaque.Sealer
+	*papers
 }
 
 // A Person is one human being as they are.
@@ -49,7 +51,11 @@ type Person struct {
 	Sex                   string // "female" or "male"
 	Given, Middle, Family string
 	Maiden                string // family name before marriage, "" when it did not change
-	Suffix                string // "Jr", "Sr" or ""
+	Suffix                string // "Jr", "Sr", "III", "IV" or ""
+	MotherMaiden          string // the mother's family name at birth, "" when she is nobody's patient
+	Ethnicity             string // the group whose names the person bears: "white", "hispanic", ...
+	Order                 int    // 1 or 2 for a twin, else 0
+	Insurance             string // payer's identifier system | member number; often a relative's
 	Birth                 time.Time
 	Death                 time.Time // zero while alive
 	SSN, Phone, Email     string
@@ -78,11 +84,37 @@ type Registration struct {
 	Death                         string // YYYY-MM-DD, "" when alive or not known
 	SSN, Phone, Email             string
 	Address                       Address
-	Maiden                        string
+	Maiden, MotherMaiden          string
+	Multiple                      bool // said to be born as one of several, Order 0 when not said which
+	Order                         int
+	Insurance                     string // payer's identifier system | member number
 	// Errors say where the record departs from the truth, in the order of the fields.
 	Errors []Departure
 	// Documents is how many documents the site has of this patient.
 	Documents int
+	// Was is the person whose record it was first; another than Person when somebody else's data was put over it.
+	Was int
+	// MergedInto is the local id the site merged this record into later, or "".
+	MergedInto string
+	// Events are the record's life, oldest first; nil in a Region.
+	Events []Event
+
+	newborn bool // written under a newborn's name
+}
+
+// An Event is one message a site's feed sends about a record.
+type Event struct {
+	On      time.Time
+	Trigger string // HL7 v2: "A28", "A04", "A08", "A31" or "A40"
+	State   *Registration
+}
+
+// state returns a copy of g without its events.
+func (g *Registration) state() *Registration {
+	c := *g
+	c.Events = nil
+	c.Errors = append([]Departure(nil), g.Errors...)
+	return &c
 }
 
 // A Departure is one way a record differs from the truth.
@@ -143,7 +175,7 @@ func joined(parts ...string) string {
 // drawn for one person never shifts what is drawn for another.
 func source(seed uint64, what string, numbers ...int) *rand.Rand {
 	h := sha256.New()
-	_, _ = fmt.Fprintf(h, "concord sim v1 %d %s %v", seed, what, numbers)
+	_, _ = fmt.Fprintf(h, "concord sim v2 %d %s %v", seed, what, numbers)
 	sum := h.Sum(nil)
 	return rand.New(rand.NewPCG(binary.LittleEndian.Uint64(sum), binary.LittleEndian.Uint64(sum[8:])))
 }

@@ -100,22 +100,20 @@ func capitals(g *Registration) {
 	g.Given, g.Middle, g.Family = strings.ToUpper(g.Given), strings.ToUpper(g.Middle), strings.ToUpper(g.Family)
 }
 
-func noEmail(g *Registration) { depart(g, "email", "missing"); g.Email = "" }
+func noEmail(g *Registration) { g.note("email", "missing"); g.Email = "" }
 
-func noSSN(g *Registration) { depart(g, "ssn", "missing"); g.SSN = "" }
+func noSSN(g *Registration) { g.note("ssn", "missing"); g.SSN = "" }
 
 func died(g *Registration) { g.Death = "2025-02-03" }
 
 func beforeMarriage(g *Registration) {
-	depart(g, "family", "maiden")
-	depart(g, "address", "stale")
+	g.note("family", "maiden")
+	g.note("address", "stale")
 	g.Family, g.Maiden, g.Address = g.Maiden, "", at("12 William Street")
 }
 
-func depart(g *Registration, field, kind string) { g.Errors = append(g.Errors, Departure{field, kind}) }
-
 // stories adds the people of the stories and what the sites wrote down about them.
-func (b *builder) stories() {
+func (b *Region) stories() {
 	for i, c := range cast() {
 		p := c.person
 		p.ID, p.Household, p.Story, p.Twin = len(b.People), i, c.story, -1
@@ -128,7 +126,8 @@ func (b *builder) stories() {
 			if v.change != nil {
 				v.change(&g)
 			}
-			b.file(&b.People[p.ID], site, g)
+			g.Index, g.Site, g.Person, g.Was = len(b.Registrations), site.ID, p.ID, p.ID
+			b.file(g)
 		}
 	}
 	twins := b.Story(Twins)
@@ -140,6 +139,6 @@ func (b *builder) stories() {
 	over := b.Of(intruder, hospital)[0]
 	was := b.Of(victim, hospital)[0]
 	over.Index, over.Local, over.Documents, over.On = was.Index, was.Local, was.Documents, day(2026, 10, 30)
-	depart(&over, "person", "overlay")
+	over.note("person", "overlay")
 	b.Overlays = append(b.Overlays, over)
 }
