@@ -30,6 +30,39 @@ type lookup struct {
 	truncated bool
 }
 
+// near returns the records that resemble f: those that evidence could join with it, and those that only a veto keeps
+// from it, for a steward to look at; most alike first, A is self, at most maxPairs.
+func (x *Index) near(ctx context.Context, r Reader, f *Features, keys []Key, counts map[int64]int64, self hie.SourcePatientID) ([]EdgeRow, error) {
+	l := lookup{skipped: map[int64]bool{}}
+	look := x.choose(&l, keys, counts)
+	if len(look) == 0 {
+		return nil, nil
+	}
+	rows, err := r.Candidates(ctx, look)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(rows, func(a, b Candidate) int { return cmp.Compare(a.Record, b.Record) })
+	var out []EdgeRow
+	var g Features
+	last := self
+	for i := range rows {
+		if rows[i].Record == last || rows[i].Record == self {
+			continue
+		}
+		last = rows[i].Record
+		if g.Decode(rows[i].Features) != nil {
+			continue // written by another version of the program; a rebuild will weigh it
+		}
+		e := x.model.Edge(f, &g)
+		if x.model.joinable(e) || e.vetoes != 0 && (e.Bits >= x.model.Probable || e.vetoes&vetoBorrowed != 0) {
+			out = append(out, EdgeRow{A: self, B: rows[i].Record, Bits: e.Bits})
+		}
+	}
+	slices.SortFunc(out, func(a, b EdgeRow) int { return cmp.Or(cmp.Compare(b.Bits, a.Bits), cmp.Compare(a.B, b.B)) })
+	return out[:min(len(out), maxPairs)], nil
+}
+
 // find scores every person that shares a key with f. self and what own holds are left out.
 func (x *Index) find(ctx context.Context, r Reader, f *Features, keys []Key, counts map[int64]int64, self hie.SourcePatientID, own hie.PersonID) (lookup, error) {
 	l := lookup{skipped: map[int64]bool{}}
@@ -164,27 +197,6 @@ func (x *Index) margin(all []found) (Bits, bool) {
 		}
 	}
 	return all[0].set.Bits, true
-}
-
-// agree reports whether two persons may be joined because one record is certainly both: nothing between any
-// of their records forbids it, and each resembles the other.
-func (x *Index) agree(a, b []MemberRow, verdicts []Constraint) bool {
-	for _, v := range verdicts {
-		if v.Verdict == CannotLink && holds(a, v.A) && holds(b, v.B) {
-			return false
-		}
-	}
-	for _, m := range a {
-		var f Features
-		if m.Link == hie.LinkDisputed || f.Decode(m.Features) != nil {
-			return false
-		}
-		w := x.weigh(&f, 0, b)
-		if w.set.vetoes != 0 || w.set.Bits < x.model.Possible || x.model.contradiction(&w.set.Union)+w.set.Consistency < -3 {
-			return false
-		}
-	}
-	return true
 }
 
 func holds(members []MemberRow, record hie.SourcePatientID) bool {

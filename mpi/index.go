@@ -63,10 +63,17 @@ var errMoved = fmt.Errorf("mpi: rows moved: %w", hie.ErrUnavailable)
 // maxTries bounds how often a transaction is run again for errMoved.
 const maxTries = 8
 
+// An attempt is one try at a transaction. first are the persons to lock before all others, learned by earlier tries.
+type attempt struct {
+	Tx
+	first *[]hie.PersonID
+}
+
 // update runs f in a transaction, again while others move the rows it read.
-func (x *Index) update(ctx context.Context, f func(Tx) error) error {
+func (x *Index) update(ctx context.Context, f func(attempt) error) error {
+	var first []hie.PersonID
 	for try := 1; ; try++ {
-		err := x.store.Update(ctx, f)
+		err := x.store.Update(ctx, func(tx Tx) error { return f(attempt{tx, &first}) })
 		if !errors.Is(err, errMoved) || try == maxTries || ctx.Err() != nil {
 			return err
 		}

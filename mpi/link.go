@@ -1,7 +1,6 @@
 package mpi
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -27,15 +26,25 @@ type change struct {
 	bits   Bits
 	proof  []Evidence
 
-	nextID  func() int64
-	bumped  map[hie.PersonID]bool
+	nextID func() int64
+	// locked are the persons this transaction holds, fresh those it made, moved those whose version must rise.
+	// first are those to be locked before all others when the transaction runs again.
+	locked, fresh, moved map[hie.PersonID]bool
+	first                *[]hie.PersonID
+	highest              hie.PersonID
+	// self is the record whose row the caller writes itself, so that its home need not be moved.
+	self hie.SourcePatientID
+	// back says, when a change is taken back, which person a record was in before it.
+	back    map[hie.SourcePatientID]hie.PersonID
 	events  []Event
+	notices []Notice
 	touched map[hie.SourcePatientID]bool
 }
 
-func (x *Index) newChange(tx Tx, cause Cause, actor hie.Actor, reason string) *change {
+func (x *Index) newChange(tx attempt, cause Cause, actor hie.Actor, reason string) *change {
 	c := &change{tx: tx, id: ChangeID(x.ids.Next()), at: x.now(), cause: cause, reason: reason, nextID: x.ids.Next,
-		bumped: map[hie.PersonID]bool{}, touched: map[hie.SourcePatientID]bool{}}
+		locked: map[hie.PersonID]bool{}, fresh: map[hie.PersonID]bool{}, moved: map[hie.PersonID]bool{}, first: tx.first,
+		touched: map[hie.SourcePatientID]bool{}}
 	if cause == CauseRule {
 		c.model = x.model.ID
 	} else {
@@ -44,26 +53,40 @@ func (x *Index) newChange(tx Tx, cause Cause, actor hie.Actor, reason string) *c
 	return c
 }
 
-// lock raises the versions of persons, in order of their ids so that two changes never wait for each other.
-// All persons a change touches are locked by one call; reading members comes after.
-func (c *change) lock(ctx context.Context, persons ...hie.PersonID) error {
-	slices.Sort(persons)
-	for _, p := range slices.Compact(persons) {
-		if p == 0 || c.bumped[p] {
-			continue
+// lock takes persons, in order of their ids so that two changes never wait for each other. When a person turns up
+// that comes before one that is locked already, the transaction starts again and takes both in order.
+func (c *change) lock(ctx context.Context, persons []hie.PersonID) error {
+	var take []hie.PersonID
+	for _, p := range append(persons, *c.first...) {
+		if p != 0 && !c.locked[p] {
+			take = append(take, p)
 		}
-		if err := c.tx.Bump(ctx, p); err != nil {
-			return err
-		}
-		c.bumped[p] = true
 	}
-	return nil
+	slices.Sort(take)
+	take = slices.Compact(take)
+	if len(take) == 0 {
+		return nil
+	}
+	*c.first = slices.Clone(take)
+	for p := range c.locked {
+		if !c.fresh[p] {
+			*c.first = append(*c.first, p)
+		}
+	}
+	if take[0] < c.highest {
+		return errMoved
+	}
+	c.highest = take[len(take)-1]
+	for _, p := range take {
+		c.locked[p] = true
+	}
+	return c.tx.Lock(ctx, take)
 }
 
 // newPerson makes an empty person that belongs to this change.
 func (c *change) newPerson(ctx context.Context) (hie.PersonID, error) {
 	id := hie.PersonID(c.nextID())
-	c.bumped[id] = true
+	c.locked[id], c.fresh[id] = true, true
 	return id, c.tx.NewPerson(ctx, id)
 }
 
@@ -81,10 +104,21 @@ func (c *change) move(ctx context.Context, m MemberRow, to Place, because hie.So
 		if err := c.tx.RemoveMember(ctx, m.Person, m.Record); err != nil {
 			return err
 		}
-		if err := c.tx.MoveHome(ctx, m.Record, to.Person); err != nil {
-			return err
+		if m.Record != c.self {
+			if err := c.tx.MoveHome(ctx, m.Record, to.Person); err != nil {
+				return err
+			}
 		}
 	}
+	c.moved[m.Person], c.moved[to.Person] = true, true
+	kind := NoticeMoved
+	switch {
+	case m.Person == 0:
+		kind = NoticeRegistered
+	case m.Person == to.Person:
+		kind = NoticeLink
+	}
+	c.notify(Notice{Kind: kind, Record: m.Record, Person: to.Person, Former: m.Person})
 	m.Person, m.Link = to.Person, to.Link
 	if err := c.tx.PutMember(ctx, m); err != nil {
 		return err
@@ -97,6 +131,12 @@ func (c *change) move(ctx context.Context, m MemberRow, to Place, because hie.So
 func (c *change) redirect(ctx context.Context, person, was, into hie.PersonID) error {
 	if err := c.tx.Redirect(ctx, person, into); err != nil {
 		return err
+	}
+	c.moved[person] = true
+	if into != 0 {
+		c.notify(Notice{Kind: NoticeRedirected, Person: into, Former: person})
+	} else {
+		c.notify(Notice{Kind: NoticeRestored, Person: person, Former: was})
 	}
 	c.add(Event{Kind: EventRedirected, From: Place{Person: was}, To: Place{Person: into}, Person: person})
 	return nil
@@ -111,8 +151,8 @@ func (c *change) constrain(ctx context.Context, a, b hie.SourcePatientID, was, v
 		return err
 	}
 	a, b = min(a, b), max(a, b)
-	c.add(Event{Kind: EventConstrained, Record: a, Other: b, FromVerdict: was, ToVerdict: v}) // one for each end's history
-	c.add(Event{Kind: EventConstrained, Record: b, Other: a, FromVerdict: was, ToVerdict: v})
+	c.add(Event{Kind: EventConstrained, Record: a, Other: b, FromVerdict: was, ToVerdict: v, Bits: bits}) // one for each end's history
+	c.add(Event{Kind: EventConstrained, Record: b, Other: a, FromVerdict: was, ToVerdict: v, Bits: bits})
 	return nil
 }
 
@@ -131,12 +171,34 @@ func (c *change) add(e Event) {
 	c.events = append(c.events, e)
 }
 
-// finish writes the events.
+func (c *change) notify(n Notice) {
+	n.At, n.Change, n.id = c.at, c.id, c.nextID()
+	c.notices = append(c.notices, n)
+}
+
+// finish raises the versions of the persons that changed and writes the events and notices.
 func (c *change) finish(ctx context.Context) error {
-	if len(c.events) == 0 {
-		return nil
+	var bump []hie.PersonID
+	for p := range c.moved {
+		if p != 0 && !c.fresh[p] {
+			bump = append(bump, p)
+		}
 	}
-	return c.tx.AddEvents(ctx, c.events)
+	if len(bump) > 0 {
+		slices.Sort(bump)
+		if err := c.tx.Bump(ctx, bump); err != nil {
+			return err
+		}
+	}
+	if len(c.events) > 0 {
+		if err := c.tx.AddEvents(ctx, c.events); err != nil {
+			return err
+		}
+	}
+	if len(c.notices) > 0 {
+		return c.tx.Notify(ctx, c.notices)
+	}
+	return nil
 }
 
 // records returns the records the change touched, in order.
@@ -171,59 +233,4 @@ func members(ctx context.Context, r Reader, persons ...hie.PersonID) (map[hie.Pe
 		out[m.Person] = append(out[m.Person], m)
 	}
 	return out, nil
-}
-
-// sameMembers reports whether two readings of a person's members agree.
-func sameMembers(a, b []MemberRow) bool {
-	return slices.EqualFunc(a, b, func(x, y MemberRow) bool {
-		return x.Record == y.Record && x.Link == y.Link && string(x.Features) == string(y.Features)
-	})
-}
-
-// merge moves all members of loser into winner and redirects it. Both are locked.
-func (c *change) merge(ctx context.Context, winner, loser hie.PersonID, losers []MemberRow, because hie.SourcePatientID) error {
-	for _, m := range losers {
-		if err := c.move(ctx, m, Place{winner, m.Link}, because); err != nil {
-			return err
-		}
-	}
-	return c.redirect(ctx, loser, 0, winner)
-}
-
-// survivorOf chooses which of two persons keeps its id: the one with more members, else the older.
-func survivorOf(a, b hie.PersonID, na, nb int) (winner, loser hie.PersonID) {
-	if c := cmp.Compare(na, nb); c > 0 || c == 0 && a < b {
-		return a, b
-	}
-	return b, a
-}
-
-// followers returns, of members, those that joined after since because of one that leaves, directly or through
-// another; leaving is not changed. Records a must-link ties to a leaving one go too.
-func followers(leaving []hie.SourcePatientID, members []MemberRow, events []Event, since int64, ties []Constraint) map[hie.SourcePatientID]bool {
-	out := map[hie.SourcePatientID]bool{}
-	for _, r := range leaving {
-		out[r] = true
-	}
-	joined := map[hie.SourcePatientID]Event{} // the latest
-	for _, e := range events {
-		if e.Kind == EventMoved && e.From.Person != e.To.Person {
-			joined[e.Record] = e
-		}
-	}
-	for grew := true; grew; {
-		grew = false
-		for _, m := range members {
-			e := joined[m.Record]
-			if !out[m.Record] && e.ID > since && e.Other != 0 && out[e.Other] {
-				out[m.Record], grew = true, true
-			}
-		}
-		for _, t := range ties {
-			if t.Verdict == MustLink && out[t.A] && !out[t.B] && slices.ContainsFunc(members, func(m MemberRow) bool { return m.Record == t.B }) {
-				out[t.B], grew = true, true
-			}
-		}
-	}
-	return out
 }

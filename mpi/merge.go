@@ -27,7 +27,7 @@ func (x *Index) MergeInSite(ctx context.Context, actor hie.Actor, site hie.SiteI
 	}
 	tombstone := hie.SourcePatientID(x.ids.Next())
 	var id ChangeID
-	err := x.update(ctx, func(tx Tx) error {
+	err := x.update(ctx, func(tx attempt) error {
 		c := x.newChange(tx, CauseSite, actor, "")
 		into, _, err := x.homeOf(ctx, tx, survivor)
 		if err != nil {
@@ -54,7 +54,7 @@ func (x *Index) MergeInSite(ctx context.Context, actor hie.Actor, site hie.SiteI
 		if row.Site != site {
 			return errOtherSite
 		}
-		if err := x.alias(ctx, c, row, into, home, row.Active); err != nil {
+		if _, err := x.alias(ctx, c, row, into, home, row.Active); err != nil {
 			return err
 		}
 		id = c.id
@@ -104,71 +104,39 @@ func (x *Index) retiring(ctx context.Context, c *change, record hie.SourcePatien
 }
 
 // alias withdraws row and makes it an alias of into, and its member one of into's person, with those it had replaced
-// before. Other records that shared its person stay there, and a steward is asked whether they belong with it.
-func (x *Index) alias(ctx context.Context, c *change, row PatientRow, into hie.SourcePatientID, home Home, wasActive bool) error {
+// before; it returns that person. What the site says about its own registrations holds against evidence and verdicts;
+// where it contradicts a verdict a steward is asked. Others that shared the retired record's person go where the
+// evidence puts them.
+func (x *Index) alias(ctx context.Context, c *change, row PatientRow, into hie.SourcePatientID, home Home, wasActive bool) (hie.PersonID, error) {
 	if into == row.Record {
-		return fmt.Errorf("the registrations would replace each other: %w", hie.ErrConflict)
+		return 0, fmt.Errorf("the registrations would replace each other: %w", hie.ErrConflict)
 	}
 	was := row.AliasOf
 	if err := x.unlist(ctx, c.tx, &row); err != nil {
-		return err
+		return 0, err
+	}
+	if row.Active && row.Version > 0 {
+		if err := c.tx.PutVersion(ctx, row.version(c.at, false)); err != nil {
+			return 0, err
+		}
+		row.Version++
 	}
 	row.Active, row.AliasOf, row.Updated = false, into, c.at
 	row.Version = max(row.Version, 1)
 	if err := c.tx.PutPatient(ctx, row); err != nil {
-		return err
+		return 0, err
 	}
+	c.self = 0
 	c.add(Event{Kind: EventAliased, Record: row.Record, Other: into, FromAlias: was, ToAlias: into, WasActive: wasActive, Person: home.Person})
-	if err := c.lock(ctx, row.Person, home.Person); err != nil {
-		return err
-	}
-	sets, err := members(ctx, c.tx, row.Person, home.Person)
+	c.notify(Notice{Kind: NoticeReplaced, Record: row.Record, Person: home.Person})
+	s, err := x.resettle(ctx, c, nil, nil, row.Record, into)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if !holds(sets[row.Person], row.Record) || !holds(sets[home.Person], into) {
-		return errMoved
+	if _, err := s.ask(ctx); err != nil {
+		return 0, err
 	}
-	if row.Person == home.Person {
-		return nil
-	}
-	goes, err := aliasesOf(ctx, c.tx, row.Record, sets[row.Person])
-	if err != nil {
-		return err
-	}
-	var stay []MemberRow
-	for _, m := range sets[row.Person] {
-		if !goes[m.Record] {
-			stay = append(stay, m)
-			continue
-		}
-		if err := c.move(ctx, m, Place{home.Person, hie.LinkConfirmed}, into); err != nil {
-			return err
-		}
-	}
-	if len(stay) == 0 {
-		return c.redirect(ctx, row.Person, 0, home.Person)
-	}
-	_, err = c.tx.OpenTask(ctx, Task{ID: TaskID(c.nextID()), Kind: TaskDuplicate, Record: into, Other: stay[0].Record, Opened: c.at})
-	return err
-}
-
-// aliasesOf returns, of members, record and those that stand for it, directly or through another.
-func aliasesOf(ctx context.Context, r Reader, record hie.SourcePatientID, members []MemberRow) (map[hie.SourcePatientID]bool, error) {
-	homes, err := r.Homes(ctx, recordsOf(members))
-	if err != nil {
-		return nil, err
-	}
-	out := map[hie.SourcePatientID]bool{record: true}
-	for grew := true; grew; {
-		grew = false
-		for m, home := range homes {
-			if !out[m] && out[home.AliasOf] {
-				out[m], grew = true, true
-			}
-		}
-	}
-	return out, nil
+	return s.persons[s.parted.Group[s.n.index(into)]], nil
 }
 
 // unlist takes row out of what candidates are found by.

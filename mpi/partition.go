@@ -59,6 +59,7 @@ type partitioning struct {
 	of     []int32           // node -> its group
 	groups map[int32][]int32 // group -> nodes, sorted
 	apart  map[[2]int32]bool // nodes a steward keeps apart
+	tied   union             // nodes that must be together
 	joints map[[2]int32]*joint
 	rank   []int32 // node -> its place by content, so that ties do not depend on order
 }
@@ -76,6 +77,7 @@ type joint struct {
 
 func (p *partitioning) begin(ties []Tie) {
 	n := len(p.nodes)
+	p.tied = newUnion(n)
 	p.of, p.rank, p.groups, p.joints = make([]int32, n), make([]int32, n), make(map[int32][]int32, n), map[[2]int32]*joint{}
 	content, order := make([][]byte, n), make([]int32, n)
 	for i := range n {
@@ -94,6 +96,7 @@ func (p *partitioning) begin(ties []Tie) {
 		switch t.Verdict {
 		case MustLink:
 			p.merge(p.of[t.A], p.of[t.B])
+			p.tied.join(t.A, t.B)
 		case CannotLink:
 			p.apart[pairOf(t.A, t.B)] = true
 		}
@@ -146,15 +149,19 @@ func (p *partitioning) likelier(x Bits, a [2]int32, y Bits, b [2]int32) bool {
 }
 
 // weigh scores one group against another: for each field the best agreement of any cross pair, less what the
-// pairs at the lower quartile contradict beyond it.
+// pairs at the lower quartile contradict beyond it. Of nodes that a steward or a site tied together only the face most
+// like the other speaks against: that they contradict each other has been settled, and says nothing about a third.
 func (p *partitioning) weigh(j *joint) {
 	var s Set
-	var against []Bits
+	faces := map[[2]int32]face{}
 	for _, a := range p.groups[j.a] {
 		for _, b := range p.groups[j.b] {
 			c := Compare(&p.nodes[a], &p.nodes[b])
-			against = append(against, p.m.contradiction(&c))
-			s.vetoes |= vetoesOf(&c, &p.nodes[a], &p.nodes[b])
+			f := face{against: p.m.contradiction(&c), vetoes: vetoesOf(&c, &p.nodes[a], &p.nodes[b])}
+			key := [2]int32{p.tied.find(a), p.tied.find(b)}
+			if was, seen := faces[key]; !seen || f.kinder(was) {
+				faces[key] = f
+			}
 			for f := range numFields {
 				was := s.Union.levels[f]
 				if now := c.levels[f]; now != missing && (was == missing || p.m.bits[f][now] > p.m.bits[f][was]) {
@@ -164,10 +171,28 @@ func (p *partitioning) weigh(j *joint) {
 			j.verdict = j.verdict || p.apart[pairOf(a, b)]
 		}
 	}
+	against := make([]Bits, 0, len(faces))
+	for _, f := range faces {
+		against = append(against, f.against)
+		s.vetoes |= f.vetoes
+	}
 	slices.Sort(against)
 	s.Consistency = min(0, against[(len(against)-1)/4]-p.m.contradiction(&s.Union))
 	s.Bits = p.m.Score(&s.Union) + s.Consistency
 	j.set, j.grade = s, p.m.grade(&s)
+}
+
+// A face is what two nodes say against being one person.
+type face struct {
+	against Bits
+	vetoes  veto
+}
+
+func (f face) kinder(g face) bool {
+	if (f.vetoes == 0) != (g.vetoes == 0) {
+		return f.vetoes == 0
+	}
+	return cmp.Or(cmp.Compare(f.against, g.against), cmp.Compare(g.vetoes, f.vetoes)) > 0
 }
 
 // open reports whether the policy would join j, its rivals aside.
@@ -210,6 +235,9 @@ func (p *partitioning) rivalled(j *joint) bool {
 		if k == j || k.verdict || k.set.vetoes != 0 || k.grade < GradePossible || k.set.Bits <= j.set.Bits-p.m.Margin {
 			continue
 		}
+		if j.distinguished(k) {
+			continue
+		}
 		var third, other int32
 		switch {
 		case k.a == j.a:
@@ -223,11 +251,24 @@ func (p *partitioning) rivalled(j *joint) bool {
 		default:
 			continue
 		}
-		if between := p.joints[pairOf(third, other)]; between == nil || !p.open(between) {
+		if between := p.joints[pairOf(third, other)]; between == nil || !p.compatible(between) {
 			return true
 		}
 	}
 	return false
+}
+
+// compatible reports whether nothing between the two groups of j speaks against their being one person, so that a
+// third that fits both need not choose.
+func (p *partitioning) compatible(j *joint) bool {
+	return !j.verdict && j.set.vetoes == 0 && j.set.Bits >= p.m.Possible && p.m.contradiction(&j.set.Union)+j.set.Consistency >= -3
+}
+
+// distinguished reports whether j agrees on the given name, which tells twins and siblings apart, and its rival k
+// does not: the rival is then another person whatever household and birth date they share.
+func (j *joint) distinguished(k *joint) bool {
+	own, other := j.set.Union.levels[fieldGiven], k.set.Union.levels[fieldGiven]
+	return own >= givenExact && own <= givenNickname && other > givenNickname && j.set.Bits > k.set.Bits
 }
 
 // join merges j's groups and weighs the new one against the neighbours of both.

@@ -61,7 +61,7 @@ func (x *Index) Register(ctx context.Context, actor hie.Actor, r Registration) (
 	keys := v.keys()
 	record := hie.SourcePatientID(x.ids.Next())
 	var out Registered
-	err := x.update(ctx, func(tx Tx) error {
+	err := x.update(ctx, func(tx attempt) error {
 		reg := registering{x: x, tx: tx, actor: actor, r: r, features: f, keys: keys, record: record}
 		if err := reg.run(ctx); err != nil {
 			return err
@@ -104,13 +104,14 @@ func (r *Registration) withLocal() Demographics {
 // A registering is one Register inside one transaction.
 type registering struct {
 	x        *Index
-	tx       Tx
+	tx       attempt
 	actor    hie.Actor
 	r        Registration
 	features Features
 	keys     []Key
 	record   hie.SourcePatientID
 	old      PatientRow // zero when created
+	link     hie.LinkState
 	change   *change
 	out      Registered
 }
@@ -131,6 +132,7 @@ func (g *registering) run(ctx context.Context) error {
 	}
 	g.out = Registered{Record: g.record, Version: g.old.Version + 1, Created: created, Changed: true}
 	g.change = g.x.newChange(g.tx, CauseRule, g.actor, "")
+	g.change.self = g.record
 	switch {
 	case g.r.ReplacedBy != nil:
 		err = g.replace(ctx)
@@ -141,6 +143,9 @@ func (g *registering) run(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	if !created && g.r.Active {
+		g.change.notify(Notice{Kind: NoticeRevised, Record: g.record, Person: g.out.Person})
 	}
 	if err := g.change.finish(ctx); err != nil {
 		return err
@@ -189,16 +194,27 @@ func (g *registering) row(person hie.PersonID, keys []int64) PatientRow {
 	return p
 }
 
-// put writes the record's row, what it is found by, and its features in its membership.
-func (g *registering) put(ctx context.Context, person hie.PersonID, live []int64) error {
-	if err := g.tx.PutPatient(ctx, g.row(person, live)); err != nil {
+// put writes the record's row and what it is found by, and keeps what it said before.
+func (g *registering) put(ctx context.Context, person hie.PersonID, live []int64, features []byte) error {
+	if err := g.putRow(ctx, g.row(person, live)); err != nil {
 		return err
 	}
 	dead := slices.DeleteFunc(slices.Clone(g.old.Keys), func(k int64) bool { _, in := slices.BinarySearch(live, k); return in })
-	if len(live)+len(dead) > 0 {
-		if err := g.tx.PutCandidates(ctx, g.record, live, dead, g.features.AppendTo(nil)); err != nil {
+	if len(live)+len(dead) == 0 {
+		return nil
+	}
+	return g.tx.PutCandidates(ctx, g.record, live, dead, features)
+}
+
+// putRow writes the record's row and search terms, and keeps the version it replaces.
+func (g *registering) putRow(ctx context.Context, row PatientRow) error {
+	if g.old.Version > 0 {
+		if err := g.tx.PutVersion(ctx, g.old.version(g.change.at, g.link == hie.LinkDisputed)); err != nil {
 			return err
 		}
+	}
+	if err := g.tx.PutPatient(ctx, row); err != nil {
+		return err
 	}
 	return g.putTerms(ctx)
 }
@@ -245,11 +261,12 @@ func (g *registering) claim(ctx context.Context) (map[int64]int64, error) {
 
 // place finds who the record is and links it.
 func (g *registering) place(ctx context.Context) error {
-	own, err := g.ownMembers(ctx)
+	own, err := g.ownMember(ctx)
 	if err != nil {
 		return err
 	}
-	if len(own) > 0 {
+	if own.Person != 0 {
+		g.link = own.Link
 		if overlaid, err := g.overlay(ctx, own); overlaid || err != nil {
 			return err
 		}
@@ -258,308 +275,158 @@ func (g *registering) place(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l, err := g.x.find(ctx, g.tx, &g.features, g.keys, counts, g.record, g.old.Person)
+	near, err := g.x.near(ctx, g.tx, &g.features, g.keys, counts, g.record)
 	if err != nil {
 		return err
 	}
-	if err := g.x.applyVerdicts(ctx, g.tx, &l, append(recordsOf(own), g.record)); err != nil {
+	self := MemberRow{Person: own.Person, Member: Member{Record: g.record, Site: g.r.Site, Local: g.r.Local, Link: own.Link}}
+	self.Features = g.features.AppendTo(nil)
+	s, err := g.settle(ctx, self, near)
+	if err != nil {
 		return err
 	}
-	rank(l.found)
-	if len(own) > 1 {
-		return g.placeAmong(ctx, own, l)
+	if err := g.put(ctx, g.out.Person, hashes(g.keys), self.Features); err != nil {
+		return err
 	}
-	return g.placeAlone(ctx, own, l)
-}
-
-// ownMembers returns the members of the person the record is in; none for a new record.
-func (g *registering) ownMembers(ctx context.Context) ([]MemberRow, error) {
-	if g.out.Created {
-		return nil, nil
-	}
-	rows, err := members(ctx, g.tx, g.old.Person)
-	if err != nil {
-		return nil, err
-	}
-	if !holds(rows[g.old.Person], g.record) {
-		return nil, errMoved
-	}
-	return rows[g.old.Person], nil
-}
-
-// applyVerdicts marks persons that a steward's cannot-link keeps from any of records.
-func (x *Index) applyVerdicts(ctx context.Context, r Reader, l *lookup, records []hie.SourcePatientID) error {
-	if len(l.found) == 0 {
+	if s == nil {
 		return nil
 	}
-	verdicts, err := r.Constraints(ctx, records)
-	if err != nil {
-		return err
+	if g.deceasedBefore(s) {
+		s.tasks = append(s.tasks, Task{Kind: TaskDeceased, Record: g.record, Other: g.deceased(s)})
 	}
-	for i := range l.found {
-		for _, v := range verdicts {
-			if v.Verdict == CannotLink && holds(l.found[i].members, v.B) {
-				l.found[i].set.vetoes |= vetoSteward
-				l.found[i].grade = x.model.grade(&l.found[i].set)
-			}
-		}
+	if s.n.cut {
+		s.tasks = append(s.tasks, Task{Kind: TaskHub, Record: g.record})
 	}
-	return nil
+	opened, err := s.ask(ctx)
+	g.out.ReviewTask = opened > 0
+	return err
 }
 
-// placeAlone links a record that is new or alone in its person: to the one person it certainly is, else to
-// none, asking a steward where that is not settled.
-func (g *registering) placeAlone(ctx context.Context, own []MemberRow, l lookup) error {
-	self := MemberRow{Member: Member{Record: g.record, Site: g.r.Site, Local: g.r.Local}, Features: g.features.AppendTo(nil)}
-	target, err := g.target(ctx, own, l)
-	if err != nil {
-		return err
-	}
-	to := g.old.Person
-	switch {
-	case target != nil:
-		to = target.person
-	case g.out.Created:
-		if to, err = g.change.newPerson(ctx); err != nil {
-			return err
-		}
-	}
-	g.out.Person = to
-	if err := g.put(ctx, to, hashes(g.keys)); err != nil {
-		return err
-	}
-	if len(own) > 0 {
-		self.Person, self.Link = own[0].Person, own[0].Link
-	}
-	if target == nil {
-		if len(own) > 0 {
-			err = g.refresh(ctx, self)
-		} else {
-			err = g.change.move(ctx, self, Place{to, hie.LinkConfirmed}, 0)
-		}
+// settle re-evaluates the record and everybody it concerns. A record nobody resembles gets a person of its own at
+// once; then there is nothing to ask either, and nil is returned.
+func (g *registering) settle(ctx context.Context, self MemberRow, near []EdgeRow) (*settling, error) {
+	if g.out.Created && len(near) == 0 {
+		person, err := g.change.newPerson(ctx)
 		if err != nil {
-			return err
-		}
-		return g.review(ctx, l)
-	}
-	g.out.Grade = GradeCertain
-	g.change.grade, g.change.bits, g.change.proof = GradeCertain, target.set.Bits, g.x.model.evidence(&target.set)
-	if err := g.change.move(ctx, self, Place{to, hie.LinkConfirmed}, target.best); err != nil {
-		return err
-	}
-	if len(own) > 0 {
-		return g.change.redirect(ctx, self.Person, 0, to)
-	}
-	return nil
-}
-
-// target returns the person to link to, its members locked and as they were weighed, or nil. Two certain
-// persons are joined first if they agree with each other.
-func (g *registering) target(ctx context.Context, own []MemberRow, l lookup) (*found, error) {
-	if len(l.found) == 0 || l.found[0].grade != GradeCertain || l.found[0].best == 0 {
-		return nil, nil
-	}
-	if len(own) > 0 && own[0].Link == hie.LinkDisputed {
-		return nil, nil
-	}
-	best := l.found[0]
-	if _, clear := g.x.margin(l.found); clear {
-		if err := g.lockAsSeen(ctx, best); err != nil {
 			return nil, err
 		}
-		return &best, nil
+		g.out.Person = person
+		return nil, g.change.move(ctx, self, Place{person, hie.LinkConfirmed}, 0)
 	}
-	next := l.found[1]
-	if next.grade != GradeCertain || len(l.found) > 2 && l.found[2].grade == GradeCertain {
-		return nil, nil
-	}
-	verdicts, err := g.tx.Constraints(ctx, recordsOf(best.members))
+	s, err := g.x.resettle(ctx, g.change, &self, near)
 	if err != nil {
 		return nil, err
 	}
-	if !g.x.agree(best.members, next.members, verdicts) {
-		return nil, nil
+	g.out.Person = s.persons[s.parted.Group[s.n.index(g.record)]]
+	if s.joined {
+		g.out.Grade = GradeCertain
 	}
-	if err := g.lockAsSeen(ctx, best, next); err != nil {
-		return nil, err
-	}
-	winner, loser := best, next
-	if w, _ := survivorOf(best.person, next.person, len(best.members), len(next.members)); w == next.person {
-		winner, loser = next, best
-	}
-	g.change.grade, g.change.bits, g.change.proof = GradeCertain, next.set.Bits, g.x.model.evidence(&next.set)
-	if err := g.change.merge(ctx, winner.person, loser.person, loser.members, winner.best); err != nil {
-		return nil, err
-	}
-	return &winner, nil
+	return s, nil
 }
 
-// refresh writes the record's features into its membership, which must still be there. No link changes, so the
-// person's version stays.
-func (g *registering) refresh(ctx context.Context, self MemberRow) error {
-	err := g.tx.PutFeatures(ctx, self.Person, self.Record, self.Features)
-	if errors.Is(err, hie.ErrNotFound) {
-		return errMoved
+// ownMember returns the record's membership as it is; the zero row for a new record.
+func (g *registering) ownMember(ctx context.Context) (MemberRow, error) {
+	if g.out.Created {
+		return MemberRow{}, nil
 	}
-	return err
-}
-
-// lockAsSeen locks persons (and the record's own) and makes sure that their members are those weighed.
-func (g *registering) lockAsSeen(ctx context.Context, all ...found) error {
-	persons := []hie.PersonID{g.old.Person} // 0 for a new record
-	for _, f := range all {
-		persons = append(persons, f.person)
-	}
-	if err := g.change.lock(ctx, persons...); err != nil {
-		return err
-	}
-	now, err := members(ctx, g.tx, persons...)
+	rows, err := g.tx.Members(ctx, []hie.PersonID{g.old.Person})
 	if err != nil {
-		return err
+		return MemberRow{}, err
 	}
-	if g.old.Person != 0 && !holds(now[g.old.Person], g.record) {
-		return errMoved
-	}
-	for _, f := range all {
-		if !sameMembers(now[f.person], f.members) {
-			return errMoved
-		}
-	}
-	return nil
-}
-
-// placeAmong revises a record that shares its person with others. It stays where it is: if the update
-// contradicts the others, or certainly is another person too, the link becomes tentative or a steward is asked.
-func (g *registering) placeAmong(ctx context.Context, own []MemberRow, l lookup) error {
-	var self MemberRow
-	others := make([]MemberRow, 0, len(own))
-	for _, m := range own {
+	for _, m := range rows {
 		if m.Record == g.record {
-			self = m
-		} else {
-			others = append(others, m)
+			return m, nil
 		}
 	}
-	self.Features = g.features.AppendTo(nil)
-	if err := g.put(ctx, g.old.Person, hashes(g.keys)); err != nil {
-		return err
-	}
-	if err := g.refresh(ctx, self); err != nil {
-		return err
-	}
-	g.out.Person, g.out.Grade = g.old.Person, GradeCertain
-	w := g.x.weigh(&g.features, g.old.Person, others)
-	ties, err := g.tx.Constraints(ctx, []hie.SourcePatientID{g.record})
-	if err != nil {
-		return err
-	}
-	tied := slices.ContainsFunc(ties, func(c Constraint) bool { return c.Verdict == MustLink && holds(others, c.B) })
-	if w.best != 0 && !tied && self.Link == hie.LinkConfirmed && (w.set.vetoes != 0 || w.set.Bits < g.x.model.Possible) {
-		own[slices.IndexFunc(own, func(m MemberRow) bool { return m.Record == g.record })] = self
-		if err := g.lockAsSeen(ctx, found{person: self.Person, members: own}); err != nil {
-			return err
-		}
-		g.out.Grade = w.grade
-		g.change.grade, g.change.bits, g.change.proof = w.grade, w.set.Bits, g.x.model.evidence(&w.set)
-		if err := g.change.move(ctx, self, Place{self.Person, hie.LinkTentative}, w.best); err != nil {
-			return err
-		}
-		if err := g.ask(ctx, TaskConflict, &w); err != nil {
-			return err
-		}
-	}
-	return g.review(ctx, l)
+	return MemberRow{}, errMoved
 }
 
-// review asks a steward about persons the record may be but was not linked to: probable ones, certain ones
-// without margin, and newborns that only their birth order could tell apart.
-func (g *registering) review(ctx context.Context, l lookup) error {
-	const most = 3
-	for i := range l.found[:min(most, len(l.found))] {
-		f := &l.found[i]
-		newborn := f.set.vetoes == vetoNewborn && f.set.Bits >= g.x.model.Probable
-		reopened := f.set.vetoes == vetoSteward && f.set.Bits >= g.x.model.Certain
-		switch {
-		case f.person == g.out.Person:
-		case reopened:
-			if err := g.reopen(ctx, f); err != nil {
-				return err
-			}
-		case f.grade >= GradeProbable || newborn:
-			if err := g.ask(ctx, TaskDuplicate, f); err != nil {
-				return err
-			}
+// deceased returns a record of the same person that says the person died before today, or 0.
+func (g *registering) deceased(s *settling) hie.SourcePatientID {
+	for _, r := range s.together(g.record) {
+		f := &s.features[s.n.index(r)]
+		if r != g.record && f.Died != 0 && int(f.Died>>9) <= g.change.at.Year() {
+			return r
 		}
 	}
-	return nil
+	return 0
 }
 
-// reopen asks again about a pair a steward parted, if the evidence has grown since.
-func (g *registering) reopen(ctx context.Context, f *found) error {
-	verdicts, err := g.tx.Constraints(ctx, []hie.SourcePatientID{g.record})
-	if err != nil {
-		return err
-	}
-	for _, v := range verdicts {
-		if v.Verdict == CannotLink && holds(f.members, v.B) && f.set.Bits >= v.Bits+g.x.model.Margin {
-			return g.ask(ctx, TaskConflict, f)
-		}
-	}
-	return nil
-}
-
-func (g *registering) ask(ctx context.Context, kind TaskKind, f *found) error {
-	opened, err := g.tx.OpenTask(ctx, Task{ID: TaskID(g.x.ids.Next()), Kind: kind, Record: g.record, Other: f.best, Grade: f.grade,
-		Bits: f.set.Bits, Evidence: g.x.model.evidence(&f.set), Missing: g.x.missing(&f.set), Opened: g.change.at})
-	g.out.ReviewTask = g.out.ReviewTask || opened
-	return err
-}
-
-// missing names what would settle a set that is not certain.
-func (x *Index) missing(s *Set) string {
-	if s.vetoes&vetoNewborn != 0 {
-		return "birth-order"
-	}
-	return x.model.gap(s)
+// deceasedBefore reports whether the record lives on although another of its person says that it died.
+func (g *registering) deceasedBefore(s *settling) bool {
+	return g.features.Died == 0 && !(g.r.Demographics.Deceased.Known && g.r.Demographics.Deceased.Dead) && g.deceased(s) != 0
 }
 
 // overlay stores an update that looks like somebody else: the link is put in dispute, and features and keys
-// stay those last accepted, so that nothing is matched on it.
+// stay those last accepted, so that nothing is matched on it. An update that fits again ends the dispute.
 //
 // Source: spec mpi section 6, 16; section 7 scenario 3.
-func (g *registering) overlay(ctx context.Context, own []MemberRow) (bool, error) {
-	var self MemberRow
-	for _, m := range own {
-		if m.Record == g.record {
-			self = m
-		}
-	}
+func (g *registering) overlay(ctx context.Context, own MemberRow) (bool, error) {
 	var before Features
-	if before.Decode(self.Features) != nil {
+	if before.Decode(own.Features) != nil {
 		return false, nil //nolint:nilerr // written by another version of the program: nothing to compare with
 	}
-	c := Compare(&before, &g.features)
-	c.levels[fieldSource], c.levels[fieldID] = missing, idAgainstSelf(&before, &g.features)
-	set := Set{Union: c, Bits: g.x.model.Score(&c)}
+	set := g.x.model.againstSelf(&before, &g.features)
 	if set.Bits >= g.x.model.Overlay {
+		g.features.remember(&before)
+		if own.Link == hie.LinkDisputed {
+			return false, g.undispute(ctx, own)
+		}
 		return false, nil
 	}
-	if err := g.lockAsSeen(ctx, found{person: self.Person, members: own}); err != nil {
+	if err := g.change.lock(ctx, []hie.PersonID{own.Person}); err != nil {
 		return false, err
 	}
-	g.out.Person = self.Person
-	row := g.row(self.Person, g.old.Keys)
-	if err := g.tx.PutPatient(ctx, row); err != nil {
+	now, err := g.ownMember(ctx)
+	if err != nil {
 		return false, err
 	}
-	if err := g.putTerms(ctx); err != nil {
+	g.out.Person = own.Person
+	if err := g.putRow(ctx, g.row(own.Person, g.old.Keys)); err != nil {
 		return false, err
 	}
 	g.change.bits, g.change.proof = set.Bits, g.x.model.evidence(&set)
-	if err := g.change.move(ctx, self, Place{self.Person, hie.LinkDisputed}, g.record); err != nil {
+	if err := g.change.move(ctx, now, Place{own.Person, hie.LinkDisputed}, g.record); err != nil {
 		return false, err
 	}
-	return true, g.ask(ctx, TaskOverlay, &found{set: set})
+	n, err := g.tx.OpenTasks(ctx, []Task{{ID: TaskID(g.x.ids.Next()), Kind: TaskOverlay, Record: g.record, Bits: set.Bits,
+		Evidence: g.x.model.evidence(&set), Opened: g.change.at, Risk: Risk(TaskOverlay, 1-g.x.model.Probability(set.Bits))}})
+	g.out.ReviewTask = n > 0
+	return true, err
+}
+
+// undispute ends a dispute: the site sent what fits the record as it was before, so it corrected itself.
+func (g *registering) undispute(ctx context.Context, own MemberRow) error {
+	if err := g.change.lock(ctx, []hie.PersonID{own.Person}); err != nil {
+		return err
+	}
+	now, err := g.ownMember(ctx)
+	if err != nil {
+		return err
+	}
+	if err := g.change.move(ctx, now, Place{own.Person, hie.LinkConfirmed}, g.record); err != nil {
+		return err
+	}
+	tasks, err := g.tx.TasksAbout(ctx, []hie.SourcePatientID{g.record})
+	if err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		if t.Kind == TaskOverlay && t.Record == g.record && t.Closed.IsZero() {
+			t.Closed, t.Verdict, t.By, t.Reason, t.Change = g.change.at, Clear, Engine, "the site sent what fits the record as it was before", g.change.id
+			if err := g.tx.PutTask(ctx, t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// againstSelf scores an update against what the record said before.
+func (m *Model) againstSelf(before, after *Features) Set {
+	c := Compare(before, after)
+	c.levels[fieldSource], c.levels[fieldID] = missing, idAgainstSelf(before, after)
+	return Set{Union: c, Bits: m.Score(&c)}
 }
 
 // idAgainstSelf compares identifiers other than the local one, which always agrees with itself.
@@ -589,14 +456,15 @@ func (g *registering) withdraw(ctx context.Context) error {
 	}
 	if !g.out.Created {
 		g.out.Person = g.old.Person
-		return g.put(ctx, g.old.Person, nil)
+		g.change.notify(Notice{Kind: NoticeWithdrawn, Record: g.record, Person: g.old.Person})
+		return g.put(ctx, g.old.Person, nil, nil)
 	}
 	person, err := g.change.newPerson(ctx)
 	if err != nil {
 		return err
 	}
 	g.out.Person = person
-	if err := g.put(ctx, person, nil); err != nil {
+	if err := g.put(ctx, person, nil, nil); err != nil {
 		return err
 	}
 	self := MemberRow{Member: Member{Record: g.record, Site: g.r.Site, Local: g.r.Local}, Features: g.features.AppendTo(nil)}
@@ -617,10 +485,9 @@ func (g *registering) replace(ctx context.Context) error {
 	}
 	g.change.cause, g.change.model = CauseSite, ""
 	g.change.by = string(g.actor.Organization) + "/" + g.actor.User
-	if err := g.x.alias(ctx, g.change, g.row(g.out.Person, nil), survivor, home, g.old.Active || g.out.Created); err != nil {
+	if g.out.Person, err = g.x.alias(ctx, g.change, g.row(g.out.Person, nil), survivor, home, g.old.Active || g.out.Created); err != nil {
 		return err
 	}
-	g.out.Person = home.Person
 	return nil
 }
 

@@ -33,6 +33,8 @@ type Reader interface {
 	KeyCounts(ctx context.Context, keys []int64) (map[int64]int64, error)
 	// Candidates returns the live rows of keys, in no order; one record appears once for each key it shares.
 	Candidates(ctx context.Context, keys []int64) ([]Candidate, error)
+	// Edges returns the edges that have one of records as an end, with that end as A, ordered by A and B.
+	Edges(ctx context.Context, records []hie.SourcePatientID) ([]EdgeRow, error)
 	// Constraints returns the verdicts that have one of records as an end, with that end as A.
 	Constraints(ctx context.Context, records []hie.SourcePatientID) ([]Constraint, error)
 	// EventsOfRecords, EventsOfPerson and EventsOfChange return link events ordered by id: those about the
@@ -40,10 +42,17 @@ type Reader interface {
 	EventsOfRecords(ctx context.Context, records []hie.SourcePatientID) ([]Event, error)
 	EventsOfPerson(ctx context.Context, person hie.PersonID) ([]Event, error)
 	EventsOfChange(ctx context.Context, change ChangeID) ([]Event, error)
-	// ListTasks returns at most limit tasks, ordered by id.
+	// ListTasks returns at most limit tasks: open ones by risk, highest first, then by id; closed ones by id.
 	ListTasks(ctx context.Context, f TaskFilter, limit int) ([]Task, error)
+	// TasksAbout returns the tasks, open and closed, that have one of records as an end, ordered by id.
+	TasksAbout(ctx context.Context, records []hie.SourcePatientID) ([]Task, error)
 	// TaskByID returns one task, or hie.ErrNotFound.
 	TaskByID(ctx context.Context, id TaskID) (Task, error)
+	// RecordVersions returns what record said before, oldest first; the current version is not among them.
+	RecordVersions(ctx context.Context, record hie.SourcePatientID) ([]Version, error)
+	// Notices returns at most limit notices behind after, in the order of their cursors. Notices of transactions
+	// that are still running, and all behind them, are left for later.
+	Notices(ctx context.Context, after Cursor, limit int) ([]Notice, error)
 	// Find returns at most limit records behind after that meet p, in order.
 	Find(ctx context.Context, p Probe, after hie.SourcePatientID, limit int) ([]hie.SourcePatientID, error)
 }
@@ -67,8 +76,11 @@ type Tx interface {
 	PutTerms(ctx context.Context, record hie.SourcePatientID, add, remove []string) error
 	// NewPerson makes a person with version 1 and no members.
 	NewPerson(ctx context.Context, id hie.PersonID) error
-	// Bump raises a person's version. Until the transaction ends, others who bump it wait.
-	Bump(ctx context.Context, id hie.PersonID) error
+	// Lock takes persons, which are sorted and each once. Until the transaction ends, others who lock one of them
+	// wait, and then see what this transaction wrote.
+	Lock(ctx context.Context, ids []hie.PersonID) error
+	// Bump raises the versions of persons, which are sorted and each once.
+	Bump(ctx context.Context, ids []hie.PersonID) error
 	// Redirect sets which person id was merged into; 0 for none.
 	Redirect(ctx context.Context, id, into hie.PersonID) error
 	// PutMember inserts or replaces a membership, RemoveMember takes it away.
@@ -76,14 +88,25 @@ type Tx interface {
 	RemoveMember(ctx context.Context, person hie.PersonID, record hie.SourcePatientID) error
 	// PutFeatures replaces the features of a membership; hie.ErrNotFound means that there is none.
 	PutFeatures(ctx context.Context, person hie.PersonID, record hie.SourcePatientID, features []byte) error
+	// PutEdges inserts or replaces edges, for both ends; RemoveEdges takes them away.
+	PutEdges(ctx context.Context, edges []EdgeRow) error
+	RemoveEdges(ctx context.Context, edges []EdgeRow) error
 	// PutConstraint sets the verdict about c.A and c.B for both ends; Clear removes it.
 	PutConstraint(ctx context.Context, c Constraint) error
 	// AddEvents appends link events.
 	AddEvents(ctx context.Context, events []Event) error
-	// OpenTask adds t unless an open task of its kind about the same records exists, and reports whether it did.
-	OpenTask(ctx context.Context, t Task) (bool, error)
-	// CloseTask closes an open task as t says; hie.ErrConflict means that it is not open.
-	CloseTask(ctx context.Context, t Task) error
+	// OpenTasks adds tasks, leaving out those of which an open one of the same kind about the same records exists,
+	// and returns how many it added.
+	OpenTasks(ctx context.Context, tasks []Task) (int, error)
+	// TakeTask returns an open task and locks it until the transaction ends. hie.ErrNotFound means there is none of
+	// that id, hie.ErrConflict that it is closed.
+	TakeTask(ctx context.Context, id TaskID) (Task, error)
+	// PutTask replaces what has happened to a task since it was opened.
+	PutTask(ctx context.Context, t Task) error
+	// PutVersion keeps what a registration said until now.
+	PutVersion(ctx context.Context, v Version) error
+	// Notify appends to the outbox of identity changes.
+	Notify(ctx context.Context, notices []Notice) error
 	// Record appends audit events in this transaction.
 	Record(ctx context.Context, events ...audit.Event) error
 }
@@ -95,6 +118,12 @@ type PatientRow struct {
 	Person hie.PersonID
 	// Keys are the candidate keys the record is found under, sorted; none when it is inactive.
 	Keys []int64
+}
+
+// An EdgeRow says that evidence could join two records; Bits is what the pair scored when it was found.
+type EdgeRow struct {
+	A, B hie.SourcePatientID
+	Bits Bits
 }
 
 // A Home is where a record belongs.

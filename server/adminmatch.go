@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/concord-hie/concord/hie"
@@ -81,8 +82,8 @@ func (s *Server) taskFilter(c *gin.Context) (f mpi.TaskFilter, err error) {
 		switch name {
 		case "kind":
 			f.Kind = mpi.TaskKind(v)
-			if f.Kind != mpi.TaskDuplicate && f.Kind != mpi.TaskOverlay && f.Kind != mpi.TaskConflict {
-				return f, hie.Invalid("kind", "must be duplicate, overlay or conflict")
+			if !slices.Contains(mpi.TaskKinds(), f.Kind) {
+				return f, hie.Invalid("kind", "is none of the kinds of task")
 			}
 		case "closed":
 			if f.Closed, err = strconv.ParseBool(v); err != nil {

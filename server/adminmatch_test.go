@@ -73,7 +73,7 @@ func newDesk(t *testing.T) (*clinic, *desk) {
 	d := &desk{scripted: newScripted()}
 	a := d.add(1, "mercy-main", redSystem, "R-1", "MOHR")
 	b := d.add(1, "oak-street", blueSystem, "B-1", "MOHR")
-	d.tasks = []mpi.Task{{ID: 5, Kind: mpi.TaskDuplicate, Record: a, Other: b, Grade: mpi.GradePossible, Bits: 9.25, Missing: "birth-order",
+	d.tasks = []mpi.Task{{ID: 5, Kind: mpi.TaskCrossSite, Record: a, Other: b, Grade: mpi.GradePossible, Bits: 9.25, Missing: "birth-order",
 		Evidence: []mpi.Evidence{{Field: "given", Level: "different", Bits: -3}}, Opened: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}}
 	file := testFile()
 	file.Organizations = append(file.Organizations, directory.Organization{ID: "network", Name: "The Exchange", Identifier: "urn:org:network", Kind: networkKind, Active: true})
@@ -110,7 +110,7 @@ func (c *clinic) troubled(r *httptest.ResponseRecorder, status int, places strin
 
 func TestAStewardSettlesATask(t *testing.T) {
 	c, d := newDesk(t)
-	r := c.get("/admin/v1/match/tasks?kind=duplicate&count=10", stewardToken)
+	r := c.get("/admin/v1/match/tasks?kind=cross-site&count=10", stewardToken)
 	var list struct {
 		Tasks []taskJSON `json:"tasks"`
 		Next  string     `json:"next"`
@@ -119,7 +119,7 @@ func TestAStewardSettlesATask(t *testing.T) {
 		t.Fatalf("%d %v %s", r.Code, err, r.Body)
 	}
 	task := list.Tasks[0]
-	if d.filter.Kind != mpi.TaskDuplicate || d.filter.Count != 10 || task.Missing != "birth-order" || task.Evidence[0].Level != "different" || task.Record != c.id(1000) {
+	if d.filter.Kind != mpi.TaskCrossSite || d.filter.Count != 10 || task.Missing != "birth-order" || task.Evidence[0].Level != "different" || task.Record != c.id(1000) {
 		t.Errorf("task = %+v", task)
 	}
 	if r := c.get("/admin/v1/match/tasks/"+task.ID, stewardToken); r.Code != http.StatusOK {

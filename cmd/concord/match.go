@@ -34,7 +34,7 @@ func steward() hie.Actor {
 
 // matchTasksCmd lists tasks.
 type matchTasksCmd struct {
-	Kind   string `enum:"any,duplicate,overlay,conflict" default:"any" help:"any, duplicate, overlay or conflict."`
+	Kind   string `enum:"any,overlay,reopen,patient-reported,split,bridge,shared-identifier,deceased-active,household,same-site,hub,cross-site" default:"any" help:"any or one kind: overlay, reopen, patient-reported, split, bridge, shared-identifier, deceased-active, household, same-site, hub, cross-site."`
 	Closed bool   `help:"List closed tasks instead of open ones."`
 	Record int64  `help:"Only tasks about this record." placeholder:"RECORD"`
 	After  int64  `help:"Go on behind this task." placeholder:"TASK"`

@@ -39,7 +39,7 @@ func eventArgs(e mpi.Event) []any {
 	if len(e.Evidence) > 0 {
 		evidence = mpi.EncodeEvidence(e.Evidence)
 	}
-	scored := e.Kind == mpi.EventMoved && (e.Grade != mpi.GradeNone || e.Bits != 0)
+	scored := e.Grade != mpi.GradeNone || e.Bits != 0
 	verdict, alias := e.Kind == mpi.EventConstrained, e.Kind == mpi.EventAliased
 	return []any{e.ID, int64(e.Change), string(e.Kind), e.At, int64(e.Person), int64(e.Record), int64(e.Other),
 		int64(e.From.Person), int64(e.To.Person), int64(e.From.Link), int64(e.To.Link), string(e.Cause),

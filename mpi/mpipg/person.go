@@ -51,11 +51,39 @@ func (w *writer) NewPerson(ctx context.Context, id hie.PersonID) error {
 	return err
 }
 
-// Bump implements mpi.Tx.
-func (w *writer) Bump(ctx context.Context, id hie.PersonID) error {
-	_, err := w.q.Exec(ctx, `update mpi.person set version = version + 1 where person_id = $1`, int64(id))
-	return err
+// lockPersons raises the version of each row by what is given: nothing only takes the row's lock. Rows are taken in the
+// order given, which is that of their ids.
+var lockPersons = newTexts(func(n int) string {
+	return `insert into mpi.person (person_id, version, redirect) values ` + values(n, 3) + `
+		on conflict (person_id) do update set version = person.version + excluded.version`
+})
+
+func (w *writer) raise(ctx context.Context, ids []hie.PersonID, by int64) error {
+	for len(ids) > 0 {
+		n := min(len(ids), 64)
+		args := make([]any, 0, 3*n)
+		for _, id := range ids[:n] {
+			args = append(args, int64(id), by, int64(0))
+		}
+		if _, err := w.q.Exec(ctx, lockPersons.of(n), args...); err != nil {
+			return err
+		}
+		ids = ids[n:]
+	}
+	return nil
 }
+
+// Lock implements mpi.Tx.
+func (w *writer) Lock(ctx context.Context, ids []hie.PersonID) error {
+	if len(ids) == 1 {
+		_, err := w.q.Exec(ctx, `select from mpi.person where person_id = $1 for update`, int64(ids[0]))
+		return err
+	}
+	return w.raise(ctx, ids, 0)
+}
+
+// Bump implements mpi.Tx.
+func (w *writer) Bump(ctx context.Context, ids []hie.PersonID) error { return w.raise(ctx, ids, 1) }
 
 // Redirect implements mpi.Tx.
 func (w *writer) Redirect(ctx context.Context, id, into hie.PersonID) error {

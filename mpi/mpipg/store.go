@@ -72,6 +72,19 @@ func values(rows, width int) string {
 	return b.String()
 }
 
+// placeholders returns "$5,$6,$7" for 3 from 5.
+func placeholders(from, n int) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(from + i))
+	}
+	return b.String()
+}
+
 // texts keeps statement texts by number of rows, so that building one is not part of every call.
 type texts struct {
 	mu    sync.RWMutex

@@ -9,48 +9,81 @@ import (
 	"github.com/concord-hie/concord/mpi"
 )
 
-const taskColumns = `task_id, kind, sp_id, other_id, opened, closed, grade, bits, evidence, missing, verdict, decided_by, reason`
+const taskColumns = `task_id, kind, sp_id, other_id, opened, grade, bits, evidence, missing, risk, verdict, decided_by, reason,
+	closed, claimed_by, claimed_until, first_verdict, first_by, first_reason, first_at, change_id`
 
 func scanTask(rows *pg.Rows) (mpi.Task, error) {
 	var t mpi.Task
-	var id, sp, other, grade, verdict int64
-	var kind string
-	var closed sql.NullTime
+	var id, sp, other, grade, verdict, first, change int64
+	var kind, firstBy, firstReason string
+	var closed, until, firstAt sql.NullTime
 	var bits float64
 	var evidence []byte
-	err := rows.Scan(&id, &kind, &sp, &other, &t.Opened, &closed, &grade, &bits, &evidence, &t.Missing, &verdict, &t.By, &t.Reason)
+	err := rows.Scan(&id, &kind, &sp, &other, &t.Opened, &grade, &bits, &evidence, &t.Missing, &t.Risk, &verdict, &t.By, &t.Reason,
+		&closed, &t.ClaimedBy, &until, &first, &firstBy, &firstReason, &firstAt, &change)
 	t.ID, t.Kind, t.Record, t.Other = mpi.TaskID(id), mpi.TaskKind(kind), hie.SourcePatientID(sp), hie.SourcePatientID(other)
 	t.Opened, t.Grade, t.Bits, t.Evidence, t.Verdict = utc(t.Opened), mpi.Grade(grade), mpi.Bits(bits), mpi.DecodeEvidence(evidence), mpi.Verdict(verdict)
+	t.Change = mpi.ChangeID(change)
 	if closed.Valid {
 		t.Closed = utc(closed.Time)
+	}
+	if until.Valid {
+		t.ClaimedUntil = utc(until.Time)
+	}
+	if firstAt.Valid {
+		t.First = &mpi.Opinion{Verdict: mpi.Verdict(first), By: firstBy, Reason: firstReason, At: utc(firstAt.Time)}
 	}
 	return t, err
 }
 
-// OpenTask implements mpi.Tx.
-func (w *writer) OpenTask(ctx context.Context, t mpi.Task) (bool, error) {
-	n, err := w.q.Exec(ctx, `
-		insert into mpi.review_task (`+taskColumns+`) values ($1, $2, $3, $4, $5, null, $6, $7, $8, $9, 0, '', '')
-		on conflict (kind, least(sp_id, other_id), greatest(sp_id, other_id)) where closed is null do nothing`,
-		int64(t.ID), string(t.Kind), int64(t.Record), int64(t.Other), t.Opened, int64(t.Grade), float64(t.Bits),
-		mpi.EncodeEvidence(t.Evidence), t.Missing)
-	return n > 0, err
+var openTasks = newTexts(func(n int) string {
+	return `insert into mpi.review_task (task_id, kind, sp_id, other_id, opened, grade, bits, evidence, missing, risk, verdict, decided_by, reason)
+		values ` + values(n, 13) + `
+		on conflict (kind, least(sp_id, other_id), greatest(sp_id, other_id)) where closed is null do nothing`
+})
+
+// OpenTasks implements mpi.Tx.
+func (w *writer) OpenTasks(ctx context.Context, tasks []mpi.Task) (int, error) {
+	if len(tasks) == 0 {
+		return 0, nil
+	}
+	args := make([]any, 0, 13*len(tasks))
+	for _, t := range tasks {
+		args = append(args, int64(t.ID), string(t.Kind), int64(t.Record), int64(t.Other), t.Opened, int64(t.Grade), float64(t.Bits),
+			mpi.EncodeEvidence(t.Evidence), t.Missing, t.Risk, int64(0), "", "")
+	}
+	n, err := w.q.Exec(ctx, openTasks.of(len(tasks)), args...)
+	return int(n), err
 }
 
-// CloseTask implements mpi.Tx.
-func (w *writer) CloseTask(ctx context.Context, t mpi.Task) error {
+// TakeTask implements mpi.Tx.
+func (w *writer) TakeTask(ctx context.Context, id mpi.TaskID) (mpi.Task, error) {
+	t, err := oneTask(pg.Collect(ctx, w.q, scanTask, `select `+taskColumns+` from mpi.review_task where task_id = $1 for update`, int64(id)))
+	if err == nil && !t.Closed.IsZero() {
+		err = hie.ErrConflict
+	}
+	return t, err
+}
+
+// PutTask implements mpi.Tx.
+func (w *writer) PutTask(ctx context.Context, t mpi.Task) error {
+	first := mpi.Opinion{}
+	if t.First != nil {
+		first = *t.First
+	}
 	n, err := w.q.Exec(ctx, `
-		update mpi.review_task set closed = $2, verdict = $3, decided_by = $4, reason = $5 where task_id = $1 and closed is null`,
-		int64(t.ID), t.Closed, int64(t.Verdict), t.By, t.Reason)
+		update mpi.review_task set closed = $2, verdict = $3, decided_by = $4, reason = $5, claimed_by = $6, claimed_until = $7,
+			first_verdict = $8, first_by = $9, first_reason = $10, first_at = $11, change_id = $12, risk = $13
+		where task_id = $1`,
+		int64(t.ID), when(!t.Closed.IsZero(), t.Closed), int64(t.Verdict), t.By, t.Reason, t.ClaimedBy, when(!t.ClaimedUntil.IsZero(), t.ClaimedUntil),
+		int64(first.Verdict), first.By, first.Reason, when(!first.At.IsZero(), first.At), int64(t.Change), t.Risk)
 	if err == nil && n == 0 {
-		return hie.ErrConflict
+		return hie.ErrNotFound
 	}
 	return err
 }
 
-// TaskByID implements mpi.Reader.
-func (r reader) TaskByID(ctx context.Context, id mpi.TaskID) (mpi.Task, error) {
-	tasks, err := pg.Collect(ctx, r.q, scanTask, `select `+taskColumns+` from mpi.review_task where task_id = $1`, int64(id))
+func oneTask(tasks []mpi.Task, err error) (mpi.Task, error) {
 	if err == nil && len(tasks) == 0 {
 		err = hie.ErrNotFound
 	}
@@ -60,10 +93,29 @@ func (r reader) TaskByID(ctx context.Context, id mpi.TaskID) (mpi.Task, error) {
 	return tasks[0], nil
 }
 
+// TaskByID implements mpi.Reader.
+func (r reader) TaskByID(ctx context.Context, id mpi.TaskID) (mpi.Task, error) {
+	return oneTask(pg.Collect(ctx, r.q, scanTask, `select `+taskColumns+` from mpi.review_task where task_id = $1`, int64(id)))
+}
+
+// TasksAbout implements mpi.Reader.
+func (r reader) TasksAbout(ctx context.Context, records []hie.SourcePatientID) ([]mpi.Task, error) {
+	if len(records) == 0 {
+		return nil, nil
+	}
+	return pg.Collect(ctx, r.q, scanTask, `select `+taskColumns+` from mpi.review_task
+		where sp_id = any($1) or other_id > 0 and other_id = any($1) order by task_id`, recordInts(records))
+}
+
 // ListTasks implements mpi.Reader.
 func (r reader) ListTasks(ctx context.Context, f mpi.TaskFilter, limit int) ([]mpi.Task, error) {
-	return pg.Collect(ctx, r.q, scanTask, `
-		select `+taskColumns+` from mpi.review_task
-		where task_id > $1 and (closed is not null) = $2 and ($3::text = '' or kind = $3) and ($4::bigint = 0 or sp_id = $4 or other_id = $4)
-		order by task_id limit $5`, int64(f.After), f.Closed, string(f.Kind), int64(f.Record), limit)
+	const which = `($2::text = '' or kind = $2) and ($3::bigint = 0 or sp_id = $3 or other_id = $3)`
+	if f.Closed {
+		return pg.Collect(ctx, r.q, scanTask, `select `+taskColumns+` from mpi.review_task
+			where closed is not null and task_id > $1 and `+which+` order by task_id limit $4`, int64(f.After), string(f.Kind), int64(f.Record), limit)
+	}
+	return pg.Collect(ctx, r.q, scanTask, `select `+taskColumns+` from mpi.review_task t
+		where closed is null and `+which+` and ($1::bigint = 0 or (-risk, task_id) > (select -risk, task_id from mpi.review_task where task_id = $1))
+			and ($5::text = '' or $5 = 'none' and (claimed_by = '' or claimed_until <= $6) or claimed_by = $5 and claimed_until > $6)
+		order by risk desc, task_id limit $4`, int64(f.After), string(f.Kind), int64(f.Record), limit, f.Claimed, f.Now)
 }

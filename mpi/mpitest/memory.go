@@ -53,8 +53,16 @@ type tables struct {
 	persons     map[hie.PersonID]mpi.PersonRow
 	members     map[memberKey]mpi.MemberRow
 	constraints map[[2]hie.SourcePatientID]mpi.Constraint
+	edges       map[[2]hie.SourcePatientID]mpi.Bits
+	versions    map[versionKey]mpi.Version
 	events      []mpi.Event
+	notices     []mpi.Notice
 	tasks       map[mpi.TaskID]mpi.Task
+}
+
+type versionKey struct {
+	record hie.SourcePatientID
+	number int64
 }
 
 // NewMemory returns an empty store.
@@ -62,6 +70,7 @@ func NewMemory() *Memory {
 	return &Memory{tables: tables{owners: map[hie.Identifier]hie.SourcePatientID{}, patients: map[hie.SourcePatientID]mpi.PatientRow{},
 		candidates: map[candidateKey]candidateRow{}, byKey: map[int64]map[hie.SourcePatientID]bool{}, counts: map[int64]int64{},
 		terms: map[termKey]bool{}, persons: map[hie.PersonID]mpi.PersonRow{}, members: map[memberKey]mpi.MemberRow{},
+		edges: map[[2]hie.SourcePatientID]mpi.Bits{}, versions: map[versionKey]mpi.Version{},
 		constraints: map[[2]hie.SourcePatientID]mpi.Constraint{}, tasks: map[mpi.TaskID]mpi.Task{}}}
 }
 
@@ -140,6 +149,22 @@ func (m *Memory) EventsOfChange(ctx context.Context, c mpi.ChangeID) ([]mpi.Even
 
 func (m *Memory) ListTasks(ctx context.Context, f mpi.TaskFilter, limit int) ([]mpi.Task, error) {
 	return locked(m, func() ([]mpi.Task, error) { return m.tables.ListTasks(ctx, f, limit) })
+}
+
+func (m *Memory) TasksAbout(ctx context.Context, r []hie.SourcePatientID) ([]mpi.Task, error) {
+	return locked(m, func() ([]mpi.Task, error) { return m.tables.TasksAbout(ctx, r) })
+}
+
+func (m *Memory) Edges(ctx context.Context, r []hie.SourcePatientID) ([]mpi.EdgeRow, error) {
+	return locked(m, func() ([]mpi.EdgeRow, error) { return m.tables.Edges(ctx, r) })
+}
+
+func (m *Memory) RecordVersions(ctx context.Context, r hie.SourcePatientID) ([]mpi.Version, error) {
+	return locked(m, func() ([]mpi.Version, error) { return m.tables.RecordVersions(ctx, r) })
+}
+
+func (m *Memory) Notices(ctx context.Context, after mpi.Cursor, limit int) ([]mpi.Notice, error) {
+	return locked(m, func() ([]mpi.Notice, error) { return m.tables.Notices(ctx, after, limit) })
 }
 
 func (m *Memory) TaskByID(ctx context.Context, id mpi.TaskID) (mpi.Task, error) {
@@ -264,12 +289,67 @@ func (t *tables) EventsOfChange(_ context.Context, change mpi.ChangeID) ([]mpi.E
 }
 
 func (t *tables) ListTasks(_ context.Context, f mpi.TaskFilter, limit int) ([]mpi.Task, error) {
+	claimed := func(k mpi.Task) bool {
+		by := k.ClaimedBy
+		if !k.ClaimedUntil.After(f.Now) {
+			by = ""
+		}
+		return f.Claimed == "" || f.Claimed == mpi.Unclaimed && by == "" || f.Claimed == by
+	}
+	order := func(a, b mpi.Task) int {
+		if f.Closed {
+			return cmp.Compare(a.ID, b.ID)
+		}
+		return cmp.Or(cmp.Compare(b.Risk, a.Risk), cmp.Compare(a.ID, b.ID))
+	}
+	var out []mpi.Task
+	for _, k := range t.tasks {
+		if k.Closed.IsZero() != f.Closed && (f.Kind == "" || f.Kind == k.Kind) && (f.Record == 0 || f.Record == k.Record || f.Record == k.Other) &&
+			(f.Closed || claimed(k)) && (f.After == 0 || order(k, t.tasks[f.After]) > 0) {
+			out = append(out, k)
+		}
+	}
+	slices.SortFunc(out, order)
+	return out[:min(len(out), limit)], nil
+}
+
+func (t *tables) TasksAbout(_ context.Context, records []hie.SourcePatientID) ([]mpi.Task, error) {
 	var out []mpi.Task
 	for _, id := range slices.Sorted(maps.Keys(t.tasks)) {
-		k := t.tasks[id]
-		if id > f.After && k.Closed.IsZero() != f.Closed && (f.Kind == "" || f.Kind == k.Kind) &&
-			(f.Record == 0 || f.Record == k.Record || f.Record == k.Other) && len(out) < limit {
+		if k := t.tasks[id]; slices.Contains(records, k.Record) || k.Other != 0 && slices.Contains(records, k.Other) {
 			out = append(out, k)
+		}
+	}
+	return out, nil
+}
+
+func (t *tables) Edges(_ context.Context, records []hie.SourcePatientID) ([]mpi.EdgeRow, error) {
+	var out []mpi.EdgeRow
+	for ends, bits := range t.edges {
+		if slices.Contains(records, ends[0]) {
+			out = append(out, mpi.EdgeRow{A: ends[0], B: ends[1], Bits: bits})
+		}
+	}
+	slices.SortFunc(out, func(a, b mpi.EdgeRow) int { return cmp.Or(cmp.Compare(a.A, b.A), cmp.Compare(a.B, b.B)) })
+	return out, nil
+}
+
+func (t *tables) RecordVersions(_ context.Context, record hie.SourcePatientID) ([]mpi.Version, error) {
+	var out []mpi.Version
+	for k, v := range t.versions {
+		if k.record == record {
+			out = append(out, v)
+		}
+	}
+	slices.SortFunc(out, func(a, b mpi.Version) int { return cmp.Compare(a.Number, b.Number) })
+	return out, nil
+}
+
+func (t *tables) Notices(_ context.Context, after mpi.Cursor, limit int) ([]mpi.Notice, error) {
+	var out []mpi.Notice
+	for _, n := range t.notices {
+		if n.Cursor.Notice > after.Notice && len(out) < limit {
+			out = append(out, n)
 		}
 	}
 	return out, nil

@@ -93,10 +93,44 @@ func (t *memoryTx) NewPerson(_ context.Context, id hie.PersonID) error {
 	return nil
 }
 
-func (t *memoryTx) Bump(_ context.Context, id hie.PersonID) error {
-	if p, ok := t.persons[id]; ok {
-		p.Version++
-		set(t, t.persons, id, p, true)
+func (t *memoryTx) Lock(context.Context, []hie.PersonID) error { return nil } // transactions run one after another
+
+func (t *memoryTx) Bump(_ context.Context, ids []hie.PersonID) error {
+	for _, id := range ids {
+		if p, ok := t.persons[id]; ok {
+			p.Version++
+			set(t, t.persons, id, p, true)
+		}
+	}
+	return nil
+}
+
+func (t *memoryTx) PutEdges(_ context.Context, edges []mpi.EdgeRow) error {
+	for _, e := range edges {
+		set(t, t.edges, [2]hie.SourcePatientID{e.A, e.B}, e.Bits, true)
+		set(t, t.edges, [2]hie.SourcePatientID{e.B, e.A}, e.Bits, true)
+	}
+	return nil
+}
+
+func (t *memoryTx) RemoveEdges(_ context.Context, edges []mpi.EdgeRow) error {
+	for _, e := range edges {
+		set(t, t.edges, [2]hie.SourcePatientID{e.A, e.B}, 0, false)
+		set(t, t.edges, [2]hie.SourcePatientID{e.B, e.A}, 0, false)
+	}
+	return nil
+}
+
+func (t *memoryTx) PutVersion(_ context.Context, v mpi.Version) error {
+	set(t, t.versions, versionKey{v.Record, v.Number}, v, true)
+	return nil
+}
+
+func (t *memoryTx) Notify(_ context.Context, notices []mpi.Notice) error {
+	n := len(t.notices)
+	t.undo = append(t.undo, func() { t.notices = t.notices[:n] })
+	for _, v := range notices {
+		t.notices = append(t.notices, mpi.NoticeWith(v, v.ID(), mpi.Cursor{Notice: v.ID()}))
 	}
 	return nil
 }
@@ -146,24 +180,38 @@ func (t *memoryTx) AddEvents(_ context.Context, events []mpi.Event) error {
 	return nil
 }
 
-func (t *memoryTx) OpenTask(_ context.Context, k mpi.Task) (bool, error) {
-	for _, o := range t.tasks {
-		if o.Closed.IsZero() && o.Kind == k.Kind && (o.Record == k.Record && o.Other == k.Other || o.Record == k.Other && o.Other == k.Record) {
-			return false, nil
+func (t *memoryTx) OpenTasks(_ context.Context, tasks []mpi.Task) (int, error) {
+	opened := 0
+	for _, k := range tasks {
+		there := false
+		for _, o := range t.tasks {
+			there = there || o.Closed.IsZero() && o.Kind == k.Kind && (o.Record == k.Record && o.Other == k.Other || o.Record == k.Other && o.Other == k.Record)
+		}
+		if !there {
+			k.Evidence = mpi.DecodeEvidence(mpi.EncodeEvidence(k.Evidence))
+			set(t, t.tasks, k.ID, k, true)
+			opened++
 		}
 	}
-	k.Evidence = mpi.DecodeEvidence(mpi.EncodeEvidence(k.Evidence))
-	set(t, t.tasks, k.ID, k, true)
-	return true, nil
+	return opened, nil
 }
 
-func (t *memoryTx) CloseTask(_ context.Context, k mpi.Task) error {
-	o, ok := t.tasks[k.ID]
-	if !ok || !o.Closed.IsZero() {
-		return hie.ErrConflict
+func (t *memoryTx) TakeTask(_ context.Context, id mpi.TaskID) (mpi.Task, error) {
+	k, ok := t.tasks[id]
+	switch {
+	case !ok:
+		return k, hie.ErrNotFound
+	case !k.Closed.IsZero():
+		return k, hie.ErrConflict
 	}
-	o.Closed, o.Verdict, o.By, o.Reason = k.Closed, k.Verdict, k.By, k.Reason
-	set(t, t.tasks, k.ID, o, true)
+	return k, nil
+}
+
+func (t *memoryTx) PutTask(_ context.Context, k mpi.Task) error {
+	if _, ok := t.tasks[k.ID]; !ok {
+		return hie.ErrNotFound
+	}
+	set(t, t.tasks, k.ID, k, true)
 	return nil
 }
 

@@ -107,7 +107,7 @@ func probable(t *testing.T, w *World) {
 		t.Fatalf("second = %+v, want a person of its own and a task", b)
 	}
 	tasks := w.OpenTasks(b.Record)
-	if len(tasks) != 1 || tasks[0].Kind != mpi.TaskDuplicate || tasks[0].Other != a.Record || tasks[0].Grade != mpi.GradeProbable || tasks[0].Missing != "address" {
+	if len(tasks) != 1 || tasks[0].Kind != mpi.TaskCrossSite || tasks[0].Other != a.Record || tasks[0].Grade != mpi.GradeProbable || tasks[0].Missing != "address" {
 		t.Fatalf("tasks = %+v", tasks)
 	}
 	if _, err := w.Settle(ctx, Actor, tasks[0].ID, mpi.MustLink, "same photo"); err != nil {

@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(t *testing.T) mpi.Store) {
 		{"keys count live records and never fall below zero", keyCounts},
 		{"a candidate is found while it is live", candidates},
 		{"an open task about a pair is opened once", tasksOnce},
+		{"an edge has two ends and is replaced", edges},
 		{"events come back as they were written, in order", events},
 		{"repeating identical bytes changes nothing", repeat},
 		{"a stale version is refused and an unknown one too", stale},
@@ -142,27 +143,63 @@ func candidates(t *testing.T, w *World) {
 }
 
 func tasksOnce(t *testing.T, w *World) {
-	open := func(id mpi.TaskID, a, b hie.SourcePatientID) (opened bool) {
+	open := func(id mpi.TaskID, a, b hie.SourcePatientID) (opened int) {
 		update(t, w, func(tx mpi.Tx) (err error) {
-			opened, err = tx.OpenTask(ctx, mpi.Task{ID: id, Kind: mpi.TaskDuplicate, Record: a, Other: b, Opened: hie.Now()})
+			opened, err = tx.OpenTasks(ctx, []mpi.Task{{ID: id, Kind: mpi.TaskCrossSite, Record: a, Other: b, Opened: hie.Now(), Risk: float64(20 + id)}})
 			return err
 		})
 		return opened
 	}
-	if !open(1, 5, 6) || open(2, 6, 5) {
+	if open(1, 5, 6) != 1 || open(2, 6, 5) != 0 {
 		t.Error("want the first opened and the second, the other way round, not")
 	}
-	settled := mpi.Task{ID: 1, Closed: hie.Now(), Verdict: mpi.CannotLink, By: "x/y", Reason: "because"}
-	update(t, w, func(tx mpi.Tx) error { return tx.CloseTask(ctx, settled) })
-	if err := w.Store.Update(ctx, func(tx mpi.Tx) error { return tx.CloseTask(ctx, settled) }); !errors.Is(err, hie.ErrConflict) {
-		t.Errorf("closing twice = %v, want a conflict", err)
+	settled := mpi.Task{ID: 1, Kind: mpi.TaskCrossSite, Record: 5, Other: 6, Closed: hie.Now(), Verdict: mpi.CannotLink, By: "x/y", Reason: "because", Change: 8,
+		ClaimedBy: "x/y", ClaimedUntil: hie.Now(), First: &mpi.Opinion{Verdict: mpi.MustLink, By: "x/z", Reason: "first", At: hie.Now()}}
+	update(t, w, func(tx mpi.Tx) error {
+		if k, err := tx.TakeTask(ctx, 1); err != nil || k.Record != 5 || k.Risk != 21 {
+			t.Errorf("taken task = %+v, %v", k, err)
+		}
+		return tx.PutTask(ctx, settled)
+	})
+	if err := w.Store.Update(ctx, func(tx mpi.Tx) error { _, err := tx.TakeTask(ctx, 1); return err }); !errors.Is(err, hie.ErrConflict) {
+		t.Errorf("taking a closed task = %v, want a conflict", err)
 	}
-	if !open(3, 5, 6) {
+	if err := w.Store.Update(ctx, func(tx mpi.Tx) error { _, err := tx.TakeTask(ctx, 77); return err }); !errors.Is(err, hie.ErrNotFound) {
+		t.Errorf("taking an unknown task = %v, want not found", err)
+	}
+	if open(3, 5, 6) != 1 || open(4, 7, 0) != 1 {
 		t.Error("a closed task must not keep a new one from being opened")
 	}
 	got, err := w.Task(ctx, 1)
-	if err != nil || !got.Closed.Equal(settled.Closed) || got.Verdict != mpi.CannotLink || got.By != "x/y" || got.Reason != "because" {
+	if err != nil || !got.Closed.Equal(settled.Closed) || got.Verdict != mpi.CannotLink || got.By != "x/y" || got.Reason != "because" || got.Change != 8 ||
+		got.First == nil || got.First.Verdict != mpi.MustLink || got.First.Reason != "first" || !got.ClaimedUntil.Equal(settled.ClaimedUntil) {
 		t.Errorf("closed task = %+v, %v", got, err)
+	}
+	if about, err := w.Store.TasksAbout(ctx, []hie.SourcePatientID{6}); err != nil || len(about) != 2 || about[0].ID != 1 || about[1].ID != 3 {
+		t.Errorf("tasks about a record = %+v, %v", about, err)
+	}
+	queue, more, err := w.Tasks(ctx, mpi.TaskFilter{Count: 1})
+	if err != nil || !more || len(queue) != 1 || queue[0].ID != 4 {
+		t.Errorf("the riskiest comes first: %+v, %v", queue, err)
+	}
+	if queue, more, err = w.Tasks(ctx, mpi.TaskFilter{After: 4, Claimed: mpi.Unclaimed}); err != nil || more || len(queue) != 1 || queue[0].ID != 3 {
+		t.Errorf("the next page = %+v, %v", queue, err)
+	}
+}
+
+func edges(t *testing.T, w *World) {
+	update(t, w, func(tx mpi.Tx) error {
+		return tx.PutEdges(ctx, []mpi.EdgeRow{{A: 1, B: 2, Bits: 20}, {A: 3, B: 1, Bits: 25.5}})
+	})
+	update(t, w, func(tx mpi.Tx) error {
+		if err := tx.PutEdges(ctx, []mpi.EdgeRow{{A: 2, B: 1, Bits: 21}}); err != nil {
+			return err
+		}
+		return tx.RemoveEdges(ctx, []mpi.EdgeRow{{A: 1, B: 3}})
+	})
+	got, err := w.Store.Edges(ctx, []hie.SourcePatientID{3, 2, 1})
+	if want := []mpi.EdgeRow{{A: 1, B: 2, Bits: 21}, {A: 2, B: 1, Bits: 21}}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("edges = %v, %v; want %v", got, err, want)
 	}
 }
 

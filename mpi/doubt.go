@@ -1,0 +1,207 @@
+package mpi
+
+import (
+	"context"
+	"slices"
+
+	"github.com/concord-hie/concord/hie"
+)
+
+// kindOf says what kind of question it is whether records of two persons are one.
+func kindOf(d *Doubt, a, b MemberRow) TaskKind {
+	switch {
+	case d.Verdict:
+		return TaskReopen
+	case slices.Contains(d.Vetoes, "borrowed-identifier"):
+		return TaskIdentifier
+	case len(d.Vetoes) > 0, d.Missing == "birth-order", d.Missing == "suffix":
+		return TaskHousehold
+	case a.Site == b.Site:
+		return TaskSameSite
+	}
+	return TaskCrossSite
+}
+
+// ask turns what the partition left in doubt, and what is wrong with the persons it made, into tasks, and closes those
+// that new evidence settled. It returns how many were opened.
+//
+// A question is asked once for two persons, and again after "cannot tell" only when the evidence has moved by the margin.
+func (s *settling) ask(ctx context.Context) (int, error) {
+	touched := s.touched()
+	var asked []Task
+	for i := range s.parted.Review {
+		d := &s.parted.Review[i]
+		if !touched[s.parted.Group[d.A]] && !touched[s.parted.Group[d.B]] {
+			continue
+		}
+		if t, ok := s.question(d); ok {
+			asked = append(asked, t)
+		}
+	}
+	asked = append(asked, s.borrowed()...)
+	asked = append(asked, s.reopened()...)
+	asked = append(asked, s.health(touched)...)
+	asked = append(asked, s.tasks...)
+	if len(asked) == 0 && !s.moved {
+		return 0, nil
+	}
+	var about []hie.SourcePatientID
+	for _, t := range asked {
+		about = append(about, s.together(t.Record)...)
+		about = append(about, s.together(t.Other)...)
+	}
+	if s.moved {
+		about = append(about, s.n.records...)
+	}
+	known, err := s.c.tx.TasksAbout(ctx, sortedRecords(about))
+	if err != nil {
+		return 0, err
+	}
+	if err := s.supersede(ctx, known); err != nil {
+		return 0, err
+	}
+	asked = slices.DeleteFunc(asked, func(t Task) bool {
+		return slices.ContainsFunc(known, func(k Task) bool { return s.answers(&k, &t) })
+	})
+	for i := range asked {
+		asked[i].ID, asked[i].Opened = TaskID(s.c.nextID()), s.c.at
+		asked[i].Risk = Risk(asked[i].Kind, s.x.model.Probability(asked[i].Bits))
+	}
+	if len(asked) == 0 {
+		return 0, nil
+	}
+	return s.c.tx.OpenTasks(ctx, asked)
+}
+
+// touched are the groups this change may have asked something new about: those of self and of records that moved.
+func (s *settling) touched() map[int32]bool {
+	out := map[int32]bool{}
+	for i, r := range s.n.records {
+		g := s.parted.Group[i]
+		if s.self == nil || r == s.self.Record || s.n.members[r].Person != s.persons[g] {
+			out[g] = true
+		}
+	}
+	return out
+}
+
+// together returns the records in record's group; nil for 0.
+func (s *settling) together(record hie.SourcePatientID) []hie.SourcePatientID {
+	if i := s.n.index(record); record != 0 && i >= 0 {
+		return s.groups[s.parted.Group[i]]
+	}
+	return nil
+}
+
+// question returns the task that asks about d.
+func (s *settling) question(d *Doubt) (Task, bool) {
+	a, b := s.n.records[d.A], s.n.records[d.B]
+	if s.self != nil && s.n.records[d.B] == s.self.Record {
+		a, b = b, a // what raised it comes first
+	}
+	if d.Verdict && !slices.ContainsFunc(s.n.verdicts, func(v Constraint) bool {
+		return v.Verdict == CannotLink && s.contradicted(v) && s.inGroup(v.A, d.A) && s.inGroup(v.B, d.B)
+	}) {
+		return Task{}, false
+	}
+	set := s.between(a, b)
+	return Task{Kind: kindOf(d, s.n.members[a], s.n.members[b]), Record: a, Other: b, Grade: d.Grade, Bits: d.Bits,
+		Evidence: s.x.model.evidence(&set), Missing: d.Missing}, true
+}
+
+func (s *settling) inGroup(record hie.SourcePatientID, node int32) bool {
+	i := s.n.index(record)
+	return i >= 0 && s.parted.Group[i] == s.parted.Group[node]
+}
+
+// between scores record a against all records of b's group.
+func (s *settling) between(a, b hie.SourcePatientID) Set {
+	var sets []Features
+	for _, r := range s.together(b) {
+		if j := s.n.index(r); r != a && !s.unreadable[j] {
+			sets = append(sets, s.features[j])
+		}
+	}
+	return s.x.model.ScoreSet(&s.features[s.n.index(a)], sets)
+}
+
+// borrowed asks about numbers that self shares with somebody who is, by all else, another person.
+func (s *settling) borrowed() []Task {
+	if s.self == nil {
+		return nil
+	}
+	var out []Task
+	self := s.n.index(s.self.Record)
+	for _, e := range s.edges {
+		if e.A != self && e.B != self || e.vetoes&vetoBorrowed == 0 || s.parted.Group[e.A] == s.parted.Group[e.B] {
+			continue
+		}
+		other := s.n.records[e.A+e.B-self]
+		c := Compare(&s.features[e.A], &s.features[e.B])
+		set := Set{Union: c, Bits: e.Bits}
+		out = append(out, Task{Kind: TaskIdentifier, Record: s.self.Record, Other: other, Grade: e.grade, Bits: e.Bits, Evidence: s.x.model.evidence(&set)})
+	}
+	return out
+}
+
+// reopened asks again about verdicts that hold records together against evidence that has grown since, and about
+// those that others, such as a merge in a site, contradict.
+func (s *settling) reopened() []Task {
+	var out []Task
+	add := func(v Constraint) {
+		i := s.n.index(v.A)
+		j := s.n.index(v.B)
+		c := Compare(&s.features[i], &s.features[j])
+		set := Set{Union: c, Bits: s.x.model.Score(&c)}
+		out = append(out, Task{Kind: TaskReopen, Record: v.A, Other: v.B, Bits: set.Bits, Evidence: s.x.model.evidence(&set)})
+	}
+	for _, v := range s.n.verdicts {
+		if v.Verdict == MustLink && v.A < v.B && s.contradicted(v) {
+			add(v)
+		}
+	}
+	for _, v := range s.against {
+		add(v)
+	}
+	return out
+}
+
+// answers reports whether known, asked before, makes asking t needless.
+func (s *settling) answers(known, t *Task) bool {
+	if known.Kind != t.Kind || !s.samePair(known, t) {
+		return false
+	}
+	if known.Closed.IsZero() {
+		return true
+	}
+	moved := t.Bits - known.Bits
+	return known.Verdict == Clear && known.By != Engine && moved < s.x.model.Margin && moved > -s.x.model.Margin
+}
+
+// samePair reports whether two tasks are about the same two persons, or the same single record.
+func (s *settling) samePair(a, b *Task) bool {
+	if a.Other == 0 || b.Other == 0 {
+		return a.Record == b.Record && a.Other == b.Other
+	}
+	same := func(x, y hie.SourcePatientID) bool {
+		i, j := s.n.index(x), s.n.index(y)
+		return x == y || i >= 0 && j >= 0 && s.parted.Group[i] == s.parted.Group[j]
+	}
+	return same(a.Record, b.Record) && same(a.Other, b.Other) || same(a.Record, b.Other) && same(a.Other, b.Record)
+}
+
+// supersede closes the open questions whether two are one that have answered themselves: they are one now.
+func (s *settling) supersede(ctx context.Context, known []Task) error {
+	for _, t := range known {
+		i, j := s.n.index(t.Record), s.n.index(t.Other)
+		pair := t.Kind == TaskCrossSite || t.Kind == TaskSameSite || t.Kind == TaskHousehold
+		if !pair || !t.Closed.IsZero() || i < 0 || j < 0 || s.parted.Group[i] != s.parted.Group[j] {
+			continue
+		}
+		t.Closed, t.Verdict, t.By, t.Reason, t.Change = s.c.at, Clear, Engine, "the two are one person now", s.c.id
+		if err := s.c.tx.PutTask(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}

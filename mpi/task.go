@@ -1,0 +1,134 @@
+package mpi
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/concord-hie/concord/hie"
+)
+
+// A TaskKind says why a steward should look.
+type TaskKind string
+
+// The kinds of task.
+const (
+	TaskCrossSite  TaskKind = "cross-site"        // records of two sites may be one person
+	TaskSameSite   TaskKind = "same-site"         // a site may have registered somebody twice
+	TaskHousehold  TaskKind = "household"         // twins, newborns, father and son: alike, and only one field tells them apart
+	TaskIdentifier TaskKind = "shared-identifier" // two people, it seems, under one number
+	TaskOverlay    TaskKind = "overlay"           // an update looks like somebody else
+	TaskDeceased   TaskKind = "deceased-active"   // a record lives on after another of its person says it died
+	TaskReported   TaskKind = "patient-reported"  // the patient says that something is not theirs
+	TaskReopen     TaskKind = "reopen"            // strong new evidence contradicts a steward's verdict
+	TaskSplit      TaskKind = "split"             // the records of one person contradict each other
+	TaskBridge     TaskKind = "bridge"            // one record alone holds two halves of a person together
+	TaskHub        TaskKind = "hub"               // more records hang together than are reconsidered at once
+)
+
+// TaskKinds are all kinds, the riskiest first.
+func TaskKinds() []TaskKind {
+	return []TaskKind{TaskOverlay, TaskReopen, TaskReported, TaskSplit, TaskBridge, TaskIdentifier, TaskDeceased, TaskHousehold, TaskSameSite, TaskHub, TaskCrossSite}
+}
+
+// A Task asks a steward to look at two records.
+type Task struct {
+	ID   TaskID
+	Kind TaskKind
+	// Record is what raised it; Other the best record of the other person, or 0 for what concerns one record.
+	Record, Other hie.SourcePatientID
+	Grade         Grade
+	Bits          Bits
+	Evidence      []Evidence
+	// Missing names the field that would settle it ("birth-order", "suffix", ...), or "".
+	Missing string
+	// Risk orders the queue, from 0 to 100; see Risk.
+	Risk   float64
+	Opened time.Time
+	// ClaimedBy works on the task until ClaimedUntil; "" for nobody.
+	ClaimedBy    string
+	ClaimedUntil time.Time
+	// First is a verdict that waits for a second reviewer; nil for none.
+	First *Opinion
+	// Closed is zero while the task is open; then Verdict, By and Reason tell how it ended, and Change what it did, 0
+	// for nothing. By is Engine when new evidence settled it and nobody had to.
+	Closed     time.Time
+	Verdict    Verdict
+	By, Reason string
+	Change     ChangeID
+}
+
+// Engine stands for a name where no person decided.
+const Engine = "engine"
+
+// An Opinion is what one reviewer said.
+type Opinion struct {
+	Verdict    Verdict
+	By, Reason string
+	At         time.Time
+}
+
+// TaskFilter selects tasks. The zero filter selects all open ones.
+type TaskFilter struct {
+	Kind TaskKind
+	// Closed selects closed tasks instead of open ones.
+	Closed bool
+	Record hie.SourcePatientID
+	// Claimed selects tasks somebody works on at the time Now: "" for any task, "none" for those nobody works on, else
+	// the name as Task.ClaimedBy has it.
+	Claimed string
+	Now     time.Time
+	// After is the last task of the page before, which is looked up; a task that is closed since is skipped over by its
+	// risk as it was.
+	After TaskID
+	// Count bounds the page; 0 means 50, at most 200.
+	Count int
+}
+
+// Unclaimed is the TaskFilter.Claimed of tasks nobody works on.
+const Unclaimed = "none"
+
+// Risk says how much harm a task left alone may do, from 0 to 100: what kind of error it would be, and within the
+// kind how sure the evidence is. The kinds in order: somebody else's data under a known number (overlay), a verdict that
+// may be wrong, a patient's own word, a person that may be two, a shared number, activity after death, twins and
+// households, a site's duplicates, and last two records that may be one, which only miss each other's documents.
+//
+// Source: spec ux 1.4, "empty the queue in risk order"; a false link discloses, a missed one omits (DESIGN idea 3).
+func Risk(k TaskKind, p Probability) float64 {
+	base := map[TaskKind]float64{TaskOverlay: 90, TaskReopen: 80, TaskReported: 80, TaskSplit: 70, TaskBridge: 65, TaskIdentifier: 60,
+		TaskDeceased: 55, TaskHousehold: 45, TaskSameSite: 35, TaskHub: 30, TaskCrossSite: 20}[k]
+	return base + 9.9*float64(max(0, min(1, p)))
+}
+
+// Tasks returns review tasks and whether there are more: open ones by risk, highest first, closed ones in the order
+// they were opened.
+func (x *Index) Tasks(ctx context.Context, f TaskFilter) (tasks []Task, more bool, err error) {
+	n := pageSize(f.Count)
+	if f.Now.IsZero() {
+		f.Now = x.now()
+	}
+	tasks, err = x.store.ListTasks(ctx, f, n+1)
+	if err != nil {
+		return nil, false, fmt.Errorf("mpi: tasks: %w", err)
+	}
+	if len(tasks) > n {
+		return tasks[:n], true, nil
+	}
+	return tasks, false, nil
+}
+
+// Task returns one task, or hie.ErrNotFound.
+func (x *Index) Task(ctx context.Context, id TaskID) (Task, error) {
+	t, err := x.store.TaskByID(ctx, id)
+	if err != nil {
+		return Task{}, fmt.Errorf("mpi: task: %w", err)
+	}
+	return t, nil
+}
+
+func pageSize(count int) int {
+	if count <= 0 {
+		return 50
+	}
+	return min(count, 200)
+}
