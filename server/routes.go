@@ -105,6 +105,12 @@ func (s *Server) routes() {
 	r.POST("/reviews/:id/close", settleReview, s.closeReview)
 	r.POST("/consent/explain", s.requireGrant("concord/consent.read", hie.RolePrivacyOfficer), s.explainDecision)
 
+	p := s.engine.Group(adminPrefix+"v1/reports", s.authenticate, s.withinLimit)
+	p.GET("/accounting", s.requireReports, s.accountDisclosures)
+	p.GET("/access", s.requireReports, s.listAccess)
+	p.GET("/leaned", s.requireGrant("concord/report.read", hie.RolePrivacyOfficer), s.requireNetwork, s.listLeaned)
+	p.POST("/suspensions", s.requireGrant("concord/report.write", hie.RolePrivacyOfficer), s.suspendAccounting)
+
 	a := s.engine.Group(adminPrefix+"v1/audit", s.authenticate, s.withinLimit, s.requireAuditor)
 	a.GET("/checkpoint", s.readCheckpoint)
 	a.GET("/events/:id/proof", s.readProof)

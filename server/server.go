@@ -57,6 +57,8 @@ type Deps struct {
 	Consents    Consents
 	Emergencies Emergencies
 	ConsentEnv  func() *consent.Env
+	// Suspensions keep disclosures off reports.
+	Suspensions Suspensions
 	// Stewardship is the index as stewards work on it.
 	Stewardship Stewardship
 	Log         *slog.Logger
@@ -70,6 +72,8 @@ type Server struct {
 	deps   Deps
 	log    *slog.Logger
 	engine *gin.Engine
+	// reports are made over deps.
+	reports *Reports
 	// started is when this server was made, the date of its CapabilityStatement.
 	started time.Time
 }
@@ -85,6 +89,13 @@ func New(cfg Config, deps Deps) *Server {
 	}
 	gin.SetMode(gin.ReleaseMode)
 	s := &Server{cfg: cfg, deps: deps, log: deps.Log, engine: gin.New(), started: deps.Now()}
+	s.reports = &Reports{Consents: deps.Consents, Suspensions: deps.Suspensions, Network: deps.Network, Env: deps.ConsentEnv, Now: deps.Now, Asked: s.askedAbout}
+	if deps.Trail != nil {
+		s.reports.Trail = deps.Trail.Search
+	}
+	if deps.Stewardship != nil {
+		s.reports.History = deps.Stewardship.HistoryOfRecord
+	}
 	s.engine.HandleMethodNotAllowed = true
 	s.engine.RedirectTrailingSlash = false
 	if err := s.engine.SetTrustedProxies(nil); err != nil { // nil is always accepted

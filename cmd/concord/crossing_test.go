@@ -131,6 +131,7 @@ func doors(w *town) []door {
 	presence := search("POST /fhir/DocumentReference/$presence", "/fhir/DocumentReference/$presence", "", "DocumentReference")
 	presence.body = `{"resourceType":"Parameters","parameter":[{"name":"patient.identifier","valueIdentifier":{"system":"{system}","value":"{local}"}}]}`
 
+	leaned := officer("GET /admin/v1/reports/leaned", "/admin/v1/reports/leaned?patient={patient}", "", "concord/report.read", 403)
 	disclosed := registered("POST /fhir/AuditEvent/$record-disclosure", "/fhir/AuditEvent/$record-disclosure", `{"resourceType":"Parameters","parameter":[
  {"name":"consent","valueReference":{"reference":"Consent/{paper}"}},{"name":"disclosure","resource":{"resourceType":"AuditEvent",
  "type":{"code":"rest"},"recorded":"{since}","agent":[{"requestor":true}],"source":{"observer":{"display":"EMR"}}}}]}`, 200, 400, 400)
@@ -188,6 +189,10 @@ func doors(w *town) []door {
 		steward("POST /admin/v1/match/verdicts", "/admin/v1/match/verdicts", `{"records":["{first}","{second}"],"verdict":"different","reason":"two men"}`, "concord/match.write"),
 		steward("POST /admin/v1/match/tasks/:id/verdict", "/admin/v1/match/tasks/{task}/verdict", `{"verdict":"cannot-tell","reason":"no telling"}`, "concord/match.write", "task"),
 
+		officer("GET /admin/v1/reports/accounting", "/admin/v1/reports/accounting?law=all&patient={patient}", "", "concord/report.read", 404),
+		officer("GET /admin/v1/reports/access", "/admin/v1/reports/access?patient={patient}", "", "concord/report.read", 404),
+		leaned,
+		officer("POST /admin/v1/reports/suspensions", "/admin/v1/reports/suspensions", `{"patient":"{patient}","recipient":"riverside","ground":"letter of 1 March","until":"{tomorrow}"}`, "concord/report.write", 404),
 		officer("GET /admin/v1/reviews", "/admin/v1/reviews", "", "concord/review.read", 200),
 		officer("GET /admin/v1/reviews/:id", "/admin/v1/reviews/{review}", "", "concord/review.read", 404, "review"),
 		explain,

@@ -60,8 +60,9 @@ var (
 	feedScopes = []string{"system/Patient.cruds", "system/DocumentReference.cruds", "system/List.cruds", "system/Binary.cr",
 		"system/Consent.cruds", "system/AuditEvent.c"}
 	emrScopes     = []string{"system/Patient.rs", "system/DocumentReference.rs", "system/List.rs", "system/Binary.r", "system/Organization.rs", "system/Endpoint.rs"}
-	patientScopes = []string{"patient/Patient.rs", "patient/DocumentReference.rs", "patient/Binary.r", "patient/Consent.cruds", "patient/AuditEvent.rs"}
-	emrPurposes   = []hie.Purpose{"TREAT", "ETREAT", "BTG", "HPAYMT", "HOPERAT"}
+	patientScopes = []string{"patient/Patient.rs", "patient/DocumentReference.rs", "patient/Binary.r", "patient/Consent.cruds", "patient/AuditEvent.rs",
+		"concord/report.read"}
+	emrPurposes = []hie.Purpose{"TREAT", "ETREAT", "BTG", "HPAYMT", "HOPERAT"}
 )
 
 // demoClients returns the clients of the demo without keys: a feed and an EMR for each site, the patients' app,
@@ -81,7 +82,8 @@ func demoClients(region *sim.Region) []demoClient {
 	add("steward-desk", "Steward's desk", exchangeOrg, "steward", []string{"system/Patient.rs", "concord/match.read", "concord/match.write"},
 		[]hie.Purpose{"PATADMIN"}, hie.RoleSteward)
 	add("privacy-desk", "Privacy officer's desk", exchangeOrg, "privacy-officer", []string{"system/AuditEvent.rs", "system/Consent.cruds",
-		"concord/review.read", "concord/review.write", "concord/audit.read", "concord/consent.read"}, []hie.Purpose{"HCOMPL"}, hie.RolePrivacyOfficer)
+		"concord/review.read", "concord/review.write", "concord/audit.read", "concord/consent.read", "concord/consent.write",
+		"concord/report.read", "concord/report.write"}, []hie.Purpose{"HCOMPL"}, hie.RolePrivacyOfficer)
 	add("auditor-desk", "Auditor's desk", exchangeOrg, "auditor", []string{"system/AuditEvent.rs", "concord/audit.read"}, []hie.Purpose{"HCOMPL"}, hie.RoleAuditor)
 	add("operator-desk", "Operator's desk", exchangeOrg, "operator", []string{"system/Organization.rs", "system/Endpoint.rs", "concord/site.read"},
 		[]hie.Purpose{"HSYSADMIN"}, hie.RoleOperator)

@@ -188,7 +188,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		Sealer: sealer, Network: networks.Network, Audit: trail, Trail: trail, Proofs: trail, Log: log, Metrics: registry,
 		Patients: patients, Stewardship: patients, Nameable: exchange.Nameable,
 		Documents: documents, Visible: exchange.Visible, Exchange: exchange,
-		Consents: consents, Emergencies: consents, ConsentEnv: environment.env,
+		Consents: consents, Emergencies: consents, Suspensions: consents, ConsentEnv: environment.env,
 	}
 	door := server.New(server.Config{BaseURL: cfg.BaseURL, Version: version}, deps)
 	listener, err := net.Listen("tcp", cfg.Addr)

@@ -34,7 +34,8 @@ type town struct {
 var (
 	asReader  = asker{purposes: "HCOMPL", user: "i.lowe", name: "Imani Lowe", role: "auditor", scopes: "system/AuditEvent.rs concord/audit.read"}
 	asOfficer = asker{purposes: "HCOMPL", user: "p.stone", name: "Priya Stone", role: "privacy-officer",
-		scopes: "system/AuditEvent.rs system/Consent.cruds concord/review.read concord/review.write concord/audit.read concord/consent.read"}
+		scopes: "system/AuditEvent.rs system/Consent.cruds concord/review.read concord/review.write concord/audit.read concord/consent.read " +
+			"concord/consent.write concord/report.read concord/report.write"}
 	asSteward = asker{purposes: "PATADMIN", user: "m.reyes", name: "Marta Reyes", role: "steward", scopes: "system/Patient.rs concord/match.read concord/match.write"}
 	asPayer   = asker{purposes: "HPAYMT", user: "c.bill", name: "Casey Bill", role: "nurse", scopes: strings.Join(emrScopes, " ")}
 	asClerk   = asker{purposes: "HOPERAT", scopes: "system/Consent.cruds"}
@@ -50,7 +51,8 @@ func newTown(t *testing.T, n int) *town {
 	}
 	w := &town{exchangeUnderTest: x, sealer: sealer, real: map[string]string{}, never: map[string]string{}}
 	w.admit("new-dawn", access.Client{ID: "new-dawn-desk", Scopes: []string{"system/AuditEvent.rs", "system/Consent.cruds", "system/Patient.rs", "concord/match.read",
-		"concord/match.write", "concord/review.read", "concord/review.write", "concord/audit.read", "concord/consent.read"},
+		"concord/match.write", "concord/review.read", "concord/review.write", "concord/audit.read", "concord/consent.read", "concord/consent.write", "concord/report.read",
+		"concord/report.write"},
 		Purposes: []hie.Purpose{"HCOMPL", "PATADMIN", "HOPERAT"}, Roles: []string{hie.RoleSteward, hie.RolePrivacyOfficer, hie.RoleAuditor}},
 		access.Client{ID: "new-dawn-emr-2", Scopes: emrScopes, Purposes: emrPurposes, Roles: []string{"physician", "nurse"}})
 	w.admit("harbor-general", access.Client{ID: "harbor-app", PatientAccess: true, Scopes: []string{"patient/*.cruds"}, Purposes: []hie.Purpose{hie.PurposePatientRequest}})
@@ -61,7 +63,8 @@ func newTown(t *testing.T, n int) *town {
 	w.records()
 	w.desks()
 	w.real["since"] = time.Now().UTC().Format(time.RFC3339)
-	w.never["since"] = w.real["since"]
+	w.real["tomorrow"] = time.Now().AddDate(0, 0, 1).UTC().Format(time.RFC3339)
+	w.never["since"], w.never["tomorrow"] = w.real["since"], w.real["tomorrow"]
 	return w
 }
 
