@@ -113,6 +113,8 @@ type nodeConfig struct {
 	Migrate      bool     `env:"CONCORD_MIGRATE" default:"true" negatable:"" help:"Bring the schema up to date at start."`
 	MaxConns     int      `env:"CONCORD_MAX_CONNS" default:"32" help:"Connections to PostgreSQL at most."`
 	ClientRate   int      `env:"CONCORD_CLIENT_RATE" default:"500" help:"Requests a second each client may make; bursts of twice that."`
+
+	peopleConfig `embed:""`
 }
 
 // check refuses settings that are unsafe or cannot work, in one line that says what to do.
@@ -159,6 +161,9 @@ func (n *nodeConfig) check(g *Globals) error {
 		return fmt.Errorf("--base-url must be https beyond this machine: tokens would travel in the clear")
 	}
 	n.BaseURL = strings.TrimSuffix(n.BaseURL, "/")
+	if err := n.peopleConfig.check(); err != nil {
+		return err
+	}
 	for _, f := range slices.Concat([]string{n.SecretFile, n.AuditKeyFile}, n.TokenKeyFile) {
 		if err := checkPrivateFile(f); err != nil {
 			return err

@@ -51,6 +51,7 @@ type demo struct {
 	clients map[string]*demoClient
 	state   demoState
 	node    *node
+	signIn  *demoProvider
 
 	databaseURL string
 	stops       []func() // in the order of starting
@@ -152,6 +153,9 @@ func (m *demo) start(ctx context.Context) (err error) {
 	}
 	m.stops = append(m.stops, redis.stop)
 	if err := m.startSites(); err != nil {
+		return err
+	}
+	if m.signIn, err = m.startSignIn(); err != nil {
 		return err
 	}
 	if err := m.writeState(); err != nil { // the ports, before anything names them

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"text/tabwriter"
 
@@ -46,6 +47,9 @@ type (
 // writeJSON writes DIR/demo.json. Organisations are named by their URI, as tokens name them.
 func (m *demo) writeJSON() error {
 	out := demoJSON{BaseURL: m.base, FHIRURL: m.base + "/fhir", TokenURL: m.base + "/oauth/token", Logins: []demoJSONSignIn{}}
+	for _, p := range m.signIn.personas {
+		out.Logins = append(out.Logins, demoJSONSignIn{Role: string(p.Duty), User: p.Name, URL: m.base + "/signin?as=" + url.QueryEscape(p.Account)})
+	}
 	for _, c := range m.inOrder() {
 		out.Clients = append(out.Clients, demoJSONClient{ClientID: string(c.ID), Organization: c.api.org, Role: c.role,
 			PurposeOfUse: c.Purposes, KeyFile: c.keyFile, Scopes: c.Scopes})
@@ -80,6 +84,10 @@ func (m *demo) printPeople() {
 	fmt.Fprintln(w, "CLIENT\tROLE\tORGANIZATION\tKEY")
 	for _, c := range m.inOrder() {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.ID, c.role, c.api.org, c.keyFile)
+	}
+	fmt.Fprintln(w, "\nSIGN IN AS\tDUTY\tPAGE\t")
+	for _, p := range m.signIn.personas {
+		fmt.Fprintf(w, "%s\t%s\t%s/signin?as=%s\t\n", p.Name, p.Duty, m.base, p.Account)
 	}
 	fmt.Fprintln(w, "\nPERSON\tSTORY\tKNOWN AS\t")
 	for _, p := range m.region.People {

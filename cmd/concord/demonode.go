@@ -18,6 +18,7 @@ import (
 	"github.com/concord-hie/concord/internal/pg"
 	"github.com/concord-hie/concord/internal/token"
 	"github.com/concord-hie/concord/migrations"
+	"github.com/concord-hie/concord/portal"
 )
 
 // runNode brings up the node on the demo's database and Redis: schema, directory and clients first, through the
@@ -31,6 +32,16 @@ func (m *demo) runNode(ctx context.Context, databaseURL, redisURL string) error 
 	// The feeds of a few sites load a whole population at once: the rate is theirs.
 	cfg := nodeConfig{RedisURL: redisURL, Addr: m.Addr, SecretFile: keys.secret, TokenKeyFile: []string{keys.token}, AuditKeyFile: keys.audit,
 		AuditWitness: filepath.Join(m.dir, "checkpoints"), Migrate: true, MaxConns: 32, ClientRate: 5000}
+	secret := filepath.Join(keyDir, "sign-in.secret")
+	if err := os.WriteFile(secret, []byte(m.signIn.secret+"\n"), 0o600); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	shown := make([]portal.Persona, len(m.signIn.personas))
+	for i, p := range m.signIn.personas {
+		shown[i] = p.Persona
+	}
+	cfg.peopleConfig = peopleConfig{OIDCIssuer: m.signIn.issuer, OIDCClientID: signInClient, OIDCClientSecretFile: secret, OIDCStepUpClass: againClass,
+		demo: &portal.Demo{Personas: shown, Story: m.storyTicks(hie.Now())}}
 	for _, base := range m.bases {
 		u, err := url.Parse(base)
 		if err != nil {

@@ -79,6 +79,7 @@ type node struct {
 	failed chan error
 	stop   func()
 	db     *pg.DB
+	trail  *auditpg.Log
 }
 
 // startNode ties the parts together and serves. Read from top to bottom it is how Concord is built: stores, then
@@ -191,11 +192,15 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		Consents: consents, Emergencies: consents, Suspensions: consents, ConsentEnv: environment.env,
 	}
 	door := server.New(server.Config{BaseURL: cfg.BaseURL, Version: version}, deps)
+	people, err := newPortal(cfg, door, deps, exchange, redis, log)
+	if err != nil {
+		return nil, err
+	}
 	listener, err := net.Listen("tcp", cfg.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("cannot serve on %s: %w", cfg.Addr, err)
 	}
-	undo.push(serveHTTP(listener, door, cfg, failed))
+	undo.push(serveHTTP(listener, entrance(door, people), cfg, failed))
 	if cfg.MetricsAddr != "" {
 		inner, err := net.Listen("tcp", cfg.MetricsAddr)
 		if err != nil {
@@ -203,7 +208,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		}
 		undo.push(serveHTTP(inner, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), nodeConfig{}, failed))
 	}
-	return &node{addr: listener.Addr().String(), base: cfg.BaseURL, failed: failed, stop: sync.OnceFunc(undo.run), db: db}, nil
+	return &node{addr: listener.Addr().String(), base: cfg.BaseURL, failed: failed, stop: sync.OnceFunc(undo.run), db: db, trail: trail}, nil
 }
 
 // accessConfig says what issuing and checking tokens rests on.

@@ -29,13 +29,15 @@ type setting struct {
 // Run prints one row a setting, passwords left out, and says whether serve would accept them.
 func (c *confShowCmd) Run(g *Globals, s *streams) error {
 	rows := []setting{{"database-url", "CONCORD_DATABASE_URL", withoutPassword(g.DatabaseURL)}}
-	v, t := reflect.ValueOf(c.nodeConfig), reflect.TypeOf(c.nodeConfig)
-	for i := range t.NumField() {
-		value := fmt.Sprint(v.Field(i).Interface())
-		if t.Field(i).Name == "RedisURL" {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[nodeConfig]()) {
+		if f.Anonymous || !f.IsExported() {
+			continue
+		}
+		value := fmt.Sprint(reflect.ValueOf(c.nodeConfig).FieldByIndex(f.Index).Interface())
+		if f.Name == "RedisURL" {
 			value = withoutPassword(value)
 		}
-		rows = append(rows, setting{flagName(t.Field(i).Name), t.Field(i).Tag.Get("env"), value})
+		rows = append(rows, setting{flagName(f.Name), f.Tag.Get("env"), value})
 	}
 	if c.Output == "json" {
 		if err := json.NewEncoder(s.out).Encode(rows); err != nil {

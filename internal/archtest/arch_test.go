@@ -25,6 +25,8 @@ var owners = []struct{ library, owner, reason string }{
 	{"github.com/pressly/goose", "internal/pg", "migrations run through one door"},
 	{"github.com/redis/go-redis", "internal/rds", "what Redis may lose is decided in one place"},
 	{"github.com/lestrrat-go/jwx", "internal/token", "the move to v3 is one directory"},
+	{"github.com/coreos/go-oidc", "access/accessoidc", "who signs in is settled in one place"},
+	{"golang.org/x/oauth2", "access/accessoidc", "tokens of the provider are used there and kept nowhere"},
 	{"github.com/alecthomas/kong", "cmd/concord", "only the program knows its command line"},
 	{"github.com/gin-gonic/gin", "server portal", "a handler is the only thing that sees a gin.Context"},
 }

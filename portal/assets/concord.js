@@ -1,0 +1,41 @@
+// What the pages do beyond plain HTML. Everything here is a comfort: without it each page still works.
+"use strict";
+(() => {
+  const warnBefore = 120; // seconds
+
+  // A session that is about to end asks whether somebody is still there, and leaves the page when it has ended, so that
+  // nothing stays on a screen nobody watches.
+  let ends = Number(document.body.dataset.ends || 0) * 1000 + Date.now();
+  if (document.body.dataset.ends) {
+    const dialog = document.getElementById("ending");
+    setInterval(() => {
+      const left = ends - Date.now();
+      if (left <= 0) location.assign(location.pathname);
+      else if (left < warnBefore * 1000 && dialog && !dialog.open) dialog.showModal();
+    }, 1000);
+    dialog?.querySelector("form").addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const answer = await fetch("/session/stay", { method: "POST", headers: { "HX-Request": "true" } });
+      if (!answer.ok) { location.assign(location.pathname); return; }
+      ends = Date.now() + (await answer.json()).ends * 1000;
+      dialog.close();
+    });
+  }
+
+  // A form that came back with faults: the summary is read first.
+  document.getElementById("faults")?.focus();
+
+  // Buttons that print.
+  document.querySelectorAll("[data-print]").forEach((b) => { b.hidden = false; b.addEventListener("click", () => window.print()); });
+
+  // Live progress of the sites that are being asked.
+  document.querySelectorAll("[data-progress]").forEach((strip) => {
+    const source = new EventSource(strip.dataset.progress);
+    source.addEventListener("sites", (event) => { strip.innerHTML = event.data; });
+    source.addEventListener("done", (event) => {
+      source.close();
+      if (event.data !== "") { const more = document.getElementById("more"); if (more) more.innerHTML = event.data; }
+    });
+    source.onerror = () => source.close();
+  });
+})();

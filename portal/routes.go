@@ -1,0 +1,75 @@
+package portal
+
+import (
+	"net/http"
+
+	"github.com/concord-hie/concord/access"
+)
+
+// Who pages are for.
+var (
+	patients   = []access.Duty{access.DutyPatient}
+	clinicians = []access.Duty{access.DutyClinician}
+	practice   = []access.Duty{access.DutyClinician, access.DutyDesk}
+)
+
+// table is where every page and action of the portal is named, in the order of the navigation.
+func (p *Portal) table() []route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []route{
+		{method: get, path: "/", open: true, do: (*visit).home},
+		{method: get, path: "/assets/:hash/*name", open: true, passive: true, do: (*visit).asset},
+		{method: get, path: "/help", open: true, do: (*visit).help},
+		{method: post, path: "/language", open: true, do: (*visit).setLanguage},
+		{method: get, path: "/signin", open: true, do: (*visit).signIn},
+		{method: get, path: "/signin/return", open: true, do: (*visit).signedIn},
+		{method: get, path: "/signin/again", do: (*visit).signInAgain},
+		{method: post, path: "/signout", open: true, do: (*visit).signOut},
+		{method: post, path: "/session/stay", do: (*visit).stay},
+
+		{method: get, path: "/my", duties: patients, nav: "nav.home", do: (*visit).myHome},
+		{method: get, path: "/my/choice", duties: patients, nav: "nav.choice", do: (*visit).choice},
+		{method: post, path: "/my/choice", duties: patients, do: (*visit).choose},
+		{method: get, path: "/my/choice/check", duties: patients, do: (*visit).checkChoice},
+		{method: post, path: "/my/choice/confirm", duties: patients, stepUp: true, again: "/my/choice/check", do: (*visit).confirmChoice},
+		{method: get, path: "/my/choice/receipt/:consent/:version", duties: patients, do: (*visit).receipt},
+		{method: get, path: "/my/looked", duties: patients, nav: "nav.looked", do: (*visit).looked},
+		{method: get, path: "/my/looked.csv", duties: patients, stepUp: true, do: (*visit).lookedCSV},
+		{method: get, path: "/my/looked.json", duties: patients, stepUp: true, do: (*visit).lookedFHIR},
+		{method: get, path: "/my/places", duties: patients, nav: "nav.places", do: (*visit).places},
+		{method: get, path: "/my/preview", duties: patients, nav: "nav.preview", do: (*visit).previewAs},
+
+		{method: get, path: "/find", duties: clinicians, nav: "nav.find", do: (*visit).findForm},
+		{method: post, path: "/find", duties: practice, do: (*visit).find},
+		{method: get, path: "/patients/:patient", duties: clinicians, do: (*visit).records},
+		{method: get, path: "/patients/:patient/progress", duties: clinicians, passive: true, do: (*visit).progress},
+	}
+}
+
+// routes puts the table in force.
+func (p *Portal) routes() {
+	for _, r := range p.table() {
+		p.engine.Handle(r.method, r.path, p.handle(r))
+	}
+}
+
+// home answers GET /: the page somebody begins at.
+func (v *visit) home() error {
+	switch v.session.Duty {
+	case "":
+		return v.landing()
+	case access.DutyPatient:
+		return v.redirect("/my")
+	}
+	for _, l := range v.frame("", nil).Nav {
+		return v.redirect(l.Path)
+	}
+	v.show(http.StatusOK, "desk", nil)
+	return nil
+}
+
+// help answers GET /help.
+func (v *visit) help() error {
+	v.show(http.StatusOK, "help", nil)
+	return nil
+}
