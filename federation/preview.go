@@ -60,7 +60,7 @@ func (x *Exchange) preview(ctx context.Context, actor hie.Actor, p Preview) ([]O
 		return nil, err
 	}
 	m.members, m.person, m.version = own, person.ID, person.Version
-	subject := consent.Subject{Grants: m.grants}
+	subject := consent.Subject{Grants: m.grants, Proxies: m.proxies}
 	for _, member := range person.Members {
 		subject.Records = append(subject.Records, consent.Record{ID: member.Record.String(), Site: member.Site, Link: member.Link})
 	}
@@ -127,19 +127,20 @@ type supposed struct {
 	matter
 	directives []consent.Directive
 	grants     []consent.Grant
+	proxies    []consent.Proxy
 }
 
 // suppose reads what is on file and puts what p proposes in its place. Grants of emergencies that were claimed are no
 // part of it: whether one is supposed is p's to say.
 func (x *Exchange) suppose(ctx context.Context, p Preview, records []hie.SourcePatientID) (*supposed, error) {
-	directives, _, err := x.Directives(ctx, records)
+	onFile, err := x.Directives(ctx, records)
 	if err != nil {
 		return nil, err
 	}
+	m := &supposed{directives: onFile.Directives, proxies: onFile.Proxies}
 	if p.Propose != nil {
-		directives = p.Propose(slices.Clone(directives))
+		m.directives = p.Propose(slices.Clone(onFile.Directives))
 	}
-	m := &supposed{directives: directives}
 	m.network, m.now, m.name, m.actor = x.Network(), x.Now(), x.DocumentID, p.As
 	m.request = request(p.As, m.network)
 	m.request.OwnRecord = false
