@@ -39,6 +39,8 @@ type MatchOptions struct {
 	OnlyCertain bool
 	// Count bounds the identities returned; 0 means 20.
 	Count int
+	// Stewardship asks for Identity.Stewarded, which takes one more read.
+	Stewardship bool
 }
 
 // Matched is what a search for somebody found.
@@ -53,8 +55,8 @@ type Matched struct {
 	Keys, Skipped []string
 	// Truncated is set when somebody who would have to be weighed may not have been seen.
 	Truncated bool
-	// Withheld says in a code why OnlyCertain returned nothing though something was found ("none", "truncated",
-	// "unproven", "two-proven", "disputed", "uncertain"). It is for the audit trail, never for the caller.
+	// Withheld says in a code why nobody may be disclosed ("none", "truncated", "unproven", "two-proven", "disputed",
+	// "uncertain"); "" when one person may. It is for the audit trail, never for the caller.
 	Withheld string
 }
 
@@ -74,8 +76,12 @@ type Identity struct {
 	Evidence []Evidence
 	// Vetoes name what forbids linking ("suffix", "birth-order", "steward", ...), sorted; nil for none.
 	Vetoes []string
-	// Proof is the approved combination that proves the identity ("01" to "26"), or "".
-	Proof string
+	// Scores say how strongly each of Records resembles the query by itself, in their order.
+	Scores []Bits
+	// Proof is what proves the identity; its Rule is "" when nothing does.
+	Proof Proof
+	// Stewarded says that a steward has decided about one of the records; false when it was not asked for.
+	Stewarded bool
 }
 
 // Evidence is one step of a waterfall. It holds no value of the person's.
@@ -87,7 +93,7 @@ type Evidence struct {
 	Bits  Bits
 }
 
-// The reasons why a search with OnlyCertain returns nothing.
+// The reasons why nobody found is disclosed.
 const (
 	WithheldNone      = "none"       // nobody was found
 	WithheldTruncated = "truncated"  // somebody who would have to be weighed may not have been seen
@@ -117,6 +123,9 @@ func (x *Index) Match(ctx context.Context, actor hie.Actor, d Demographics, o Ma
 	}
 	e.Detail = map[string]string{"interaction": "match", "identities": strconv.Itoa(len(m.Identities))}
 	e.Ground = []string{"model " + x.model.ID}
+	if found, reason := m.disclosable(); reason == "" {
+		e.Ground = append(e.Ground, "combination "+found.Proof.Rule)
+	}
 	if m.Withheld != "" {
 		e.Reasons = []string{m.Withheld}
 	}
@@ -127,7 +136,7 @@ func (x *Index) Match(ctx context.Context, actor hie.Actor, d Demographics, o Ma
 }
 
 func (x *Index) match(ctx context.Context, d Demographics, o MatchOptions) (Matched, error) {
-	v := normalize(d)
+	v := knownOf(d)
 	f := v.features("")
 	keys := v.keys()
 	counts, err := x.store.KeyCounts(ctx, hashes(keys))
@@ -142,8 +151,13 @@ func (x *Index) match(ctx context.Context, d Demographics, o MatchOptions) (Matc
 	m := Matched{Dropped: v.dropped, Truncated: l.truncated || len(l.found) > maxWeighed || unguarded(&v, keys, l.skipped)}
 	m.Keys, m.Skipped = kindsOf(keys, l.skipped)
 	l.found = l.found[:min(len(l.found), maxWeighed)]
-	if m.Identities, err = x.identities(ctx, &v, d.Identifiers, l.found); err != nil {
+	if m.Identities, err = x.identities(ctx, &v, &f, d.Identifiers, l.found, hubsOf(keys, l.skipped)); err != nil {
 		return Matched{}, err
+	}
+	if o.Stewardship {
+		if err := x.stewardship(ctx, m.Identities); err != nil {
+			return Matched{}, err
+		}
 	}
 	if o.OnlyCertain {
 		m.Identities, m.Withheld = onlyCertain(m)
@@ -154,34 +168,19 @@ func (x *Index) match(ctx context.Context, d Demographics, o MatchOptions) (Matc
 		n = 20
 	}
 	// One that is proven stays whatever its grade: a second proven person forbids disclosing the first (Proven).
-	m.Identities = slices.DeleteFunc(m.Identities, func(i Identity) bool { return i.Grade == GradeNone && i.Proof == "" })
+	m.Identities = slices.DeleteFunc(m.Identities, func(i Identity) bool { return i.Grade == GradeNone && i.Proof.Rule == "" })
+	_, m.Withheld = m.disclosable()
 	m.Identities = m.Identities[:min(len(m.Identities), n)]
 	return m, nil
 }
 
 // onlyCertain returns the one provable identity, or none and why.
 func onlyCertain(m Matched) ([]Identity, string) {
-	var proven []Identity
-	for _, i := range m.Identities {
-		if i.Proof != "" {
-			proven = append(proven, i)
-		}
+	i, reason := m.disclosable()
+	if reason != "" {
+		return nil, reason
 	}
-	switch {
-	case len(m.Identities) == 0:
-		return nil, WithheldNone
-	case m.Truncated:
-		return nil, WithheldTruncated
-	case len(proven) == 0:
-		return nil, WithheldUnproven
-	case len(proven) > 1:
-		return nil, WithheldTwo
-	case slices.ContainsFunc(proven[0].Person.Members, func(m Member) bool { return m.Link != hie.LinkConfirmed }):
-		return nil, WithheldDisputed
-	case proven[0].Grade != GradeCertain:
-		return nil, WithheldUncertain
-	}
-	return proven, ""
+	return []Identity{*i}, ""
 }
 
 // kindsOf names the kinds of keys looked under and of those skipped, each sorted and once.
@@ -198,7 +197,7 @@ func kindsOf(keys []Key, skipped map[int64]bool) (looked, left []string) {
 }
 
 // identities reads the persons found and says what each is worth.
-func (x *Index) identities(ctx context.Context, query *values, quoted []Identifier, all []found) ([]Identity, error) {
+func (x *Index) identities(ctx context.Context, query *known, features *Features, quoted []Identifier, all []found, hubs [numAttributes]bool) ([]Identity, error) {
 	if len(all) == 0 {
 		return nil, nil
 	}
@@ -227,7 +226,7 @@ func (x *Index) identities(ctx context.Context, query *values, quoted []Identifi
 		if i+1 < len(all) {
 			id.Margin = f.set.Bits - all[i+1].set.Bits
 		}
-		var known []values
+		var values []known
 		var local []hie.Identifier
 		for _, m := range f.members {
 			id.Person.Members = append(id.Person.Members, m.Member)
@@ -236,14 +235,14 @@ func (x *Index) identities(ctx context.Context, query *values, quoted []Identifi
 				continue
 			}
 			if row.Active {
-				id.Records = append(id.Records, row.SourcePatient)
+				id.Records, id.Scores = append(id.Records, row.SourcePatient), append(id.Scores, x.resemblance(features, m.Features))
 			}
 			if m.Link != hie.LinkDisputed {
-				known = append(known, normalize(row.Demographics))
+				values = append(values, knownOf(row.Demographics))
 				local = append(local, row.Local)
 			}
 		}
-		id.Proof = prove(query, known, local, quoted, twinBeside(all, i))
+		id.Proof = prove(query, values, local, quoted, twinBeside(all, i), hubs)
 		out[i] = id
 	}
 	if _, clear := x.margin(all); !clear && out[0].Grade == GradeCertain {
@@ -269,4 +268,30 @@ func twinBeside(all []found, i int) bool {
 		}
 	}
 	return false
+}
+
+// resemblance says how strongly one record's stored features resemble f; 0 when they cannot be read.
+func (x *Index) resemblance(f *Features, stored []byte) Bits {
+	var g Features
+	if g.Decode(stored) != nil {
+		return 0
+	}
+	c := Compare(f, &g)
+	return x.model.Score(&c)
+}
+
+// stewardship fills in Stewarded.
+func (x *Index) stewardship(ctx context.Context, all []Identity) error {
+	var records []hie.SourcePatientID
+	for _, i := range all {
+		records = append(records, i.Person.Records()...)
+	}
+	verdicts, err := x.store.Constraints(ctx, records)
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		all[i].Stewarded = slices.ContainsFunc(verdicts, func(v Constraint) bool { return slices.Contains(all[i].Person.Records(), v.A) })
+	}
+	return nil
 }

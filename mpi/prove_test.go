@@ -1,6 +1,7 @@
 package mpi
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/concord-hie/concord/hie"
@@ -38,7 +39,7 @@ func only(attributes ...attribute) Demographics {
 		case attrEmail:
 			out.Telecoms = append(out.Telecoms, all.Telecoms[1])
 		default:
-			i := map[attribute]int{attrSSN4: 0, attrITIN4: 1, attrMBI: 2, attrLegal: 3, attrMember: 4}[a]
+			i := map[attribute]int{attrSSN4: 0, attrITIN4: 1, attrMBI: 2, attrLegal: 3, attrMember: 4, attrSubscriber: 5}[a]
 			out.Identifiers = append(out.Identifiers, all.Identifiers[i])
 		}
 	}
@@ -53,8 +54,8 @@ func name(d *Demographics) *Name {
 }
 
 func proof(query, record Demographics, twin bool) string {
-	q, r := normalize(query), normalize(record)
-	return prove(&q, []values{r}, []hie.Identifier{{System: "urn:site:a", Value: "77"}}, query.Identifiers, twin)
+	q := knownOf(query)
+	return prove(&q, []known{knownOf(record)}, []hie.Identifier{{System: "urn:site:a", Value: "77"}}, query.Identifiers, twin, [numAttributes]bool{}).Rule
 }
 
 func TestEveryApprovedCombinationProvesAndNothingLessDoes(t *testing.T) {
@@ -62,7 +63,7 @@ func TestEveryApprovedCombinationProvesAndNothingLessDoes(t *testing.T) {
 		t.Fatalf("%d combinations, want 01 to 26 without 22", len(combinations))
 	}
 	proves := func(have []attribute) bool {
-		for _, c := range combinations {
+		for _, c := range provable() {
 			all := true
 			for _, a := range c.attributes {
 				in := false
@@ -129,9 +130,71 @@ func TestProofs(t *testing.T) {
 	}
 }
 
+func TestHouseholdAndIndividualLegsProveTogether(t *testing.T) {
+	alter := func(d Demographics, f func(d *Demographics)) Demographics { f(&d); return d }
+	first := func(name string) func(*Demographics) {
+		return func(d *Demographics) { d.Names[0].Given = []string{name} }
+	}
+	zip := func(d Demographics) Demographics {
+		d.Addresses = []Address{{PostalCode: "20707"}}
+		return d
+	}
+	for _, test := range []struct {
+		name  string
+		query Demographics
+		twin  bool
+		want  string
+	}{
+		{"SSN and street make the household, first name and birth date the member", only(attrFirst, attrBirth, attrSSN4, attrStreet), false, "H-03+I-01"},
+		{"a first name of one edit", alter(only(attrFirst, attrBirth, attrSSN4, attrStreet), first("Otoline")), false, "H-03+I-01"},
+		{"a first name of one edit beside a twin", alter(only(attrFirst, attrBirth, attrSSN4, attrStreet), first("Otoline")), true, ""},
+		{"the exact first name beside a twin", only(attrFirst, attrBirth, attrSSN4, attrStreet), true, "H-03+I-01"},
+		{"a birth date of one digit is father and son", alter(only(attrFirst, attrBirth, attrSSN4, attrStreet), func(d *Demographics) { d.Birth = day(1964, 6, 21) }), false, ""},
+		{"ITIN and street", only(attrFirst, attrBirth, attrITIN4, attrStreet), false, "H-06+I-01"},
+		{"subscriber and street", only(attrFirst, attrBirth, attrSubscriber, attrStreet), false, "H-09+I-01"},
+		{"SSN and subscriber", only(attrFirst, attrBirth, attrSSN4, attrSubscriber), false, "H-11+I-01"},
+		{"the first name alone in a household of phone and mail", only(attrFirst, attrPhone, attrEmail), false, "H-10+I-03"},
+		{"the first name alone in a household of phone and street", only(attrFirst, attrPhone, attrStreet), false, "H-14+I-03"},
+		{"the first name alone in a household of subscriber and phone", only(attrFirst, attrSubscriber, attrPhone), false, "H-07+I-03"},
+		{"the first name alone needs a household row of 1e-10: phone and postal code have 3e-10", zip(only(attrFirst, attrPhone)), false, ""},
+		{"the first name alone needs more than SSN and street", only(attrFirst, attrSSN4, attrStreet), false, ""},
+		{"the first name alone must be exact", alter(only(attrFirst, attrPhone, attrEmail), first("Otoline")), false, ""},
+		{"the first name alone against another birth date", alter(only(attrFirst, attrPhone, attrStreet), func(d *Demographics) { d.Birth = day(1991, 2, 3) }), false, ""},
+		{"a household is nobody", only(attrPhone, attrEmail, attrStreet, attrSubscriber, attrSSN4), false, ""},
+		{"a household and a birth date is nobody", only(attrBirth, attrStreet, attrSubscriber, attrEmail), false, ""},
+	} {
+		if got := proof(test.query, full(), test.twin); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+	for _, h := range households {
+		if p := h.p * firstFuzzed; p > 2e-12 {
+			t.Errorf("%s with I-01 has a collision of %g, above the threshold", h.name, p)
+		}
+		if p := h.p * firstAlone.p; h.p <= firstAloneNeeds && p > 2e-12 {
+			t.Errorf("%s with I-03 has a collision of %g, above the threshold", h.name, p)
+		}
+	}
+	q := knownOf(only(attrFirst, attrPhone, attrStreet))
+	if p := prove(&q, []known{knownOf(full())}, nil, nil, false, [numAttributes]bool{attrPhone: true}); p.Rule != "" {
+		t.Errorf("a phone that is no household's proved by %s", p.Rule)
+	}
+}
+
+func TestAProofSaysWhatItComparesAndHowSureItIs(t *testing.T) {
+	d := only(attrFirst, attrLast, attrBirth, attrStreet)
+	d.Names[0].Family = "Fairwether"
+	q := knownOf(d)
+	got := prove(&q, []known{knownOf(full())}, nil, nil, false, [numAttributes]bool{})
+	want := Proof{Rule: "01", Fields: []string{"given", "family", "birth-date", "address"}, Fuzzy: "family", Collision: 9e-13}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
 func TestASearchIsCutShortWhenNoGuardOfACombinationWasLookedUnder(t *testing.T) {
 	d := only(attrFirst, attrLast, attrBirth, attrStreet, attrPhone)
-	v := normalize(d)
+	v := knownOf(d)
 	keys := v.keys()
 	skip := func(kinds ...KeyKind) map[int64]bool {
 		out := map[int64]bool{}

@@ -1,6 +1,10 @@
 package mpi
 
-import "github.com/concord-hie/concord/hie"
+import (
+	"slices"
+
+	"github.com/concord-hie/concord/hie"
+)
 
 // Proven returns the one person of m that may be disclosed to somebody who does not hold the record already:
 // certain, proved by an approved combination, the only one so proved, found by a search that was not cut
@@ -9,23 +13,34 @@ import "github.com/concord-hie/concord/hie"
 // Source: DESIGN idea 3; spec cms-matching, "Restrictions": two proven persons, or a candidate search that was
 // cut short, prove nothing.
 func (m Matched) Proven() (_ hie.PersonID, ok bool) {
-	var found *Identity
-	for i := range m.Identities {
-		if m.Identities[i].Proof == "" {
-			continue
-		}
-		if found != nil {
-			return 0, false
-		}
-		found = &m.Identities[i]
-	}
-	if found == nil || m.Truncated || found.Grade != GradeCertain || len(found.Vetoes) > 0 {
+	i, reason := m.disclosable()
+	if reason != "" {
 		return 0, false
 	}
-	for _, member := range found.Person.Members {
-		if member.Link != hie.LinkConfirmed {
-			return 0, false
+	return i.Person.ID, true
+}
+
+// disclosable returns the one identity of m that may be disclosed and "", or the reason why none may.
+func (m Matched) disclosable() (_ *Identity, reason string) {
+	var proven []*Identity
+	for i := range m.Identities {
+		if m.Identities[i].Proof.Rule != "" {
+			proven = append(proven, &m.Identities[i])
 		}
 	}
-	return found.Person.ID, true
+	switch {
+	case len(m.Identities) == 0:
+		return nil, WithheldNone
+	case m.Truncated:
+		return nil, WithheldTruncated
+	case len(proven) == 0:
+		return nil, WithheldUnproven
+	case len(proven) > 1:
+		return nil, WithheldTwo
+	case slices.ContainsFunc(proven[0].Person.Members, func(m Member) bool { return m.Link != hie.LinkConfirmed }):
+		return nil, WithheldDisputed
+	case proven[0].Grade != GradeCertain || len(proven[0].Vetoes) > 0:
+		return nil, WithheldUncertain
+	}
+	return proven[0], ""
 }

@@ -174,7 +174,7 @@ func (c *clinic) identity(grade mpi.Grade, p mpi.Probability, proof string, reco
 		c.Fatal(err)
 	}
 	found, _ := c.index.Records(c.Context(), records)
-	return mpi.Identity{Person: person, Records: found, Grade: grade, Probability: p, Proof: proof}
+	return mpi.Identity{Person: person, Records: found, Grade: grade, Probability: p, Proof: mpi.Proof{Rule: proof}, Scores: make([]mpi.Bits, len(found))}
 }
 
 // matchedValues returns value:grade:score of an answer's entries, in order.

@@ -185,12 +185,33 @@ func readParameters(body []byte) (fhir.Parameters, error) {
 	return in, nil
 }
 
-// MatchSearch says how well an entry of a $match answer matches: its score and its match-grade. The score is
-// the probability in steps of 0.05: finer ones would let a caller feel his way to a value field by field.
+// MatchEvidenceURL is the extension of a match entry that says which approved combination proves its identity:
+// rule, the fields it compares, and the one that differs by an edit.
+const MatchEvidenceURL = "https://concord-hie.org/fhir/StructureDefinition/match-evidence"
+
+// StewardshipURL is the extension that says whether a steward has decided about records of the identity.
+//
+// Source: HL7 identity matching IG, "A match output SHOULD reveal a presence or lack of manual stewardship".
+const StewardshipURL = "https://concord-hie.org/fhir/StructureDefinition/match-stewardship"
+
+// MatchSearch says how well an entry of a $match answer matches: its score, its match-grade and what proves it.
+// The score is the probability in steps of 0.05: finer ones would let a caller feel his way to a value field by
+// field. For the same reason the evidence is told only of what is proven: that the fields of a rule agree.
 //
 // Source: IHE PDQm ITI-119; FHIR R4 Patient/$match; spec federation 2.9 ("$match as oracle").
-func MatchSearch(grade mpi.Grade, p mpi.Probability) *fhir.BundleSearch {
-	score := math.Round(min(max(float64(p), 0), 1)*20) / 20
-	return &fhir.BundleSearch{Mode: "match", Score: &score, Extension: []fhir.Extension{{
-		URL: "http://hl7.org/fhir/StructureDefinition/match-grade", ValueCode: grade.String()}}}
+func MatchSearch(i *mpi.Identity) *fhir.BundleSearch {
+	score := math.Round(min(max(float64(i.Probability), 0), 1)*20) / 20
+	s := &fhir.BundleSearch{Mode: "match", Score: &score, Extension: []fhir.Extension{{
+		URL: "http://hl7.org/fhir/StructureDefinition/match-grade", ValueCode: i.Grade.String()}}}
+	if p := i.Proof; p.Rule != "" && i.Grade == mpi.GradeCertain {
+		e := fhir.Extension{URL: MatchEvidenceURL, Extension: []fhir.Extension{{URL: "rule", ValueCode: p.Rule}}}
+		for _, f := range p.Fields {
+			e.Extension = append(e.Extension, fhir.Extension{URL: "field", ValueCode: f})
+		}
+		if p.Fuzzy != "" {
+			e.Extension = append(e.Extension, fhir.Extension{URL: "one-edit", ValueCode: p.Fuzzy})
+		}
+		s.Extension = append(s.Extension, e)
+	}
+	return s
 }

@@ -28,8 +28,8 @@ func spread(t *testing.T, w *World) {
 		t.Fatalf("identities = %d (%s), %v; want one", len(m.Identities), m.Withheld, err)
 	}
 	id := m.Identities[0]
-	if id.Grade != mpi.GradeCertain || id.Proof == "" || len(id.Person.Members) != 3 || len(id.Records) != 3 {
-		t.Errorf("identity: %s, proof %q, %d members", id.Grade, id.Proof, len(id.Person.Members))
+	if id.Grade != mpi.GradeCertain || id.Proof.Rule == "" || len(id.Person.Members) != 3 || len(id.Records) != 3 {
+		t.Errorf("identity: %s, proof %q, %d members", id.Grade, id.Proof.Rule, len(id.Person.Members))
 	}
 	var sum mpi.Bits
 	for _, e := range id.Evidence {
@@ -70,14 +70,14 @@ func onlyCertain(t *testing.T, w *World) {
 	match("nobody is there", Maria(), 0, mpi.WithheldNone)
 	a := w.Register("a", "1", Maria())
 	m := match("unique and proven", Maria(), 1, "")
-	if i := m.Identities[0]; i.Person.ID != a.Person || i.Proof != "01" || i.Probability < 0.999 || i.Person.Version == 0 {
-		t.Errorf("identity: person %d, proof %q, probability %v", i.Person.ID, i.Proof, i.Probability)
+	if i := m.Identities[0]; i.Person.ID != a.Person || i.Proof.Rule != "01" || i.Probability < 0.999 || i.Person.Version == 0 {
+		t.Errorf("identity: person %d, proof %q, probability %v", i.Person.ID, i.Proof.Rule, i.Probability)
 	}
 	match("name and birth date only", bare(Maria()), 0, mpi.WithheldUnproven)
 	quoted := bare(Maria())
 	quoted.Identifiers = []mpi.Identifier{{Identifier: Local("a", "1")}}
-	if m := match("the site's own number", quoted, 1, ""); m.Identities[0].Proof != "22" {
-		t.Errorf("proof = %q, want 22", m.Identities[0].Proof)
+	if m := match("the site's own number", quoted, 1, ""); m.Identities[0].Proof.Rule != "22" {
+		t.Errorf("proof = %q, want 22", m.Identities[0].Proof.Rule)
 	}
 	suffixed := Maria()
 	suffixed.Names[0].Suffix = []string{"III"}
