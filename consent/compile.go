@@ -56,7 +56,9 @@ type compiled struct {
 	exhaustive bool
 	denyExpiry bool
 	instrument []string
-	later      bits // permits filed and signed after it: what lifts a NOT_COVERED
+	// erase says that a release its permits give ends with its period.
+	erase bool
+	later bits // permits filed and signed after it: what lifts a NOT_COVERED
 }
 
 // restricted reports whether only what d denies acts, whatever document it is about.
@@ -67,6 +69,7 @@ type Decider struct {
 	env     *Env
 	subject Subject
 	grants  []Grant
+	died    micros
 	dirs    []*compiled
 	phase   atomic.Pointer[phase]
 	fault   bool // a directive without a filing time: nothing can be said
@@ -78,7 +81,10 @@ type Decider struct {
 //
 // Source: spec consent 2.6-2.8, 2.13.
 func Compile(env *Env, subject Subject, directives []Directive) *Decider {
-	d := &Decider{env: env, subject: subject, grants: subject.Grants}
+	d := &Decider{env: env, subject: subject, grants: subject.Grants, died: always}
+	if !subject.Died.IsZero() {
+		d.died = directiveTime(subject.Died)
+	}
 	for i := range directives {
 		if directives[i].Filed.IsZero() {
 			d.fault = true

@@ -95,6 +95,7 @@ type query struct {
 	site *site
 	rec  *Record
 	home string
+	died micros // always: not known, or alive
 	now  micros
 
 	level confidentiality
@@ -212,9 +213,9 @@ func (a *asked) at(i int) *purpose {
 // Source: spec consent 2.5, L0; spec consent-cases, reasons INPUT and LABEL_STALE.
 func (d *Decider) gate(q *query, now time.Time, purposes *asked) Reason {
 	e, req, doc := d.env, q.req, q.doc
-	q.env, q.home, q.now = e, d.subject.Home, micros(now.UnixMicro())
+	q.env, q.home, q.died, q.now = e, d.subject.Home, d.died, micros(now.UnixMicro())
 	q.org, q.site, q.rec = e.orgs[req.Organization], e.sites[doc.Site], d.record(doc.Record)
-	if d.fault || now.IsZero() || len(req.Purposes) == 0 || q.org == nil || q.site == nil || q.rec == nil {
+	if d.fault || e.closed || now.IsZero() || len(req.Purposes) == 0 || q.org == nil || q.site == nil || q.rec == nil {
 		return ReasonInput
 	}
 	for i, code := range req.Purposes {

@@ -88,6 +88,8 @@ type Subject struct {
 	Proxies []Proxy
 	// Grants are emergency claims on file.
 	Grants []Grant
+	// Died is when the patient died; zero is not known, or not yet.
+	Died time.Time
 }
 
 // A Record is one site's registration of the person.

@@ -35,7 +35,8 @@ const (
 type dutySet struct {
 	own  uint16
 	rule [2]uint64
-	more *[]int // duty numbers beyond the bits, nil for nearly everybody
+	more *[]int    // duty numbers beyond the bits, nil for nearly everybody
+	said *[]string // obligations a directive brings, nil for nearly everybody; each is mandatory
 }
 
 const maxRuleDuties = 128
@@ -53,14 +54,28 @@ func (s *dutySet) addRule(n int) {
 	*s.more = append(*s.more, n)
 }
 
+// addText adds an obligation that a directive brings.
+func (s *dutySet) addText(text string) {
+	if s.said == nil {
+		s.said = new([]string)
+	}
+	*s.said = append(*s.said, text)
+}
+
 // addDuty registers an obligation of a rule and returns its number among the rules' obligations.
 func (e *Env) addDuty(text string) int {
 	if i := slices.IndexFunc(e.duties, func(d duty) bool { return d.text == text }); i >= 0 {
 		return i
 	}
-	name, _, _ := strings.Cut(text, ":")
+	name := dutyName(text)
 	e.duties = append(e.duties, duty{text: text, name: name, mandatory: name != "AOD" && name != "P2-EMERGENCY-RECORD"})
 	return len(e.duties) - 1
+}
+
+// dutyName is an obligation up to the colon: what a requester declares that it can honour.
+func dutyName(text string) string {
+	name, _, _ := strings.Cut(text, ":")
+	return name
 }
 
 // each calls f with every rule duty of s.
@@ -82,6 +97,9 @@ func (s *dutySet) each(e *Env, f func(duty) bool) bool {
 
 // honoured reports whether a requester with these abilities can honour every mandatory obligation of s.
 func (s *dutySet) honoured(e *Env, abilities []string) bool {
+	if s.said != nil && slices.ContainsFunc(*s.said, func(text string) bool { return !slices.Contains(abilities, dutyName(text)) }) {
+		return false
+	}
 	if s.rule == [2]uint64{} && s.more == nil {
 		return true
 	}
@@ -90,7 +108,7 @@ func (s *dutySet) honoured(e *Env, abilities []string) bool {
 
 // texts returns the obligations of s, sorted, each once. Sets that recur share one slice, which nobody may write.
 func (s *dutySet) texts(e *Env) []string {
-	if s.more == nil {
+	if s.more == nil && s.said == nil {
 		if t := e.dutySets.find(dutyKey{s.own, s.rule}); t != nil {
 			return t
 		}
@@ -102,9 +120,14 @@ func (s *dutySet) texts(e *Env) []string {
 		}
 	}
 	s.each(e, func(d duty) bool { out = append(out, d.text); return true })
+	if s.said != nil {
+		for _, text := range *s.said {
+			out = append(out, strings.Clone(text)) // cloned, or every query would move to the heap
+		}
+	}
 	slices.Sort(out)
 	out = slices.Clip(slices.Compact(out))
-	if s.more == nil {
+	if s.more == nil && s.said == nil {
 		e.dutySets.keep(dutyKey{s.own, s.rule}, out)
 	}
 	return out

@@ -60,6 +60,10 @@ type Policy struct {
 	//
 	// Source: 42 CFR 2.31(a): a written consent names recipient, purpose and what is disclosed.
 	Instrument string
+	// Erase says that who is released something by a permit under this policy must erase it when the permit ends.
+	//
+	// Source: ABDM consent artefact, dataEraseAt; spec consent 2.11 (DELAU).
+	Erase bool
 }
 
 // A Default is what holds when no directive speaks. Exactly one of Network, Site and Jurisdiction says whose.
@@ -77,6 +81,9 @@ type Default struct {
 
 // An Env is a Setup made ready for decisions. It does not change and may be shared.
 type Env struct {
+	version int64
+	closed  bool // refuses everything
+
 	orgs     map[hie.OrgID]*org
 	sites    map[hie.SiteID]*site
 	inOrder  []*site
@@ -91,6 +98,20 @@ type Env struct {
 	duties   []duty
 	dutySets dutyCache
 }
+
+var shut = &Env{closed: true, version: -1}
+
+// Closed returns an Env under which everything is refused: for when it is not known which rules are in force.
+//
+// Source: spec consent 2.15.
+func Closed() *Env { return shut }
+
+// Open reports whether anything can be decided under e. Where it is false, a refusal means "try again later".
+func (e *Env) Open() bool { return !e.closed }
+
+// Version is the same for two Envs only where they were made of the same picture of the directory and the same policies:
+// what was decided under another is decided anew. It is 0 for one made by NewEnv.
+func (e *Env) Version() int64 { return e.version }
 
 type org struct {
 	id hie.OrgID

@@ -2,7 +2,6 @@ package consent
 
 import (
 	"github.com/concord-hie/concord/directory"
-	"github.com/concord-hie/concord/hie"
 )
 
 // The policies a Consent may name without anybody registering more. A policy not known here is held.
@@ -38,42 +37,14 @@ const (
 	InstrumentAuthorization = "hipaa-authorization"
 )
 
-// BuiltinRules is the law every exchange in the United States is under, as far as Concord carries it out of the
-// box. What a permit on file under a policy registered as an instrument covers satisfies a REQUIRE of its kind.
-func BuiltinRules() []Rule {
-	part2 := []string{"part2"}
-	return []Rule{
-		{ID: "us-42cfr2.31", Layer: LayerLaw, Effect: Require, Kind: InstrumentPart2, EmergencyClause: true,
-			Obligations: []string{"P2-NOTICE", "NORDSCLCD", "NO-PROCEEDINGS"}, Scope: Scope{Regimes: part2, Requester: AllButPatient},
-			Source: "42 CFR 2.31, 2.32 (notice), 2.33 (redisclosure), 2.51 (emergencies), 2.23 (patient access)"},
-		{ID: "us-42cfr2.33-proceedings", Layer: LayerLaw, Effect: Require, Kind: InstrumentProceedings,
-			Scope:  Scope{Regimes: part2, Purposes: []hie.Purpose{"HLEGAL"}, Requester: AllButPatient},
-			Source: "42 CFR 2.31(d), 2.33(b)(1)"},
-		{ID: "us-42cfr2.31-counselling", Layer: LayerLaw, Effect: Require, Kind: InstrumentCounselling, Presume: true,
-			Scope:  Scope{Regimes: part2, Classes: []string{"sud-counselling-note"}, Requester: AllButPatient},
-			Source: "42 CFR 2.31(b)"},
-		{ID: "us-45cfr164.508-psychotherapy-class", Layer: LayerLaw, Effect: Require, Kind: InstrumentAuthorization, Presume: true,
-			Scope:  Scope{Classes: []string{"psychotherapy-note"}},
-			Source: "45 CFR 164.508(a)(2); 164.524(a)(1)(i) takes them out of the patient's own access too"},
-		{ID: "us-45cfr164.508-psychotherapy-label", Layer: LayerLaw, Effect: Require, Kind: InstrumentAuthorization, Presume: true,
-			Scope:  Scope{Labels: []string{"PSYTHPN"}},
-			Source: "45 CFR 164.508(a)(2); 164.524(a)(1)(i)"},
-		{ID: "us-45cfr164.508-marketing", Layer: LayerLaw, Effect: Require, Kind: InstrumentAuthorization,
-			Scope:  Scope{Purposes: []hie.Purpose{"HMARKT"}, Requester: AllButPatient},
-			Source: "45 CFR 164.508(a)(3)"},
-		{ID: "us-45cfr164.524", Layer: LayerLaw, Effect: Mandate,
-			Scope:  Scope{Purposes: []hie.Purpose{hie.PurposePatientRequest}, Requester: PatientOnly},
-			Source: "45 CFR 164.524 (access of individuals); 42 CFR 2.23"},
-		{ID: "network-own-request", Layer: LayerNetwork, Effect: Forbid, Presume: true,
-			Scope:  Scope{Purposes: []hie.Purpose{hie.PurposePatientRequest}, Requester: AllButPatient},
-			Source: "spec federation 2.7: only a client bound to the patient asks in the patient's name"},
-	}
-}
-
 // Options are what an exchange adds to the directory's picture.
 type Options struct {
+	// Version tells one set of policies from another.
+	Version  int64
 	Policies []Policy
 	Rules    []Rule
+	// Defaults stand beside those of the directory; of rows equally near the most restrictive counts.
+	Defaults []Default
 	Purposes []LocalPurpose
 	// HomeDefault says that the defaults of the patient's home jurisdiction count too.
 	HomeDefault bool
@@ -81,12 +52,12 @@ type Options struct {
 	EmergencyHours float64
 }
 
-// FromNetwork makes the Env of an exchange: its directory, the built-in policies and rules, and o. A site
+// FromNetwork makes the Env of an exchange: its directory, the built-in policies, and o, which brings the rules. A site
 // without consent defaults of its own has those of its jurisdiction.
 //
 // Source: DESIGN section 5; spec consent 2.9 and 2.18.
 func FromNetwork(n *directory.Network, o Options) (*Env, error) {
-	s := Setup{Policies: append(BuiltinPolicies(), o.Policies...), Rules: append(BuiltinRules(), o.Rules...), Purposes: o.Purposes,
+	s := Setup{Policies: append(BuiltinPolicies(), o.Policies...), Rules: o.Rules, Purposes: o.Purposes,
 		HomeDefault: o.HomeDefault, EmergencyHours: o.EmergencyHours}
 	if s.EmergencyHours == 0 {
 		s.EmergencyHours = DefaultEmergencyHours
@@ -94,24 +65,29 @@ func FromNetwork(n *directory.Network, o Options) (*Env, error) {
 	for _, org := range n.Organizations() {
 		s.Organizations = append(s.Organizations, Organization{ID: org.ID, Parent: org.Parent})
 	}
-	own := map[hie.SiteID]bool{}
 	for _, d := range n.Defaults() {
-		own[d.Site] = true
 		s.Defaults = append(s.Defaults, Default{Network: d.Network, Site: d.Site, Jurisdiction: d.Jurisdiction,
 			PurposeClass: d.PurposeClass, Category: d.Category, Rule: d.Rule})
 	}
+	s.Defaults = append(s.Defaults, o.Defaults...)
 	for _, st := range n.Sites() {
-		in := Site{ID: st.ID, Org: st.Org, Jurisdiction: n.Jurisdiction(st.ID), Regimes: append([]string{}, st.Regimes...),
-			Zone: st.Zone, Unlabelled: !st.Labelled, PrivilegedRoles: st.PrivilegedRoles}
-		s.Sites = append(s.Sites, in)
-		if own[st.ID] || in.Jurisdiction == "" {
-			continue
-		}
-		for _, d := range n.Defaults() {
-			if d.Jurisdiction == in.Jurisdiction {
-				s.Defaults = append(s.Defaults, Default{Site: st.ID, PurposeClass: d.PurposeClass, Category: d.Category, Rule: d.Rule})
-			}
-		}
+		s.Sites = append(s.Sites, Site{ID: st.ID, Org: st.Org, Jurisdiction: n.Jurisdiction(st.ID), Regimes: append([]string{}, st.Regimes...),
+			Zone: st.Zone, Unlabelled: !st.Labelled, PrivilegedRoles: st.PrivilegedRoles})
 	}
-	return NewEnv(s)
+	s.Defaults = localDefaults(s.Defaults, s.Sites)
+	e, err := NewEnv(s)
+	if err == nil {
+		e.version = int64(mix(mix(fnvOffset, uint64(n.Version())), uint64(o.Version)) >> 1)
+	}
+	return e, err
+}
+
+// fnvOffset and mix are the FNV-1a hash over numbers.
+const fnvOffset = 14695981039346656037
+
+func mix(h, v uint64) uint64 {
+	for i := range 8 {
+		h = (h ^ v>>(8*i)&0xff) * 1099511628211
+	}
+	return h
 }

@@ -2,6 +2,7 @@ package consent
 
 import (
 	"slices"
+	"time"
 
 	"github.com/concord-hie/concord/hie"
 )
@@ -243,6 +244,9 @@ func (d *Decider) weigh(q *query, rep *report, missing []*compiled) Reason {
 	for i := range rep.permits.n {
 		p := rep.permits.at(i)
 		if beatsAll(p, rep) && coversAll(p, missing) {
+			if p.dir.erase {
+				p = q.erase(rep, missing, i)
+			}
 			q.weighed(rep, missing, p, ReasonPermit)
 			return ReasonPermit
 		}
@@ -250,6 +254,32 @@ func (d *Decider) weigh(q *query, rep *report, missing []*compiled) Reason {
 	r := refusal(rep, missing)
 	q.weighed(rep, missing, nil, r)
 	return r
+}
+
+// erase returns the permit a release rests on when the first that gives one, at place first, obliges to erase: one that
+// does not, else the one that lasts longest, whose end becomes an obligation.
+//
+// Source: spec consent 2.11 (DELAU); ABDM consent artefact, dataEraseAt.
+func (q *query) erase(rep *report, missing []*compiled, first int) *node {
+	best := rep.permits.at(first)
+	for i := first + 1; i < rep.permits.n; i++ {
+		p := rep.permits.at(i)
+		if !beatsAll(p, rep) || !coversAll(p, missing) {
+			continue
+		}
+		if !p.dir.erase {
+			return p
+		}
+		if p.dir.ends > best.dir.ends {
+			best = p
+		}
+	}
+	until := "never"
+	if best.dir.ends != forever {
+		until = time.UnixMicro(int64(best.dir.ends)).UTC().Format(time.DateOnly)
+	}
+	q.duties.addText("DELAU:" + until)
+	return best
 }
 
 func beatsAll(p *node, rep *report) bool {

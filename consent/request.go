@@ -28,8 +28,35 @@ type Request struct {
 	Jurisdiction string
 	// User is the person asking, as their organisation names them; it must be a grant's for the grant to hold.
 	User string
-	// OwnRecord says that the patient asks for their own record, through a client bound to it.
-	OwnRecord bool
+	// OwnRecord says that the patient asks for their own record, through a client bound to it; Representative that
+	// somebody does so for them.
+	OwnRecord, Representative bool
+	// Kinds are the kinds of the requester's organisation and of those it is a unit of. nil is not known.
+	Kinds []string
+	// Exchange is the network exchange code asserted ("T-TRTMNT"), "" for none.
+	Exchange string
+	// Relationship says whether the requester treats the patient.
+	Relationship Relationship
+}
+
+// A Relationship says whether a requester treats the patient. The zero value is not known.
+type Relationship uint8
+
+// The relationships.
+const (
+	RelationshipUnknown Relationship = iota
+	Unrelated
+	Treating
+)
+
+func (r Relationship) unrelated() tri {
+	switch r {
+	case Unrelated:
+		return yes
+	case Treating:
+		return no
+	}
+	return unknown
 }
 
 // A LabelState says what is known of a document's labels. The zero value is the least.
@@ -64,6 +91,8 @@ type Document struct {
 	Encounter string
 	// Replaces are ids of documents it supersedes.
 	Replaces []string
+	// Flags are what its site says of it besides labels ("self-pay", "minor-consented"). nil is not known.
+	Flags []string
 }
 
 // An Emergency is a break-glass claim.

@@ -39,8 +39,8 @@ type Rule struct {
 	//
 	// Source: spec consent 2.17, the one exception to the missing-metadata property.
 	Presume bool
-	// Source cites the rule's ground.
-	Source string
+	// Source cites the rule's ground, Words says it plainly.
+	Source, Words string
 }
 
 // A Scope says what a rule speaks of. An empty list is any; values of one list are OR, lists are AND.
@@ -55,17 +55,46 @@ type Scope struct {
 	Orgs                   []hie.OrgID
 	Roles                  []string
 	Requester              Requester
+	// Kinds and ExceptKinds are kinds of the requester's organisation ("health-plan", "public-health"): of these, or
+	// of any but these.
+	Kinds, ExceptKinds []string
+	// ExceptRequesterJurisdictions speaks of requesters from anywhere but there.
+	ExceptRequesterJurisdictions []string
+	// Instruments limits the rule to requests with one of these instruments in force ("required-by-law").
+	Instruments []string
+	// Exchanges are network exchange codes the requester asserts ("T-TRTMNT"). Nobody asserts one by silence.
+	Exchanges []string
+	// Flags are what a document carries besides labels ("self-pay"). A document whose flags are not known may carry any.
+	Flags []string
+	// Unrelated limits the rule to requesters who have no treating relationship with the patient.
+	Unrelated bool
+	// DiedWithin limits the rule to the living and to those who died less than so many years ago; 0 is no limit.
+	DiedWithin int
 }
 
 // A Requester tells the patient's own access from everybody else's.
 type Requester uint8
 
-// The requesters a scope can name. The zero value is anybody.
+// The requesters a scope can name. The zero value is anybody. Who represents the patient asks as the patient does.
 const (
-	Anybody Requester = iota
-	PatientOnly
-	AllButPatient
+	Anybody            Requester = iota
+	PatientOnly                  // the patient, or who represents them
+	AllButPatient                // neither
+	RepresentativeOnly           // who represents them, not the patient in person
 )
+
+// matches says whether q is made by such a requester.
+func (r Requester) matches(q *query) tri {
+	switch r {
+	case PatientOnly:
+		return known(q.req.OwnRecord)
+	case AllButPatient:
+		return known(!q.req.OwnRecord)
+	case RepresentativeOnly:
+		return known(q.req.OwnRecord && q.req.Representative)
+	}
+	return yes
+}
 
 // rule is a Rule made ready.
 type rule struct {
@@ -78,6 +107,7 @@ type rule struct {
 	labels     *labels
 	from, to   micros // counts in [from, to)
 	duties     []int
+	special    bool // states what few rules state
 }
 
 func (e *Env) readRules(in []Rule) ([]rule, error) {
@@ -122,6 +152,9 @@ func (e *Env) readRules(in []Rule) ([]rule, error) {
 		if len(r.Scope.Labels) > 0 {
 			c.labels = readSensitivities(r.Scope.Labels)
 		}
+		sc := &r.Scope
+		c.special = len(sc.Kinds) > 0 || len(sc.ExceptKinds) > 0 || len(sc.Exchanges) > 0 || len(sc.Flags) > 0 || sc.Unrelated || sc.DiedWithin > 0 ||
+			len(sc.ExceptRequesterJurisdictions) > 0 || len(sc.Instruments) > 0
 		for _, o := range r.Obligations {
 			c.duties = append(c.duties, e.addDuty(o))
 		}
@@ -163,15 +196,14 @@ func (r *siteRule) match(q *query) tri {
 	if q.now < r.from || q.now >= r.to {
 		return no
 	}
-	m := r.here
-	switch r.Scope.Requester {
-	case PatientOnly:
-		m = min(m, known(q.req.OwnRecord))
-	case AllButPatient:
-		m = min(m, known(!q.req.OwnRecord))
-	}
+	m := min(r.here, r.Scope.Requester.matches(q))
 	if m == no {
 		return no
+	}
+	if r.special {
+		if m = min(m, r.matchSpecial(q)); m == no {
+			return no
+		}
 	}
 	if r.purposes != nil || r.oddPurpose {
 		covered := unknown
@@ -216,6 +248,44 @@ func (r *siteRule) match(q *query) tri {
 	}
 	if r.labels != nil {
 		m = min(m, r.labels.sensitivity(q.atom, r.sense))
+	}
+	return m
+}
+
+// matchSpecial matches the parts of a scope that few rules state.
+//
+// Source: spec consent 2.1; spec consent 2.18.
+func (r *siteRule) matchSpecial(q *query) tri {
+	s, m := &r.Scope, yes
+	if len(s.Kinds) > 0 || len(s.ExceptKinds) > 0 {
+		switch {
+		case q.req.Kinds == nil:
+			m = min(m, unknown)
+		default:
+			m = min(m, known((len(s.Kinds) == 0 || meet(q.req.Kinds, s.Kinds)) && !meet(q.req.Kinds, s.ExceptKinds)))
+		}
+	}
+	if len(s.ExceptRequesterJurisdictions) > 0 {
+		m = min(m, not(among(q.req.Jurisdiction, s.ExceptRequesterJurisdictions)))
+	}
+	if len(s.Instruments) > 0 {
+		m = min(m, known(meet(q.req.Instruments, s.Instruments)))
+	}
+	if len(s.Exchanges) > 0 {
+		m = min(m, known(slices.Contains(s.Exchanges, q.req.Exchange)))
+	}
+	if len(s.Flags) > 0 {
+		if q.doc.Flags == nil {
+			m = min(m, unknown)
+		} else {
+			m = min(m, known(meet(q.doc.Flags, s.Flags)))
+		}
+	}
+	if s.Unrelated {
+		m = min(m, q.req.Relationship.unrelated())
+	}
+	if s.DiedWithin > 0 && q.died != always {
+		m = min(m, known(q.now < micros(time.UnixMicro(int64(q.died)).UTC().AddDate(s.DiedWithin, 0, 0).UnixMicro())))
 	}
 	return m
 }

@@ -43,6 +43,7 @@ func (b *builder) policies() {
 		if p.Instrument != "" {
 			b.c.instrument = append(b.c.instrument, p.Instrument)
 		}
+		b.c.erase = b.c.erase || p.Erase
 	}
 }
 

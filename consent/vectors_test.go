@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/consent/consentjson"
 	"github.com/concord-hie/concord/hie"
 )
 
@@ -27,6 +28,15 @@ type scene struct {
 
 type change func(*scene)
 
+// standingRules are the rules every exchange starts with: the packs concord-network, us-hipaa and us-part2.
+func standingRules() []consent.Rule {
+	o, err := consentjson.Options(t0)
+	if err != nil {
+		panic(err)
+	}
+	return o.Rules
+}
+
 func newScene(rule string) *scene {
 	return &scene{now: t0,
 		setup: consent.Setup{EmergencyHours: 4, HomeDefault: false,
@@ -37,11 +47,11 @@ func newScene(rule string) *scene {
 				{ID: "P2", Org: "p2", Jurisdiction: "A", Regimes: []string{"part2"}, Zone: "America/New_York", PrivilegedRoles: []string{"ed"}}},
 			Policies: append(consent.BuiltinPolicies(), consent.Policy{URI: "p:wide", Widening: true}, consent.Policy{URI: "p:add", Additive: true}, consent.Policy{URI: "p:deny", OnExpiry: "deny"}),
 			Purposes: []consent.LocalPurpose{{Code: "FooBar"}},
-			Rules:    consent.BuiltinRules(),
+			Rules:    standingRules(),
 			Defaults: []consent.Default{{Network: true, PurposeClass: "*", Category: "*", Rule: rule}}},
 		subj: consent.Subject{Records: []consent.Record{{ID: "a", Site: "GH", Link: hie.LinkConfirmed}, {ID: "b", Site: "CL", Link: hie.LinkConfirmed}, {ID: "c", Site: "P2", Link: hie.LinkConfirmed}}},
-		req:  consent.Request{Organization: "x", Practitioner: "drx", Roles: []string{"physician"}, Purposes: []hie.Purpose{"TREAT"}, Abilities: []string{"P2-NOTICE", "NORDSCLCD", "NO-PROCEEDINGS", "STATE-STMT"}},
-		doc:  consent.Document{ID: "1", Record: "a", Site: "GH", Class: "lab", Confidentiality: "N", LabelState: consent.Labelled, Start: t0.AddDate(0, -1, 0), End: t0.AddDate(0, -1, 0)},
+		req:  consent.Request{Organization: "x", Practitioner: "drx", Roles: []string{"physician"}, Kinds: []string{"hospital"}, Relationship: consent.Treating, Purposes: []hie.Purpose{"TREAT"}, Abilities: []string{"P2-NOTICE", "NORDSCLCD", "NO-PROCEEDINGS", "STATE-STMT"}},
+		doc:  consent.Document{ID: "1", Record: "a", Site: "GH", Class: "lab", Confidentiality: "N", LabelState: consent.Labelled, Flags: []string{}, Start: t0.AddDate(0, -1, 0), End: t0.AddDate(0, -1, 0)},
 	}
 }
 
@@ -50,6 +60,7 @@ func asY(s *scene)                      { s.req.Organization, s.req.Practitioner
 func org(id hie.OrgID) change           { return func(s *scene) { s.req.Organization = id } }
 func practitioner(id string) change     { return func(s *scene) { s.req.Practitioner = id } }
 func purposes(ps ...hie.Purpose) change { return func(s *scene) { s.req.Purposes = ps } }
+func kind(kinds ...string) change       { return func(s *scene) { s.req.Kinds = kinds } }
 func conf(code string) change           { return func(s *scene) { s.doc.Confidentiality = code } }
 func sens(codes ...string) change       { return func(s *scene) { s.doc.Sensitivity = codes } }
 func class(c string) change             { return func(s *scene) { s.doc.Class = c } }
@@ -228,8 +239,9 @@ func TestAcceptanceVectors(t *testing.T) {
 		{"46 no label rule at an ordinary site", "basic-normal", func(s *scene) { s.setup.Sites[0].Unlabelled = true }, []asked{{"Dr X", unlabelled, "DEFAULT", ""}}},
 		{"48 the AB 352 tree", "deny", say(permit(tpo, but(deny(label("REPRO"), but(permit(to("Organization/x"))))))), []asked{{"shielded, in state", sens("REPRO"), "PERMIT", ""}, {"shielded, out of state", all(sens("REPRO"), asY), "DENY", ""}, {"ordinary, out of state", asY, "PERMIT", ""}}},
 		{"49 a Part 2 document without consent", "permit", none, []asked{{"Dr X", p2Doc, "LAW_REQUIRE", ""}}},
-		{"50 a Part 2 consent on file", "deny", say(permit(tpo), given("c"), policy(consent.PolicyPart2)), []asked{{"Dr X", p2Doc, "PERMIT", "P2-NOTICE NO-PROCEEDINGS NORDSCLCD"},
+		{"50 a Part 2 consent on file", "deny", say(permit(tpo), given("c"), policy(consent.PolicyPart2)), []asked{{"Dr X", p2Doc, "PERMIT", "P2-NOTICE NO-PROCEEDINGS"},
 			{"who cannot honour the notice", all(p2Doc, func(s *scene) { s.req.Abilities = nil }), "OBLIGATION", ""}}},
+		{"51 a recipient that is neither covered entity, associate nor program", "deny", say(permit(tpo), given("c"), policy(consent.PolicyPart2)), []asked{{"a housing agency", all(p2Doc, kind("housing-agency")), "PERMIT", "P2-NOTICE NO-PROCEEDINGS NORDSCLCD"}}},
 		{"52 the same, for a proceeding", "deny", say(permit(tpo), given("c"), policy(consent.PolicyPart2)), []asked{{"HLEGAL", all(p2Doc, purposes("HLEGAL")), "LAW_REQUIRE", ""}}},
 		{"53 the same, a counselling note", "deny", say(permit(tpo), given("c"), policy(consent.PolicyPart2)), []asked{{"Dr X", all(p2Doc, class("sud-counselling-note")), "LAW_REQUIRE", ""}}},
 		{"54 the same, revoked", "permit", all(say(permit(tpo), given("c"), policy(consent.PolicyPart2), sameKey), say(permit(tpo), given("c"), policy(consent.PolicyPart2), sameKey, status("inactive"))),

@@ -113,6 +113,9 @@ func known(b bool) tri {
 	return no
 }
 
+// not turns yes and no around; unknown stays.
+func not(m tri) tri { return yes - m }
+
 // A sense is how a rule reads its scope: a deny (FORBID, REQUIRE) acts on what may be meant, a permit
 // (MANDATE) on what certainly is.
 type sense bool

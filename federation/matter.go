@@ -28,7 +28,7 @@ type standing struct {
 	person  hie.PersonID
 	version int64
 	epochs  map[hie.SourcePatientID]int64
-	// picture is the version of the directory, which holds the defaults and the law each site is under.
+	// picture stands for the directory and the policies in force.
 	picture int64
 }
 
@@ -117,7 +117,10 @@ func theirs(actor hie.Actor, p mpi.Person) []mpi.Member {
 // open reads the rules about p for actor: epochs first, then what they guard.
 func (x *Exchange) open(ctx context.Context, actor hie.Actor, p mpi.Person) (*matter, error) {
 	records := p.Records()
-	network := x.Network()
+	network, env := x.Network(), x.Env()
+	if !env.Open() {
+		return nil, fmt.Errorf("federation: the policies in force are not known: %w", hie.ErrUnavailable)
+	}
 	epochs, err := x.Epochs(ctx, records)
 	if err != nil {
 		return nil, err
@@ -126,20 +129,21 @@ func (x *Exchange) open(ctx context.Context, actor hie.Actor, p mpi.Person) (*ma
 	if err != nil {
 		return nil, err
 	}
-	m := &matter{standing: standing{person: p.ID, version: p.Version, epochs: epochs, picture: network.Version()},
+	m := &matter{standing: standing{person: p.ID, version: p.Version, epochs: epochs, picture: env.Version()},
 		actor: actor, members: theirs(actor, p), network: network, now: x.Now(), name: x.DocumentID}
 	subject := consent.Subject{Grants: onFile.Grants, Proxies: onFile.Proxies}
 	for _, member := range p.Members {
 		subject.Records = append(subject.Records, consent.Record{ID: member.Record.String(), Site: member.Site, Link: member.Link})
 	}
-	m.decider = consent.Compile(x.Env(), subject, onFile.Directives)
+	m.decider = consent.Compile(env, subject, onFile.Directives)
 	m.request = request(actor, m.network)
+	m.request.Relationship = relationship(actor.Organization, network, p)
 	return m, nil
 }
 
 // still reports whether m's standing is what it was.
 func (x *Exchange) still(ctx context.Context, m *matter) (bool, error) {
-	if x.Network().Version() != m.picture {
+	if x.Network().Version() != m.network.Version() || x.Env().Version() != m.picture {
 		return false, nil
 	}
 	versions, err := x.Patients.Versions(ctx, []hie.PersonID{m.person})
@@ -168,12 +172,35 @@ func request(actor hie.Actor, network *directory.Network) consent.Request {
 		r.Roles = []string{} // the token states the roles; none stated is none held
 	}
 	for _, id := range network.Ancestors(actor.Organization) {
-		if o, ok := network.Organization(id); ok && o.Jurisdiction != "" {
+		o, ok := network.Organization(id)
+		if !ok {
+			continue
+		}
+		r.Kinds = append(r.Kinds, o.Kind)
+		if r.Jurisdiction == "" {
 			r.Jurisdiction = o.Jurisdiction
-			break
 		}
 	}
 	return r
+}
+
+// relationship says whether the organisation treats p: it, a unit of it or one it is a unit of has registered them. A
+// registration whose link is not sure says nothing.
+//
+// Source: 45 CFR 164.506(c)(4); 42 CFR 2.31(a)(4)(ii)(B).
+func relationship(asks hie.OrgID, network *directory.Network, p mpi.Person) consent.Relationship {
+	out := consent.Unrelated
+	for _, m := range p.Members {
+		s, known := network.Site(m.Site)
+		if !known || !slices.Contains(network.Ancestors(s.Org), asks) && !slices.Contains(network.Ancestors(asks), s.Org) {
+			continue
+		}
+		if m.Link == hie.LinkConfirmed {
+			return consent.Treating
+		}
+		out = consent.RelationshipUnknown
+	}
+	return out
 }
 
 // documents returns what consent decides about for one document or kind: one for each pair of class and type, each

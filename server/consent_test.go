@@ -12,6 +12,7 @@ import (
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/consent/consentfhir"
+	"github.com/concord-hie/concord/consent/consentjson"
 	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
@@ -132,7 +133,11 @@ func newWard(t *testing.T) *ward {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env, err := consent.FromNetwork(n, consent.Options{})
+	options, err := consentjson.Options(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, err := consent.FromNetwork(n, options)
 	if err != nil {
 		t.Fatal(err)
 	}

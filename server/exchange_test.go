@@ -21,6 +21,7 @@ import (
 	"github.com/concord-hie/concord/access"
 	"github.com/concord-hie/concord/audit/auditpg"
 	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/consent/consentjson"
 	"github.com/concord-hie/concord/consent/consentpg"
 	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/federation"
@@ -71,7 +72,11 @@ func newExchange(t *testing.T) *exchange {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env, err := consent.FromNetwork(network, consent.Options{})
+	options, err := consentjson.Options(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, err := consent.FromNetwork(network, options)
 	if err != nil {
 		t.Fatal(err)
 	}

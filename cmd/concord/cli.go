@@ -15,6 +15,7 @@ type cli struct {
 	Client  clientCmd   `cmd:"" help:"Who may ask: clients with keys, scopes and purposes."`
 	Match   matchCmd    `cmd:"" help:"Settle identities."`
 	Consent consentCmd  `cmd:"" help:"Decide and explain."`
+	Policy  policyCmd   `cmd:"" help:"Law packs, and the rules of the network and its sites: draft, simulate, approve, activate, roll back."`
 	Report  reportCmd   `cmd:"" help:"Account for disclosures; who accessed a record; what leaned on a link."`
 	Audit   auditCmd    `cmd:"" help:"Verify the audit log, prove an event, export."`
 	Keys    keysCmd     `cmd:"" help:"The node's own keys."`

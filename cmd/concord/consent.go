@@ -97,7 +97,11 @@ func (e *consentExplainCmd) trace(ctx context.Context, g *Globals) (consent.Trac
 	if err != nil {
 		return consent.Trace{}, err
 	}
-	env, err := consent.FromNetwork(network, consent.Options{})
+	at := e.At
+	if at.IsZero() {
+		at = hie.Now()
+	}
+	env, _, err := environmentAt(ctx, db, network, at)
 	if err != nil {
 		return consent.Trace{}, err
 	}
@@ -105,10 +109,6 @@ func (e *consentExplainCmd) trace(ctx context.Context, g *Globals) (consent.Trac
 	person, err := mpi.New(mpipg.New(db, auditpg.Append), ids, auditpg.New(db), mpi.Options{}).PersonOf(ctx, hie.SourcePatientID(e.PatientRecord))
 	if err != nil {
 		return consent.Trace{}, err
-	}
-	at := e.At
-	if at.IsZero() {
-		at = hie.Now()
 	}
 	onFile, err := consentpg.New(db, ids, auditpg.Append, hie.Now).LoadAt(ctx, person.Records(), at)
 	if err != nil {

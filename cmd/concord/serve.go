@@ -156,7 +156,16 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	patients := mpi.New(mpipg.New(db, auditpg.Append), ids, trail, mpi.Options{})
 	documents := locator.New(locatorpg.New(db), networks.Network, ids, nil)
 	consents := consentpg.New(db, ids, auditpg.Append, hie.Now)
-	environment := &environments{network: networks.Network}
+	policies, err := openPolicies(db)
+	if err != nil {
+		return nil, err
+	}
+	inForce, err := policies.Watch(ctx, log)
+	if err != nil {
+		return nil, err
+	}
+	running.Go(func() { inForce.Run(background) })
+	environment := &environments{network: networks.Network, policies: inForce.Set, clock: hie.Now}
 	guard, err := egress.New(egress.Options{Allow: cfg.AllowSite})
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/consent/consentjson"
 	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/federation"
 	"github.com/concord-hie/concord/hie"
@@ -76,7 +77,11 @@ func bench(b *testing.B, n int, h http.Handler, doc *locator.Pointer) *federatio
 	if err != nil {
 		b.Fatal(err)
 	}
-	env, err := consent.FromNetwork(network, consent.Options{})
+	options, err := consentjson.Options(time.Now())
+	if err != nil {
+		b.Fatal(err)
+	}
+	env, err := consent.FromNetwork(network, options)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/consent/consentpg"
+)
+
+// stepFlags are what every step of a policy takes.
+type stepFlags struct {
+	Note   string `help:"Why, for those who read it later." placeholder:"TEXT"`
+	DryRun bool   `help:"Check that the step may be taken, and take none."`
+	Output string `enum:"table,json" default:"table" help:"table or json."`
+}
+
+func (f *stepFlags) done(s *streams, e consent.PolicyEvent) error {
+	if f.Output == "json" {
+		return json.NewEncoder(s.out).Encode(newStepRow(e))
+	}
+	r := newStepRow(e)
+	if f.DryRun {
+		fmt.Fprintln(s.err, "dry run, nothing changed; it would be:")
+	}
+	fmt.Fprintf(s.out, "%s: %s of version %d by %s\n", e.Policy, e.Action, e.Version, e.By)
+	if r.Effective != "" {
+		fmt.Fprintf(s.out, "version %d is in force from %s on\n", e.Version, r.Effective)
+	}
+	return nil
+}
+
+// policyDraftCmd keeps a new version.
+type policyDraftCmd struct {
+	File      string `arg:"" help:"Pack file, or the id of a pack that comes with the program; - for standard input."`
+	Signature string `help:"File with its signature; FILE.sig when it is there. Law packs need one." placeholder:"FILE"`
+	stepFlags
+}
+
+// Run checks the pack with its tests and keeps it.
+func (c *policyDraftCmd) Run(ctx context.Context, g *Globals, s *streams) error {
+	return withPolicies(ctx, g, func(p *consentpg.Policies) error {
+		content, signature, err := c.read(ctx, p)
+		if err != nil {
+			return fmt.Errorf("policy draft: %w", err)
+		}
+		e, err := p.Draft(ctx, localOperator(), content, signature, c.Note, c.DryRun)
+		if err != nil {
+			return err
+		}
+		return c.done(s, e)
+	})
+}
+
+func (c *policyDraftCmd) read(ctx context.Context, p *consentpg.Policies) (content []byte, signature string, err error) {
+	if b, err := p.Version(ctx, c.File, 0); err == nil {
+		return b.Content, b.Signature, nil
+	}
+	if content, err = readInput(c.File); err != nil {
+		return nil, "", err
+	}
+	name := c.Signature
+	if name == "" {
+		name = c.File + ".sig"
+	}
+	raw, err := os.ReadFile(name)
+	if err != nil && c.Signature != "" {
+		return nil, "", fmt.Errorf("%s cannot be read", name)
+	}
+	return content, strings.TrimSpace(string(raw)), nil
+}
+
+// versionFlags name a version.
+type versionFlags struct {
+	Policy  string `arg:"" help:"Id of the policy."`
+	Version int64  `arg:"" help:"Number of the version."`
+}
+
+// policyApproveCmd approves.
+type policyApproveCmd struct {
+	versionFlags
+	stepFlags
+}
+
+// Run takes the step.
+func (c *policyApproveCmd) Run(ctx context.Context, g *Globals, s *streams) error {
+	return takeStep(ctx, g, s, &c.stepFlags, consent.PolicyEvent{Policy: c.Policy, Version: c.Version, Action: consent.PolicyApproved, Note: c.Note})
+}
+
+// policyActivateCmd activates.
+type policyActivateCmd struct {
+	versionFlags
+	Effective time.Time `help:"From when on (RFC 3339); as soon as every node can know when left out." placeholder:"INSTANT"`
+	stepFlags
+}
+
+// Run takes the step.
+func (c *policyActivateCmd) Run(ctx context.Context, g *Globals, s *streams) error {
+	return takeStep(ctx, g, s, &c.stepFlags, consent.PolicyEvent{Policy: c.Policy, Version: c.Version, Action: consent.PolicyActivated, Effective: c.Effective.UTC(), Note: c.Note})
+}
+
+// policyRollbackCmd rolls back.
+type policyRollbackCmd struct {
+	Policy string `arg:"" help:"Id of the policy."`
+	stepFlags
+}
+
+// Run takes the step.
+func (c *policyRollbackCmd) Run(ctx context.Context, g *Globals, s *streams) error {
+	return takeStep(ctx, g, s, &c.stepFlags, consent.PolicyEvent{Policy: c.Policy, Action: consent.PolicyRolledBack, Note: c.Note})
+}
+
+func takeStep(ctx context.Context, g *Globals, s *streams, f *stepFlags, e consent.PolicyEvent) error {
+	return withPolicies(ctx, g, func(p *consentpg.Policies) error {
+		out, err := p.Take(ctx, localOperator(), e, f.DryRun)
+		if err != nil {
+			return err
+		}
+		return f.done(s, out)
+	})
+}
+
+// policySimulateCmd says what a version would change.
+type policySimulateCmd struct {
+	versionFlags
+	stepFlags
+}
+
+// Run notes the step.
+func (c *policySimulateCmd) Run(ctx context.Context, g *Globals, s *streams) error {
+	return takeStep(ctx, g, s, &c.stepFlags, consent.PolicyEvent{Policy: c.Policy, Version: c.Version, Action: consent.PolicySimulated, Note: c.Note})
+}

@@ -1,0 +1,179 @@
+// Package consentjson reads and writes policy packs (law, network and site rules as data) as JSON, signs them and
+// checks their signatures, and holds those that come with the program.
+//
+//	{
+//	  "id", "edition", "title", "kind": "law | network | site", "site", "sources": [], "from", "until",
+//	  "rules": [{"id", "effect": "FORBID | REQUIRE | MANDATE | NEUTRAL", "kind", "overridable", "emergencyClause", "presume",
+//	             "obligations": [], "start", "end", "source", "words",
+//	             "scope": {"purposes", "sites", "regimes", "jurisdictions", "requesterJurisdictions", "classes", "labels", "orgs", "roles",
+//	                       "requester": "patient | others | representative", "kinds", "exceptKinds", "exceptRequesterJurisdictions",
+//	                       "instruments", "exchanges", "flags",
+//	                       "unrelated", "diedWithin"}}],
+//	  "defaults": [{"network", "site", "jurisdiction", "purposeClass", "category", "rule"}],
+//	  "policies": [{"uri", "additive", "onExpiry", "widening", "instrument", "erase"}],
+//	  "exchanges": [{"code", "purpose", "answer": "must | should | may | push-only"}],
+//	  "tests": [{"name", "now", "default", "site": {}, "consents": [], "request": {}, "document": {}, "died", "emergency",
+//	             "want": {"reason", "obligations", "rule"}}]
+//	}
+//
+// It is read strictly: a member it does not know is a mistake in what decides about disclosures. What the members mean
+// is said in package consent.
+package consentjson
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/hie"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+type pack struct {
+	ID        string     `json:"id"`
+	Edition   string     `json:"edition,omitzero"`
+	Title     string     `json:"title"`
+	Kind      string     `json:"kind"`
+	Site      hie.SiteID `json:"site,omitzero"`
+	Sources   []string   `json:"sources,omitempty"`
+	From      time.Time  `json:"from,omitzero"`
+	Until     time.Time  `json:"until,omitzero"`
+	Rules     []rule     `json:"rules,omitempty"`
+	Defaults  []row      `json:"defaults,omitempty"`
+	Policies  []policy   `json:"policies,omitempty"`
+	Exchanges []exchange `json:"exchanges,omitempty"`
+	Tests     []test     `json:"tests,omitempty"`
+}
+
+type rule struct {
+	ID              string    `json:"id"`
+	Effect          string    `json:"effect"`
+	Kind            string    `json:"kind,omitzero"`
+	Overridable     bool      `json:"overridable,omitzero"`
+	EmergencyClause bool      `json:"emergencyClause,omitzero"`
+	Presume         bool      `json:"presume,omitzero"`
+	Obligations     []string  `json:"obligations,omitempty"`
+	Start           time.Time `json:"start,omitzero"`
+	End             time.Time `json:"end,omitzero"`
+	Source          string    `json:"source"`
+	Words           string    `json:"words,omitzero"`
+	Scope           scope     `json:"scope,omitzero"`
+}
+
+type scope struct {
+	Purposes               []hie.Purpose `json:"purposes,omitempty"`
+	Sites                  []hie.SiteID  `json:"sites,omitempty"`
+	Regimes                []string      `json:"regimes,omitempty"`
+	Jurisdictions          []string      `json:"jurisdictions,omitempty"`
+	RequesterJurisdictions []string      `json:"requesterJurisdictions,omitempty"`
+	Classes                []string      `json:"classes,omitempty"`
+	Labels                 []string      `json:"labels,omitempty"`
+	Orgs                   []hie.OrgID   `json:"orgs,omitempty"`
+	Roles                  []string      `json:"roles,omitempty"`
+	Requester              string        `json:"requester,omitzero"`
+	Kinds                  []string      `json:"kinds,omitempty"`
+	ExceptKinds            []string      `json:"exceptKinds,omitempty"`
+	ExceptJurisdictions    []string      `json:"exceptRequesterJurisdictions,omitempty"`
+	Instruments            []string      `json:"instruments,omitempty"`
+	Exchanges              []string      `json:"exchanges,omitempty"`
+	Flags                  []string      `json:"flags,omitempty"`
+	Unrelated              bool          `json:"unrelated,omitzero"`
+	DiedWithin             int           `json:"diedWithin,omitzero"`
+}
+
+type row struct {
+	Network      bool       `json:"network,omitzero"`
+	Site         hie.SiteID `json:"site,omitzero"`
+	Jurisdiction string     `json:"jurisdiction,omitzero"`
+	PurposeClass string     `json:"purposeClass"`
+	Category     string     `json:"category"`
+	Rule         string     `json:"rule"`
+}
+
+type policy struct {
+	URI        string `json:"uri"`
+	Additive   bool   `json:"additive,omitzero"`
+	OnExpiry   string `json:"onExpiry,omitzero"`
+	Widening   bool   `json:"widening,omitzero"`
+	Instrument string `json:"instrument,omitzero"`
+	Erase      bool   `json:"erase,omitzero"`
+}
+
+type exchange struct {
+	Code    string      `json:"code"`
+	Purpose hie.Purpose `json:"purpose"`
+	Answer  string      `json:"answer"`
+}
+
+var requesters = map[string]consent.Requester{"": consent.Anybody, "patient": consent.PatientOnly, "others": consent.AllButPatient, "representative": consent.RepresentativeOnly}
+
+// ReadPack reads a pack. An *hie.InvalidError names the place of the first fault; that the pack is in shape and means
+// what its tests say is for [consent.Pack.Check].
+func ReadPack(content []byte) (consent.Pack, error) {
+	var in pack
+	if err := json.Unmarshal(content, &in, json.RejectUnknownMembers(true)); err != nil {
+		return consent.Pack{}, asInvalid(err)
+	}
+	out := consent.Pack{ID: in.ID, Edition: in.Edition, Title: in.Title, Kind: consent.PackKind(in.Kind), Site: in.Site, Sources: in.Sources, From: in.From.UTC(), Until: in.Until.UTC()}
+	for i, r := range in.Rules {
+		who, known := requesters[r.Scope.Requester]
+		if !known {
+			return consent.Pack{}, hie.Invalid("rules["+itoa(i)+"].scope.requester", "must be patient, others or representative")
+		}
+		s := r.Scope
+		out.Rules = append(out.Rules, consent.Rule{ID: r.ID, Layer: consent.Layer(in.Kind), Effect: consent.Effect(r.Effect), Kind: r.Kind, Overridable: r.Overridable,
+			EmergencyClause: r.EmergencyClause, Presume: r.Presume, Obligations: r.Obligations, Start: r.Start.UTC(), End: r.End.UTC(), Source: r.Source, Words: r.Words,
+			Scope: consent.Scope{Purposes: s.Purposes, Sites: s.Sites, Regimes: s.Regimes, Jurisdictions: s.Jurisdictions, RequesterJurisdictions: s.RequesterJurisdictions,
+				Classes: s.Classes, Labels: s.Labels, Orgs: s.Orgs, Roles: s.Roles, Requester: who, Kinds: s.Kinds, ExceptKinds: s.ExceptKinds,
+				ExceptRequesterJurisdictions: s.ExceptJurisdictions, Instruments: s.Instruments,
+				Exchanges: s.Exchanges, Flags: s.Flags, Unrelated: s.Unrelated, DiedWithin: s.DiedWithin}})
+	}
+	for _, d := range in.Defaults {
+		out.Defaults = append(out.Defaults, consent.Default(d))
+	}
+	for _, p := range in.Policies {
+		out.Policies = append(out.Policies, consent.Policy(p))
+	}
+	for _, e := range in.Exchanges {
+		out.Exchanges = append(out.Exchanges, consent.ExchangeCode(e))
+	}
+	for i := range in.Tests {
+		t, err := in.Tests[i].read("tests[" + itoa(i) + "]")
+		if err != nil {
+			return consent.Pack{}, err
+		}
+		out.Tests = append(out.Tests, t)
+	}
+	return out, nil
+}
+
+// asInvalid says where reading stopped, without a value.
+func asInvalid(err error) error {
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) {
+		return hie.Invalid(place(semantic.JSONPointer), "is not a member of a policy, or has the wrong type")
+	}
+	var syntactic *jsontext.SyntacticError
+	if errors.As(err, &syntactic) {
+		return hie.Invalid(place(syntactic.JSONPointer), "is not JSON there")
+	}
+	return hie.Invalid("", "is not JSON")
+}
+
+// place turns "/rules/3/scope" into "rules[3].scope".
+func place(p jsontext.Pointer) string {
+	var b strings.Builder
+	for token := range p.Tokens() {
+		switch {
+		case token != "" && strings.Trim(token, "0123456789") == "":
+			b.WriteString("[" + token + "]")
+		case b.Len() > 0:
+			b.WriteString("." + token)
+		default:
+			b.WriteString(token)
+		}
+	}
+	return b.String()
+}

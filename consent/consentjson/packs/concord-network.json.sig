@@ -1,0 +1,1 @@
+37e4c75c32724efe qils5rcBr9aly7r+EgvPTrLgbvxSt+h8qt+h1rwkB+IxyD2z+BE1xmARaFxmifc9xHqGac+bJQk6SPWxBYz9Aw==

@@ -1,0 +1,1 @@
+37e4c75c32724efe y/tafP8JFJRgdef+ers/yS7FDa/SltM0MBw1a0QOn2qdUNLDk27+tIT5Lor8lXduxp44e4hncsZM2vClq25XBA==

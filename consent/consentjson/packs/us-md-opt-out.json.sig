@@ -1,0 +1,1 @@
+37e4c75c32724efe 88u8cKvJIsewFcPsCpEcpGkwqBiTUqpgc/JKBsIQfNghZ8pcP4ONQ1bujicP9rort7PCF9Acm6Ol7zZV4nKrCg==

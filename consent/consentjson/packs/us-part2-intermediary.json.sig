@@ -1,0 +1,1 @@
+37e4c75c32724efe Olf7SZv/SNZKfu+cj+uogAmQhIMHjvCihgWQH3twr/AsXya3bMINPm5y4RP7re1ghAGsVs/AUq4m92/wOY5uBQ==

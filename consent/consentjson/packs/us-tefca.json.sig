@@ -1,0 +1,1 @@
+37e4c75c32724efe SsQ6R4xyxBbi1jqgFqXmu5KnnE8sRuqvDDGK2hZfctWse+3Hwmp+LQkCMZHxpuAW5nQJeeLVsk8Yn1ml/VmiDA==
