@@ -26,7 +26,7 @@ import (
 )
 
 // Append writes events in q's transaction: they are part of the change or nothing of it is. Outside a
-// transaction only a single event of at most eight records is one statement; use [Log.Record] there.
+// transaction only a single event of at most twelve records is one statement; use [Log.Record] there.
 //
 // It returns an error for an event whose id and time disagree, since searches by date go by id.
 func Append(ctx context.Context, q pg.Querier, events ...audit.Event) error {
@@ -38,16 +38,16 @@ func Append(ctx context.Context, q pg.Querier, events ...audit.Event) error {
 }
 
 func appendRows(ctx context.Context, q pg.Querier, rows []row) error {
-	if len(rows) == 1 && len(rows[0].records) <= maxInline {
-		return write(ctx, q, rows, rows[0].touches())
-	}
 	var touched []touch
+	for _, r := range rows {
+		touched = append(touched, r.touches()...)
+	}
+	if inline(rows) {
+		return write(ctx, q, rows, touched)
+	}
 	for part := range powers(rows) {
 		if err := write(ctx, q, part, nil); err != nil {
 			return err
-		}
-		for _, r := range part {
-			touched = append(touched, r.touches()...)
 		}
 	}
 	for part := range powers(touched) {
@@ -143,11 +143,21 @@ func (r row) touches() []touch {
 }
 
 const (
-	// maxInline is how many records of a single event are written by the statement that writes the event.
-	maxInline = 8
+	// maxInline and maxInlineRecords are up to how many events, touching how many records together, are written by one
+	// statement: what one request has to record. Each pair of numbers is a statement text of its own.
+	maxInline, maxInlineRecords = 4, 12
 	// maxPart bounds the rows of one statement.
 	maxPart = 64
 )
+
+// inline reports whether rows are written by one statement, which needs no transaction around it.
+func inline(rows []row) bool {
+	n := 0
+	for _, r := range rows {
+		n += len(r.records)
+	}
+	return len(rows) <= maxInline && n <= maxInlineRecords
+}
 
 // powers yields all in parts whose lengths are powers of two up to maxPart, so that there are few statement
 // texts, each prepared once.

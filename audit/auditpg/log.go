@@ -140,7 +140,7 @@ func (l *Log) commit(ctx context.Context, batch []*entry) error {
 	for _, e := range batch {
 		rows = append(rows, e.rows...)
 	}
-	if len(rows) == 1 && len(rows[0].records) <= maxInline {
+	if inline(rows) {
 		return appendRows(ctx, l.db, rows) // one statement is its own transaction
 	}
 	return pg.InTx(ctx, l.db, sql.LevelReadCommitted, func(tx *pg.Tx) error { return appendRows(ctx, tx, rows) })

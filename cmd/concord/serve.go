@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -57,6 +58,11 @@ func (serveCmd) Help() string {
 // Run serves until ctx ends, then finishes what is under way.
 func (s *serveCmd) Run(ctx context.Context, g *Globals, std *streams) error {
 	log := slog.New(slog.NewJSONHandler(std.err, nil))
+	if os.Getenv("GOGC") == "" {
+		// Requests make much memory and keep little of it: collecting a quarter as often saves a tenth of the time and
+		// costs a node some hundred MiB.
+		debug.SetGCPercent(400)
+	}
 	n, err := startNode(ctx, *g, s.nodeConfig, log)
 	if err != nil {
 		return err

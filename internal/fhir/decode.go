@@ -40,8 +40,19 @@ func ResourceType(data []byte) (string, error) {
 	return h.ResourceType, nil
 }
 
-// Encode writes v as JSON. It panics only for a type that cannot be JSON, which is a bug in this program.
+// Encode writes v as JSON. It panics only for a type that cannot be JSON, which is a bug in this program. The resources of
+// a Bundle must be JSON.
 func Encode(v any) []byte {
+	switch b := v.(type) {
+	case Bundle:
+		return encodeBundle(b)
+	case *Bundle:
+		return encodeBundle(*b)
+	}
+	return encode(v)
+}
+
+func encode(v any) []byte {
 	b, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil {
 		panic("fhir: encode: " + err.Error())

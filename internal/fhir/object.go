@@ -2,7 +2,9 @@ package fhir
 
 import (
 	"bytes"
+	"strings"
 
+	"github.com/concord-hie/concord/hie"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -42,6 +44,135 @@ func ParseObject(data []byte) (Object, error) {
 	return o, nil
 }
 
+// KnownObject reads data that was read by [ParseObject] or [Decode] before, as what is stored was: members are found, and
+// neither their names nor their values are checked again. The object shares data's memory. Errors are *hie.InvalidError,
+// for what is no object at all.
+func KnownObject(data []byte) (Object, error) {
+	o := Object{members: make([]member, 0, 16)}
+	i := skipSpace(data, 0)
+	if i >= len(data) || data[i] != '{' {
+		return Object{}, errDamaged
+	}
+	for i = skipSpace(data, i+1); i < len(data) && data[i] != '}'; {
+		end := skipValue(data, i)
+		if data[i] != '"' || end < 0 {
+			return Object{}, errDamaged
+		}
+		name := string(data[i+1 : end-1])
+		if strings.IndexByte(name, '\\') >= 0 {
+			unquoted, err := jsontext.AppendUnquote(nil, data[i:end])
+			if err != nil {
+				return Object{}, errDamaged
+			}
+			name = string(unquoted)
+		}
+		if i = skipSpace(data, end); i >= len(data) || data[i] != ':' {
+			return Object{}, errDamaged
+		}
+		i = skipSpace(data, i+1)
+		if end = skipValue(data, i); end < 0 {
+			return Object{}, errDamaged
+		}
+		o.members = append(o.members, member{name: name, value: data[i:end:end]})
+		if i = skipSpace(data, end); i < len(data) && data[i] == ',' {
+			i = skipSpace(data, i+1)
+		}
+	}
+	if i >= len(data) {
+		return Object{}, errDamaged
+	}
+	return o, nil
+}
+
+var errDamaged = hie.Invalid("", "is not a JSON object")
+
+func skipSpace(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
+		i++
+	}
+	return i
+}
+
+// skipValue returns the end of the value that begins at i, or -1 when there is none.
+func skipValue(b []byte, i int) int {
+	depth := 0
+	for i < len(b) {
+		switch b[i] {
+		case '"':
+			for i++; i < len(b) && b[i] != '"'; i++ {
+				if b[i] == '\\' {
+					i++
+				}
+			}
+			if i++; i > len(b) {
+				return -1
+			}
+			if depth == 0 {
+				return i
+			}
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth < 0 {
+				return -1
+			}
+			if depth == 0 {
+				return i + 1
+			}
+		case ',', ':', ' ', '\n', '\r', '\t':
+		default: // a number or a name
+			for i++; i < len(b) && !strings.ContainsRune(",:]} \n\r\t", rune(b[i])); i++ {
+			}
+			if depth == 0 {
+				return i
+			}
+			continue
+		}
+		i++
+	}
+	return -1
+}
+
+// EditKnown is [EditArray] for an array of objects that was read before, as in [KnownObject].
+func EditKnown(data jsontext.Value, edit func(i int, o *Object) error) (jsontext.Value, error) {
+	out := make([]byte, 0, len(data)+256)
+	out = append(out, '[')
+	i := skipSpace(data, 0)
+	if i >= len(data) || data[i] != '[' {
+		return nil, errDamaged
+	}
+	i = skipSpace(data, i+1)
+	for n := 0; i < len(data) && data[i] != ']'; n++ {
+		end := skipValue(data, i)
+		if end < 0 {
+			return nil, errDamaged
+		}
+		if n > 0 {
+			out = append(out, ',')
+		}
+		if data[i] == '{' {
+			o, err := KnownObject(data[i:end])
+			if err == nil {
+				err = edit(n, &o)
+			}
+			if err != nil {
+				return nil, err
+			}
+			out = o.append(out)
+		} else {
+			out = append(out, data[i:end]...)
+		}
+		if i = skipSpace(data, end); i < len(data) && data[i] == ',' {
+			i = skipSpace(data, i+1)
+		}
+	}
+	if i >= len(data) {
+		return nil, errDamaged
+	}
+	return append(out, ']'), nil
+}
+
 // Value returns the bytes of a member, nil when absent. The caller must not change them.
 func (o Object) Value(name string) jsontext.Value {
 	for _, m := range o.members {
@@ -63,7 +194,17 @@ func (o Object) Members() []string {
 
 // Set replaces a member's value, or adds it: "id" and "meta" directly after resourceType, others at the end.
 func (o *Object) Set(name string, value any) {
-	raw := jsontext.Value(Encode(value))
+	var raw jsontext.Value
+	switch v := value.(type) {
+	case string:
+		raw = quote(nil, v)
+	case Object:
+		raw = v.Bytes()
+	case jsontext.Value:
+		raw = v
+	default:
+		raw = Encode(value)
+	}
 	for i := range o.members {
 		if o.members[i].name == name {
 			o.members[i].value = raw
@@ -92,22 +233,31 @@ func (o *Object) Delete(name string) {
 
 // Bytes returns the object as JSON.
 func (o Object) Bytes() []byte {
-	var b bytes.Buffer
-	b.WriteByte('{')
+	size := 2
+	for _, m := range o.members {
+		size += len(m.name) + len(m.value) + 4
+	}
+	return o.append(make([]byte, 0, size))
+}
+
+func (o Object) append(b []byte) []byte {
+	b = append(b, '{')
 	for i, m := range o.members {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		name, err := jsontext.AppendQuote(nil, m.name)
-		if err != nil { // a name that was read can be written
-			panic("fhir: object: " + err.Error())
-		}
-		b.Write(name)
-		b.WriteByte(':')
-		b.Write(m.value)
+		b = append(append(quote(b, m.name), ':'), m.value...)
 	}
-	b.WriteByte('}')
-	return b.Bytes()
+	return append(b, '}')
+}
+
+// quote appends s as a JSON string.
+func quote(b []byte, s string) []byte {
+	b, err := jsontext.AppendQuote(b, s)
+	if err != nil { // what is no UTF-8 was refused when it was read
+		panic("fhir: object: " + err.Error())
+	}
+	return b
 }
 
 // MarshalJSON makes an Object a JSON value, so that it can be nested with Set.

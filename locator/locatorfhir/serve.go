@@ -23,8 +23,8 @@ func DocumentReference(p locator.Pointer, public Public) []byte {
 	setMeta(&o, p.Version, fhir.Instant(p.Updated))
 	o.Set("status", p.Status.String())
 	o.Set("subject", fhir.Reference{Reference: "Patient/" + public.Patient})
-	content, err := fhir.EditArray(o.Value("content"), func(_ int, c *fhir.Object) error {
-		a, err := fhir.ParseObject(c.Value("attachment"))
+	content, err := fhir.EditKnown(o.Value("content"), func(_ int, c *fhir.Object) error {
+		a, err := fhir.KnownObject(c.Value("attachment"))
 		if err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func List(l locator.List, public Public, document func(locator.Ref) string) []by
 }
 
 func setMeta(o *fhir.Object, version int64, updated string) {
-	meta, err := fhir.ParseObject(o.Value("meta"))
+	meta, err := fhir.KnownObject(o.Value("meta"))
 	if err != nil {
 		meta, _ = fhir.ParseObject([]byte(`{}`)) // absent
 	}
@@ -73,7 +73,7 @@ func setMeta(o *fhir.Object, version int64, updated string) {
 // parsed reads stored bytes. They were read once before they were stored, so what cannot be read is damage; it
 // is served as the bare resource rather than as whatever it has become.
 func parsed(b []byte, kind string) fhir.Object {
-	o, err := fhir.ParseObject(b)
+	o, err := fhir.KnownObject(b)
 	if err != nil {
 		o, _ = fhir.ParseObject([]byte(`{"resourceType":"` + kind + `"}`)) // a constant
 	}

@@ -32,17 +32,24 @@ func TestAPageOfAHeavyPatientIsReadInOrderAndStops(t *testing.T) {
 	if _, err := f.db.Exec(ctx, `analyze locator.pointer, locator.pointer_body`); err != nil {
 		t.Fatal(err)
 	}
-	for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
+	for _, c := range []struct {
+		mode, text string
+		args       int // how many of those all searches share
+	}{
+		{"force_generic_plan", selectRowsReceived, 16}, {"force_custom_plan", selectRowsReceived, 16},
+		{"force_generic_plan", selectRowsPlain, 4}, {"force_custom_plan", selectRowsPlain, 4},
+	} {
+		mode := fmt.Sprintf("%s_%d", c.mode, c.args)
 		conn, err := f.db.SQL().Conn(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := conn.ExecContext(ctx, `set plan_cache_mode = `+mode); err != nil {
+		if _, err := conn.ExecContext(ctx, `set plan_cache_mode = `+c.mode); err != nil {
 			t.Fatal(err)
 		}
 		kinds := f.Everything(t, 1)[0].Kinds
-		args := append(arguments(1, locator.Query{Kinds: kinds}), "infinity", int64(1)<<62, 51)
-		if _, err := conn.ExecContext(ctx, `prepare page_`+mode+` as `+selectRowsReceived); err != nil {
+		args := append(arguments(1, locator.Query{Kinds: kinds})[:c.args], "infinity", int64(1)<<62, 51)
+		if _, err := conn.ExecContext(ctx, `prepare page_`+mode+` as `+c.text); err != nil {
 			t.Fatal(pg.Clean(ctx, err))
 		}
 		literals := make([]string, len(args))

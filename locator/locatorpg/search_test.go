@@ -55,7 +55,7 @@ func TestAPageCostsOneStatementASourcePatient(t *testing.T) {
 	for _, n := range []int{1, 3, 4, 5, 10} {
 		plans := f.Everything(t, records[:n]...)
 		texts := map[string]bool{}
-		for range 5 { // whatever the parameters, the text is the same
+		for range 5 { // whatever the parameters, the text is one of two
 			s.reset()
 			page, err := f.Find(ctx, locatortest.RandomFilter(r), plans, locator.Cursor{}, 20)
 			if err != nil {
@@ -72,7 +72,7 @@ func TestAPageCostsOneStatementASourcePatient(t *testing.T) {
 				t.Errorf("%d records cost %d statements", n, total)
 			}
 		}
-		if len(texts) != 1 {
+		if len(texts) > 2 {
 			t.Errorf("searches use %d texts: %v", len(texts), slices.Collect(maps.Keys(texts)))
 		}
 	}
