@@ -127,8 +127,8 @@ func TestCallersThatShareATransactionEachLearnTheirOwnFate(t *testing.T) {
 			t.Errorf("event %s is stored and was not acknowledged", id)
 		}
 	}
-	if len(log.waiting) != 0 || log.writers != 0 {
-		t.Errorf("%d wait and %d write after all is done", len(log.waiting), log.writers)
+	if !log.group.Idle() {
+		t.Error("somebody waits or writes after all is done")
 	}
 }
 
@@ -145,7 +145,7 @@ func TestAFailedTransactionIsReportedToAllWhoSharedIt(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if len(log.waiting) != 0 || log.writers != 0 {
-		t.Errorf("%d wait and %d write after all is done", len(log.waiting), log.writers)
+	if !log.group.Idle() {
+		t.Error("somebody waits or writes after all is done")
 	}
 }

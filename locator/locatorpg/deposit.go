@@ -23,6 +23,14 @@ func (s *Store) Deposit(ctx context.Context, d locator.Deposit) ([]locator.Publi
 	if err := s.ensureKinds(ctx, kinds...); err != nil {
 		return nil, err
 	}
+	if shareable(d) {
+		return s.together(ctx, d)
+	}
+	return s.alone(ctx, d)
+}
+
+// alone stores d in a transaction of its own.
+func (s *Store) alone(ctx context.Context, d locator.Deposit) ([]locator.Published, error) {
 	for try := 1; ; try++ {
 		done, err := s.deposit(ctx, d)
 		if !errors.Is(err, errClaimGone) {

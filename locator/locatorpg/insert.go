@@ -11,17 +11,16 @@ import (
 	"github.com/concord-hie/concord/locator"
 )
 
-// batch is how many rows one insert carries; what is left over goes one by one, so that there are two texts
-// of each statement and both stay prepared.
-const batch = 25
+// batch is the most rows one insert carries. Stretches are powers of two, so that there are six texts of each statement
+// and all stay prepared.
+const batch = 32
 
-// batches cuts rows into stretches of batch and of one.
+// batches cuts rows into stretches of powers of two, the largest first.
 func batches[T any](rows []T) iter.Seq[[]T] {
 	return func(yield func([]T) bool) {
-		for len(rows) > 0 {
-			n := batch
-			if len(rows) < batch {
-				n = 1
+		for n := batch; len(rows) > 0; {
+			for n > len(rows) {
+				n /= 2
 			}
 			if !yield(rows[:n]) {
 				return
@@ -33,7 +32,11 @@ func batches[T any](rows []T) iter.Seq[[]T] {
 
 // texts by number of rows.
 func perBatch(text func(n int) string) map[int]string {
-	return map[int]string{1: text(1), batch: text(batch)}
+	out := map[int]string{}
+	for n := 1; n <= batch; n *= 2 {
+		out[n] = text(n)
+	}
+	return out
 }
 
 // values returns "($1, $2), ($3, $4)" for n rows of width columns, the first numbered from+1; cast names the

@@ -24,13 +24,17 @@ import (
 type Store struct {
 	db    *pg.DB
 	kinds kindCache
+	// publications of single documents share transactions.
+	publications *pg.Group[*publication]
 	// append writes audit events in a transaction.
 	append func(ctx context.Context, q pg.Querier, events ...audit.Event) error
 }
 
 // New returns a Store in db whose changes are recorded in the audit trail beside it.
 func New(db *pg.DB) *Store {
-	return &Store{db: db, kinds: kindCache{known: map[int64]locator.Kind{}}, append: auditpg.Append}
+	s := &Store{db: db, kinds: kindCache{known: map[int64]locator.Kind{}}, append: auditpg.Append}
+	s.publications = pg.NewGroup(pg.GroupLimits{Writers: 2, Weight: batch, Patience: publishPatience}, func(p *publication) int { return len(p.Documents) }, s.share)
+	return s
 }
 
 // maxKinds bounds the cache; when it is full it begins anew. A network has some thousands of kinds; more come
