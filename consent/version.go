@@ -27,28 +27,3 @@ type Version struct {
 	// Evidence is what this version rests on; a store fills it in only when asked for it.
 	Evidence []Evidence
 }
-
-// A Task asks a privacy officer to review an emergency.
-type Task struct {
-	hie.Private
-	ID       int64
-	Opened   time.Time
-	Actor    hie.Actor // organisation, client, user and roles of the claimant
-	Claim    Emergency
-	Until    time.Time
-	Records  []hie.SourcePatientID // nil when the claim named nobody known here
-	Closed   time.Time             // zero while open
-	ClosedBy string
-	Finding  string // "justified" or "unjustified", "" while open
-	Note     string
-}
-
-// A TaskFilter selects review tasks, oldest first.
-type TaskFilter struct {
-	Closed bool
-	// Organization selects claims of one organisation, "" of all.
-	Organization hie.OrgID
-	// After continues a list: only tasks with a larger id.
-	After int64
-	Limit int
-}

@@ -26,6 +26,7 @@ type cabinet struct {
 	versions []consent.Version
 	tasks    []consent.Task
 	grants   []consent.Grant
+	held     map[int64]time.Time
 	next     int64
 }
 
@@ -78,14 +79,14 @@ func (b *cabinet) Load(ctx context.Context, records []hie.SourcePatientID) (cons
 	return out, nil
 }
 
-func (b *cabinet) Claim(_ context.Context, actor hie.Actor, c consent.Emergency, until time.Time, records []hie.SourcePatientID) error {
-	b.tasks = append(b.tasks, consent.Task{ID: int64(len(b.tasks) + 1), Opened: c.At, Until: until, Actor: actor, Claim: c, Records: records})
+func (b *cabinet) Claim(_ context.Context, actor hie.Actor, c consent.Emergency, until time.Time, records []hie.SourcePatientID, owners []hie.OrgID) error {
+	b.tasks = append(b.tasks, consent.Task{ID: int64(len(b.tasks) + 1), Opened: c.At, Until: until, Actor: actor, Claim: c, Records: records, Owners: owners})
 	return nil
 }
 
 func (b *cabinet) Tasks(_ context.Context, f consent.TaskFilter) (out []consent.Task, more bool, _ error) {
 	for _, t := range b.tasks {
-		if t.ID > f.After && t.Closed.IsZero() != f.Closed && (f.Organization == "" || f.Organization == t.Actor.Organization) {
+		if t.ID > f.After && t.Closed.IsZero() != f.Closed && (f.Organization == "" || f.Organization == t.Actor.Organization || slices.Contains(t.Owners, f.Organization)) {
 			out = append(out, t)
 		}
 	}
@@ -102,7 +103,40 @@ func (b *cabinet) Task(_ context.Context, id int64) (consent.Task, error) {
 	return b.tasks[id-1], nil
 }
 
-func (b *cabinet) Close(_ context.Context, _ hie.Actor, id int64, finding, note string) error {
+func (b *cabinet) Contest(_ context.Context, actor hie.Actor, id int64, reason string) error {
+	t := &b.tasks[id-1]
+	if !t.Closed.IsZero() || !t.Contested.IsZero() {
+		return hie.ErrConflict
+	}
+	t.Contested, t.ContestedBy, t.Contest = b.now(), string(actor.Organization)+"/"+actor.User, reason
+	return nil
+}
+
+func (b *cabinet) Notices(_ context.Context, records []hie.SourcePatientID, _ int) (out []consent.Notice, _ error) {
+	for _, t := range b.tasks {
+		for _, r := range t.Records {
+			if slices.Contains(records, r) {
+				out = append(out, consent.Notice{Record: r, ID: t.ID, Kind: "emergency", About: t.ID, Created: t.Opened, HeldUntil: b.held[t.ID]})
+			}
+		}
+	}
+	return out, nil
+}
+
+func (b *cabinet) HoldNotices(_ context.Context, _ hie.Actor, t consent.Task, until time.Time, _ string) error {
+	b.held = map[int64]time.Time{t.ID: until}
+	return nil
+}
+
+func (b *cabinet) Suspend(_ context.Context, _ hie.Actor, x consent.Suspension) (consent.Suspension, error) {
+	return x, nil
+}
+
+func (b *cabinet) Suspensions(context.Context, []hie.SourcePatientID) ([]consent.Suspension, error) {
+	return nil, nil
+}
+
+func (b *cabinet) Close(_ context.Context, _ hie.Actor, id int64, _ bool, finding, note string) error {
 	t := &b.tasks[id-1]
 	if !t.Closed.IsZero() {
 		return hie.ErrConflict
@@ -126,7 +160,8 @@ func newWard(t *testing.T) *ward {
 	now := func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 	w := &ward{clinic: &clinic{trail: &trail{}}, cabinet: &cabinet{now: now}}
 	file := testFile()
-	file.Organizations = append(file.Organizations, directory.Organization{ID: "network", Name: "The Exchange", Identifier: "urn:org:network", Kind: networkKind, Active: true})
+	file.Organizations = append(file.Organizations, directory.Organization{ID: "network", Name: "The Exchange", Identifier: "urn:org:network", Kind: networkKind, Active: true},
+		directory.Organization{ID: "quince", Name: "Quince Clinic", Identifier: "urn:org:quince", Active: true})
 	file.Sites[0].PrivilegedRoles = []string{"ed"}
 	file.Defaults = []directory.Default{{Network: true, PurposeClass: "*", Category: "*", Rule: "permit"}}
 	n, err := file.Network(1)
@@ -145,7 +180,7 @@ func newWard(t *testing.T) *ward {
 	w.doors = newDoors(t, func(d *Deps) {
 		d.Patients, d.Stewardship, d.Audit, d.Now = x, x, w.trail, now
 		d.Network = func() *directory.Network { return n }
-		d.Consents, d.Emergencies, d.ConsentEnv = w.cabinet, w.cabinet, func() *consent.Env { return env }
+		d.Consents, d.Emergencies, d.Suspensions, d.ConsentEnv = w.cabinet, w.cabinet, w.cabinet, func() *consent.Env { return env }
 	})
 	rest := `,"telecom":[{"system":"phone","value":"410-827-2231"}],"address":[{"line":["12 Harbor Way"],"city":"Towson","state":"MD","postalCode":"21204"}]`
 	register := func(token, system, value, body string) (string, hie.SourcePatientID) {
@@ -198,7 +233,7 @@ func (w *ward) patientApp(record hie.SourcePatientID) {
 
 func (w *ward) officer(org hie.OrgID) {
 	w.as = &hie.Actor{Organization: org, Client: "desk", User: "p.stone", Roles: []string{hie.RolePrivacyOfficer},
-		Scopes: []string{"system/Consent.cruds", "concord/review.read", "concord/review.write", "concord/consent.read"}, Purposes: []hie.Purpose{"HCOMPL"}}
+		Scopes: []string{"system/Consent.cruds", "concord/review.read", "concord/review.write", "concord/consent.read", "concord/consent.write", "concord/report.read", "concord/report.write"}, Purposes: []hie.Purpose{"HCOMPL"}}
 }
 
 func TestAConsentIsFiledChangedReadAndRevoked(t *testing.T) {

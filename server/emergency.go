@@ -17,10 +17,13 @@ import (
 
 // Emergencies is what the break-glass and review doors ask of the store. *consentpg.Store is one.
 type Emergencies interface {
-	Claim(ctx context.Context, actor hie.Actor, claim consent.Emergency, until time.Time, records []hie.SourcePatientID) error
+	Claim(ctx context.Context, actor hie.Actor, claim consent.Emergency, until time.Time, records []hie.SourcePatientID, owners []hie.OrgID) error
 	Tasks(ctx context.Context, f consent.TaskFilter) ([]consent.Task, bool, error)
 	Task(ctx context.Context, id int64) (consent.Task, error)
-	Close(ctx context.Context, actor hie.Actor, id int64, finding, note string) error
+	Close(ctx context.Context, actor hie.Actor, id int64, contested bool, finding, note string) error
+	Contest(ctx context.Context, actor hie.Actor, id int64, reason string) error
+	Notices(ctx context.Context, records []hie.SourcePatientID, limit int) ([]consent.Notice, error)
+	HoldNotices(ctx context.Context, actor hie.Actor, task consent.Task, until time.Time, reason string) error
 }
 
 // breakGlass answers POST /fhir/Patient/$break-glass: a claim that a patient's restrictions must give way now. It
@@ -36,13 +39,13 @@ func (s *Server) breakGlass(c *gin.Context) {
 		s.refuseClaim(c, claim, err)
 		return
 	}
-	records, err := s.claimedRecords(ctx, identifier)
+	records, owners, err := s.claimedRecords(ctx, identifier)
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
 	until := claim.At.Add(s.deps.ConsentEnv().Window())
-	if err := s.deps.Emergencies.Claim(ctx, actor, claim, until, records); err != nil {
+	if err := s.deps.Emergencies.Claim(ctx, actor, claim, until, records, owners); err != nil {
 		s.fail(c, err)
 		return
 	}
@@ -134,23 +137,26 @@ func fillClaim(claim *consent.Emergency, ps []fhir.Parameter) hie.Identifier {
 	return id
 }
 
-// claimedRecords returns the records the identifier's person has, none when nobody is known by it. Records whose
-// link is disputed are left out: no emergency reaches them.
-func (s *Server) claimedRecords(ctx context.Context, id hie.Identifier) ([]hie.SourcePatientID, error) {
+// claimedRecords returns the records the identifier's person has and the organisations whose registrations they are,
+// none when nobody is known by it. Records whose link is disputed are left out: no emergency reaches them.
+func (s *Server) claimedRecords(ctx context.Context, id hie.Identifier) (records []hie.SourcePatientID, owners []hie.OrgID, _ error) {
 	p, err := s.deps.Patients.Resolve(ctx, id)
 	if errors.Is(err, hie.ErrNotFound) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []hie.SourcePatientID
 	for _, m := range p.Members {
-		if m.Link != hie.LinkDisputed {
-			out = append(out, m.Record)
+		if m.Link == hie.LinkDisputed {
+			continue
+		}
+		records = append(records, m.Record)
+		if site, known := s.deps.Network().Site(m.Site); known && !slices.Contains(owners, site.Org) {
+			owners = append(owners, site.Org)
 		}
 	}
-	return out, nil
+	return records, owners, nil
 }
 
 // refuseClaim records a refused claim, without whom it named, and answers.

@@ -118,14 +118,21 @@ func TestAPrivacyOfficerReviewsClaims(t *testing.T) {
 	if len(got) != 1 || got[0].User != "dr-bloom" || got[0].Organization != "oak" || got[0].Reason != "unconscious" || len(got[0].Records) != 2 {
 		t.Fatalf("%+v", got)
 	}
-	if n := len(list("mercy", "").Reviews); n != 0 {
-		t.Errorf("an officer of another organisation sees %d claims", n)
+	if theirs := list("mercy", "").Reviews; len(theirs) != 1 || len(theirs[0].Records) != 1 || theirs[0].Records[0] != w.alice {
+		t.Errorf("an officer of an organisation whose registration was opened sees %+v; want the claim with that one", theirs)
+	}
+	if n := len(list("quince", "").Reviews); n != 0 {
+		t.Errorf("an officer of an organisation it has nothing to do with sees %d claims", n)
 	}
 	path := "/admin/v1/reviews/" + got[0].ID
 	closing := func(body string) *httptest.ResponseRecorder {
 		return w.do(http.MethodPost, path+"/close", "app", []byte(body), "Content-Type", "application/json")
 	}
 	w.officer("mercy")
+	if r := closing(`{"finding":"justified","note":"x"}`); r.Code != http.StatusForbidden {
+		t.Errorf("the officer of a source closes it: %d", r.Code)
+	}
+	w.officer("quince")
 	if r := closing(`{"finding":"justified","note":"x"}`); r.Code != http.StatusNotFound {
 		t.Errorf("another organisation's officer closes it: %d", r.Code)
 	}
@@ -148,6 +155,81 @@ func TestAPrivacyOfficerReviewsClaims(t *testing.T) {
 	}
 	if open, closed := len(list("network", "").Reviews), len(list("network", "?closed=true").Reviews); open != 0 || closed != 1 {
 		t.Errorf("%d open, %d closed", open, closed)
+	}
+}
+
+// TestASourceContestsAClaimAndThenTheNetworkSettlesIt: each side judges its own cause.
+func TestASourceContestsAClaimAndThenTheNetworkSettlesIt(t *testing.T) {
+	w := newWard(t)
+	w.physician()
+	w.claim(claimBody(blueSystem, "B-1"))
+	path := "/admin/v1/reviews/" + w.sealer.ID("review", 1, 0)
+	post := func(org hie.OrgID, action, body string) *httptest.ResponseRecorder {
+		w.officer(org)
+		return w.do(http.MethodPost, path+"/"+action, "app", []byte(body), "Content-Type", "application/json")
+	}
+	for name, tt := range map[string]struct {
+		org  hie.OrgID
+		body string
+		want int
+	}{
+		"the claimant's own":      {"oak", `{"reason":"x"}`, http.StatusForbidden},
+		"one it does not concern": {"quince", `{"reason":"x"}`, http.StatusNotFound},
+		"without words":           {"mercy", `{"reason":" "}`, http.StatusBadRequest},
+		"the network, no source":  {"network", `{"reason":"x"}`, http.StatusForbidden},
+	} {
+		if r := post(tt.org, "contest", tt.body); r.Code != tt.want {
+			t.Errorf("%s: %d, want %d", name, r.Code, tt.want)
+		}
+	}
+	if r := post("mercy", "contest", `{"reason":"she was awake and declined"}`); r.Code != http.StatusOK || !strings.Contains(r.Body.String(), `"contested_by":"mercy/p.stone"`) {
+		t.Fatalf("%d %s", r.Code, r.Body)
+	}
+	if r := post("mercy", "contest", `{"reason":"again"}`); r.Code != http.StatusConflict {
+		t.Errorf("contested twice: %d", r.Code)
+	}
+	if r := post("oak", "close", `{"finding":"justified","note":"we say so"}`); r.Code != http.StatusForbidden {
+		t.Errorf("the claimant's officer settles a contested claim: %d", r.Code)
+	}
+	if r := post("network", "close", `{"finding":"unjustified","note":"the nurse's record agrees"}`); r.Code != http.StatusOK {
+		t.Errorf("the network settles it: %d %s", r.Code, r.Body)
+	}
+}
+
+// TestANoticeReachesThePatientUnlessSomebodysSafetyHoldsIt: and then nothing tells the patient that one is held.
+func TestANoticeReachesThePatientUnlessSomebodysSafetyHoldsIt(t *testing.T) {
+	w := newWard(t)
+	w.physician()
+	w.claim(claimBody(blueSystem, "B-1"))
+	notices := func() string {
+		w.patientApp(w.oakRec)
+		w.as.Scopes = append(w.as.Scopes, "concord/report.read")
+		r := w.get("/admin/v1/notices", "app")
+		if r.Code != http.StatusOK {
+			t.Fatalf("%d %s", r.Code, r.Body)
+		}
+		return r.Body.String()
+	}
+	if got := notices(); strings.Count(got, `"kind":"emergency"`) != 2 { // one a record
+		t.Errorf("the patient is told %s", got)
+	}
+	path := "/admin/v1/reviews/" + w.sealer.ID("review", 1, 0) + "/hold"
+	hold := func(org hie.OrgID, body string) int {
+		w.officer(org)
+		return w.do(http.MethodPost, path, "app", []byte(body), "Content-Type", "application/json").Code
+	}
+	good := `{"until":"2026-03-20T00:00:00Z","reason":"he reads her mail; the shelter asked for it"}`
+	for name, got := range map[string]int{"an organisation's officer": hold("oak", good), "no reason": hold("network", `{"until":"2026-03-20T00:00:00Z","reason":"later"}`),
+		"for too long": hold("network", strings.Replace(good, "03-20", "09-20", 1)), "until yesterday": hold("network", strings.Replace(good, "03-20", "02-20", 1))} {
+		if got != http.StatusForbidden && got != http.StatusBadRequest {
+			t.Errorf("%s: %d", name, got)
+		}
+	}
+	if code := hold("network", good); code != http.StatusOK {
+		t.Fatal(code)
+	}
+	if got := notices(); got != `{"notices":[]}` {
+		t.Errorf("held back, the patient is told %s", got)
 	}
 }
 

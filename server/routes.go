@@ -103,6 +103,9 @@ func (s *Server) routes() {
 	r.GET("/reviews", see, s.listReviews)
 	r.GET("/reviews/:id", see, s.readReview)
 	r.POST("/reviews/:id/close", settleReview, s.closeReview)
+	r.POST("/reviews/:id/contest", settleReview, s.contestReview)
+	r.POST("/reviews/:id/hold", settleReview, s.requireNetwork, s.holdNotice)
+	r.GET("/notices", s.requireReports, s.listNotices)
 	r.POST("/consent/explain", s.requireGrant("concord/consent.read", hie.RolePrivacyOfficer), s.explainDecision)
 
 	p := s.engine.Group(adminPrefix+"v1/reports", s.authenticate, s.withinLimit)

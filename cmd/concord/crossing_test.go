@@ -131,6 +131,10 @@ func doors(w *town) []door {
 	presence := search("POST /fhir/DocumentReference/$presence", "/fhir/DocumentReference/$presence", "", "DocumentReference")
 	presence.body = `{"resourceType":"Parameters","parameter":[{"name":"patient.identifier","valueIdentifier":{"system":"{system}","value":"{local}"}}]}`
 
+	hold := officer("POST /admin/v1/reviews/:id/hold", "/admin/v1/reviews/{review}/hold",
+		`{"until":"{tomorrow}","reason":"the sheriff asked for it: she is with him still"}`, "concord/review.write", 403, "review")
+	contest := officer("POST /admin/v1/reviews/:id/contest", "/admin/v1/reviews/{review}/contest", `{"reason":"she was awake and declined"}`, "concord/review.write", 404, "review")
+	contest.owner = "harbor-desk"
 	leaned := officer("GET /admin/v1/reports/leaned", "/admin/v1/reports/leaned?patient={patient}", "", "concord/report.read", 403)
 	disclosed := registered("POST /fhir/AuditEvent/$record-disclosure", "/fhir/AuditEvent/$record-disclosure", `{"resourceType":"Parameters","parameter":[
  {"name":"consent","valueReference":{"reference":"Consent/{paper}"}},{"name":"disclosure","resource":{"resourceType":"AuditEvent",
@@ -195,6 +199,8 @@ func doors(w *town) []door {
 		officer("POST /admin/v1/reports/suspensions", "/admin/v1/reports/suspensions", `{"patient":"{patient}","recipient":"riverside","ground":"letter of 1 March","until":"{tomorrow}"}`, "concord/report.write", 404),
 		officer("GET /admin/v1/reviews", "/admin/v1/reviews", "", "concord/review.read", 200),
 		officer("GET /admin/v1/reviews/:id", "/admin/v1/reviews/{review}", "", "concord/review.read", 404, "review"),
+		contest, hold,
+		officer("GET /admin/v1/notices", "/admin/v1/notices?patient={patient}", "", "concord/report.read", 404),
 		explain,
 		officer("POST /admin/v1/reviews/:id/close", "/admin/v1/reviews/{review}/close", `{"finding":"justified","note":"admission confirmed"}`, "concord/review.write", 404, "review"),
 

@@ -56,6 +56,8 @@ func newTown(t *testing.T, n int) *town {
 		Purposes: []hie.Purpose{"HCOMPL", "PATADMIN", "HOPERAT"}, Roles: []string{hie.RoleSteward, hie.RolePrivacyOfficer, hie.RoleAuditor}},
 		access.Client{ID: "new-dawn-emr-2", Scopes: emrScopes, Purposes: emrPurposes, Roles: []string{"physician", "nurse"}})
 	w.admit("harbor-general", access.Client{ID: "harbor-app", PatientAccess: true, Scopes: []string{"patient/*.cruds"}, Purposes: []hie.Purpose{hie.PurposePatientRequest}})
+	w.admit("harbor-general", access.Client{ID: "harbor-desk", Scopes: []string{"concord/review.read", "concord/review.write"}, Purposes: []hie.Purpose{"HCOMPL"},
+		Roles: []string{hie.RolePrivacyOfficer}})
 	w.admit("riverside", access.Client{ID: "riverside-emr-2", Scopes: emrScopes, Purposes: emrPurposes, Roles: []string{"physician", "nurse"}})
 	time.Sleep(1200 * time.Millisecond) // every node has looked at the clients since
 

@@ -193,7 +193,7 @@ func TestAChangeWithoutItsRecordDoesNotHappen(t *testing.T) {
 	if _, err := s.File(ctx, clerk, wish(maria), 0); !errors.Is(err, broken) {
 		t.Fatalf("filing: %v", err)
 	}
-	if err := s.Claim(ctx, clerk, claim(), hie.Now().Add(time.Hour), []hie.SourcePatientID{maria}); !errors.Is(err, broken) {
+	if err := s.Claim(ctx, clerk, claim(), hie.Now().Add(time.Hour), []hie.SourcePatientID{maria}, nil); !errors.Is(err, broken) {
 		t.Fatalf("claiming: %v", err)
 	}
 	file, err := s.Load(ctx, []hie.SourcePatientID{maria})
@@ -227,7 +227,7 @@ func TestAClaimGrantsEachRecordAndWaitsForReview(t *testing.T) {
 	actor := hie.Actor{Organization: "mercy", Client: "mercy-emr", User: "dr-bloom", UserName: "Dr. Bloom", Roles: []string{"ed"}}
 	c := claim()
 	until := c.At.Add(4 * time.Hour)
-	if err := s.Claim(ctx, actor, c, until, []hie.SourcePatientID{maria, marias2}); err != nil {
+	if err := s.Claim(ctx, actor, c, until, []hie.SourcePatientID{maria, marias2}, []hie.OrgID{"mercy"}); err != nil {
 		t.Fatal(err)
 	}
 	file, err := s.Load(ctx, []hie.SourcePatientID{maria, marias2, paul})
@@ -252,13 +252,13 @@ func TestAClaimGrantsEachRecordAndWaitsForReview(t *testing.T) {
 		t.Errorf("another organisation sees %d tasks, %v", len(tasks), err)
 	}
 	officer := hie.Actor{Organization: "network", User: "p.stone"}
-	if err := s.Close(ctx, officer, tasks[0].ID, "justified", "chart agrees"); err != nil {
+	if err := s.Close(ctx, officer, tasks[0].ID, false, "justified", "chart agrees"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Close(ctx, officer, tasks[0].ID, "unjustified", "again"); !errors.Is(err, hie.ErrConflict) {
+	if err := s.Close(ctx, officer, tasks[0].ID, false, "unjustified", "again"); !errors.Is(err, hie.ErrConflict) {
 		t.Errorf("closing twice: %v, want a conflict", err)
 	}
-	if err := s.Close(ctx, officer, 1, "justified", "x"); !errors.Is(err, hie.ErrNotFound) {
+	if err := s.Close(ctx, officer, 1, false, "justified", "x"); !errors.Is(err, hie.ErrNotFound) {
 		t.Errorf("closing nothing: %v, want not found", err)
 	}
 	done := ok(t, func() (consent.Task, error) { return s.Task(ctx, tasks[0].ID) })
@@ -273,7 +273,7 @@ func TestAClaimGrantsEachRecordAndWaitsForReview(t *testing.T) {
 func TestAClaimForNobodyIsReviewedAllTheSame(t *testing.T) {
 	ctx := context.Background()
 	s, db := newStore(t)
-	if err := s.Claim(ctx, clerk, claim(), hie.Now().Add(time.Hour), nil); err != nil {
+	if err := s.Claim(ctx, clerk, claim(), hie.Now().Add(time.Hour), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	tasks, _, err := s.Tasks(ctx, consent.TaskFilter{Limit: 10})
@@ -301,5 +301,61 @@ func TestLoadingAPersonIsOneQueryEach(t *testing.T) {
 	}
 	if len(seen) != 2 {
 		t.Errorf("%d statements for three records, want 2:\n%s", len(seen), strings.Join(seen, "\n"))
+	}
+}
+
+// TestReviewsAgeAreEscalatedAndRaiseAnAlarm is the queue's part of scenario 9.
+func TestReviewsAgeAreEscalatedAndRaiseAnAlarm(t *testing.T) {
+	ctx, db := context.Background(), pgtest.DB(t)
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	s := New(db, hie.NewIDs(nil), auditpg.Append, func() time.Time { return now })
+	var ids []int64
+	for i := range 6 {
+		c := claim()
+		c.At = now.Add(time.Duration(i) * 24 * time.Hour)
+		who := clerk
+		if i == 5 {
+			who.User = "somebody-else"
+		}
+		if err := s.Claim(ctx, who, c, c.At.Add(4*time.Hour), []hie.SourcePatientID{maria}, []hie.OrgID{"mercy"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open, _, err := s.Tasks(ctx, consent.TaskFilter{Limit: 10, Organization: "mercy"})
+	if err != nil || len(open) != 6 {
+		t.Fatalf("%d of %v", len(open), err)
+	}
+	for i, task := range open {
+		ids = append(ids, task.ID)
+		if want := []int{1, 2, 3, 4, 5, 1}[i]; task.Claims != want || task.Alarm() != (want == 5) {
+			t.Errorf("claim %d: %d claims, alarm %t", i, task.Claims, task.Alarm())
+		}
+	}
+	if alarms, _, err := s.Tasks(ctx, consent.TaskFilter{Limit: 10, Alarm: true}); err != nil || len(alarms) != 1 || alarms[0].ID != ids[4] {
+		t.Errorf("%d alarms, %v", len(alarms), err)
+	}
+	now = now.Add(8 * 24 * time.Hour)
+	if overdue, _, err := s.Tasks(ctx, consent.TaskFilter{Limit: 10, OpenedBefore: now.Add(-consent.ReviewDue)}); err != nil || len(overdue) != 5 || !overdue[0].Overdue(now) {
+		t.Errorf("%d overdue, %v; want five, the sixth being three days old", len(overdue), err)
+	}
+	for _, want := range []int{1, 0} { // once, however often it is looked
+		if n, err := s.Escalate(ctx, clerk); err != nil || n != want {
+			t.Errorf("%d escalated, %v; want %d", n, err, want)
+		}
+	}
+	if got, _, err := s.Tasks(ctx, consent.TaskFilter{Limit: 10, Escalated: true}); err != nil || len(got) != 1 || got[0].ID != ids[0] || !got[0].Escalated.Equal(now) {
+		t.Errorf("%d escalated, %v", len(got), err)
+	}
+	if err := s.Contest(ctx, clerk, ids[0], "she declined"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(ctx, clerk, ids[0], false, "justified", "did not see that it was contested"); !errors.Is(err, hie.ErrConflict) {
+		t.Errorf("closing what was contested meanwhile: %v", err)
+	}
+	if err := s.Close(ctx, clerk, ids[0], true, "unjustified", "it was"); err != nil {
+		t.Error(err)
+	}
+	if n, err := s.Notices(ctx, []hie.SourcePatientID{maria}, 10); err != nil || len(n) != 6 || n[0].About != ids[5] {
+		t.Errorf("%d notices, %v", len(n), err)
 	}
 }
