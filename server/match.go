@@ -28,22 +28,7 @@ func (s *Server) matchPatient(c *gin.Context) {
 		return
 	}
 	q, err := mpifhir.ReadMatch(body)
-	if err == nil && actor.Patient != 0 {
-		err = hie.ErrForbidden
-	}
-	if err == nil {
-		err = searchControls{strict: isStrict(c)}.refuseUnknown(q.Unknown)
-	}
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	m, err := s.deps.Patients.Match(ctx, actor, q.Patient.Demographics, mpi.MatchOptions{OnlyCertain: q.OnlyCertain, Count: maxMatches})
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	found, err := s.matches(ctx, actor, m)
+	m, found, err := s.find(ctx, actor, q, isStrict(c), err)
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -71,10 +56,30 @@ func (s *Server) matchPatient(c *gin.Context) {
 	s.sendSearchset(c, s.cfg.FHIRBase()+"/Patient/$match", "", &total, entries, issues)
 }
 
+// find matches q, whose reading ended with err, and returns what was found and the registrations actor may see.
+func (s *Server) find(ctx context.Context, actor hie.Actor, q mpifhir.MatchQuery, strict bool, err error) (mpi.Matched, []matched, error) {
+	if err == nil && actor.Patient != 0 {
+		err = hie.ErrForbidden
+	}
+	if err == nil {
+		err = searchControls{strict: strict}.refuseUnknown(q.Unknown)
+	}
+	if err != nil {
+		return mpi.Matched{}, nil, err
+	}
+	m, err := s.deps.Patients.Match(ctx, actor, q.Patient.Demographics, mpi.MatchOptions{OnlyCertain: q.OnlyCertain, Count: maxMatches, Stewardship: q.Stewardship})
+	if err != nil {
+		return mpi.Matched{}, nil, err
+	}
+	found, err := s.matches(ctx, actor, m)
+	return m, found, err
+}
+
 // matched is one registration to show, with the identity it belongs to.
 type matched struct {
 	identity *mpi.Identity
 	patient  mpi.SourcePatient
+	bits     mpi.Bits // how strongly the registration by itself resembles the query
 }
 
 // matches returns the registrations of m that actor may see, best identity first, an identity's by record.
@@ -93,9 +98,9 @@ func (s *Server) matches(ctx context.Context, actor hie.Actor, m mpi.Matched) ([
 				return nil, err
 			}
 		}
-		for _, sp := range identity.Records {
+		for n, sp := range identity.Records {
 			if s.owns(actor, sp) || named[sp.Record] {
-				out = append(out, matched{identity, sp})
+				out = append(out, matched{identity, sp, identity.Scores[n]})
 			}
 		}
 	}

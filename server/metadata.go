@@ -153,6 +153,7 @@ func (s *Server) capability() any {
 
 // operationDefinitions are the published definitions of operations by resource and name.
 var operationDefinitions = map[string]string{
+	"Patient/idi-match":            "http://hl7.org/fhir/us/identity-matching/OperationDefinition/IDI-match",
 	"Patient/match":                "http://hl7.org/fhir/OperationDefinition/Patient-match",
 	"Consent/file-consent":         "http://hl7.org/fhir/us/consent-management/OperationDefinition/file-consent",
 	"Consent/revoke-consent":       "http://hl7.org/fhir/us/consent-management/OperationDefinition/revoke-consent",
@@ -182,7 +183,7 @@ func offerOf(method, path string) (_ offer, ok bool) {
 	last := parts[len(parts)-1]
 	switch {
 	case strings.HasPrefix(last, "$"):
-		o.operation = last[1:]
+		o.operation = strings.ToLower(last[1:]) // $IDI-match and $idi-match are one
 	case len(parts) == 2 && last == "_search", len(parts) == 1 && method == http.MethodGet:
 		o.interaction = "search-type"
 	case len(parts) == 1 && method == http.MethodPost:

@@ -70,6 +70,8 @@ func (s *Server) routes() {
 	f.GET("/Patient/$ihe-pix", s.requireScope("Patient", 's'), s.crossReference)
 	f.POST("/Patient/$ihe-pix", s.requireScope("Patient", 's'), s.crossReference)
 	f.POST("/Patient/$match", s.requireScope("Patient", 's'), s.matchPatient)
+	f.POST("/Patient/$idi-match", s.requireScope("Patient", 's'), s.matchIdentity)
+	f.POST("/Patient/$IDI-match", s.requireScope("Patient", 's'), s.matchIdentity) // as the guide writes it in its text
 	f.GET("/Patient/:id", s.requireScope("Patient", 'r'), s.readPatient)
 
 	f.POST("/Patient/$break-glass", s.requireScope("Patient", 's'), s.breakGlass)

@@ -117,6 +117,10 @@ func doors(w *town) []door {
 	match.patient = 403
 	match.body = `{"resourceType":"Parameters","parameter":[{"name":"resource","resource":{"resourceType":"Patient","name":[{"family":"{family}","given":["Maria","Elena"]}],
  "birthDate":"1968-04-17","gender":"female","telecom":[{"system":"phone","value":"410-226-4471"}]}}]}`
+	idi := match
+	idi.route, idi.target = "POST /fhir/Patient/$idi-match", "/fhir/Patient/$idi-match"
+	idiText := match
+	idiText.route, idiText.target = "POST /fhir/Patient/$IDI-match", "/fhir/Patient/$IDI-match"
 	claim := search("POST /fhir/Patient/$break-glass", "/fhir/Patient/$break-glass", "", "Patient")
 	claim.body, claim.as, claim.strangerAs, claim.refused, claim.patient = "{claim}", claiming, treating, 403, 403
 	own := registered("GET /fhir/Patient/:id", "/fhir/Patient/{patient}", "", 200, 404, 404)
@@ -161,7 +165,7 @@ func doors(w *town) []door {
 		search("GET /fhir/Patient", "/fhir/Patient?_id={patient}", "", "Patient"),
 		search("GET /fhir/Patient", "/fhir/Patient?family={family}&birthdate=1968-04-17", "", "Patient"),
 		search("POST /fhir/Patient/_search", "/fhir/Patient/_search", "identifier="+who, "Patient"),
-		pix, pixBody, match, own,
+		pix, pixBody, match, idi, idiText, own,
 		registered("PUT /fhir/Patient", "/fhir/Patient?identifier="+who, patient, 200, 403, 403),
 		registered("POST /fhir/Patient", "/fhir/Patient", patient, 200, 400, 403),
 		registered("DELETE /fhir/Patient", "/fhir/Patient?identifier="+who, "", 400, 400, 400),

@@ -19,6 +19,7 @@ type Patient struct {
 	Address              []Address      `json:"address,omitempty"`
 	MultipleBirthBoolean *bool          `json:"multipleBirthBoolean,omitzero"`
 	MultipleBirthInteger *int           `json:"multipleBirthInteger,omitzero"`
+	Photo                []Attachment   `json:"photo,omitempty"`
 	Link                 []PatientLink  `json:"link,omitempty"`
 }
 

@@ -139,6 +139,7 @@ type Bundle struct {
 	ResourceType string        `json:"resourceType"`
 	ID           string        `json:"id,omitzero"`
 	Meta         *Meta         `json:"meta,omitzero"`
+	Identifier   *Identifier   `json:"identifier,omitzero"`
 	Type         string        `json:"type"`
 	Timestamp    string        `json:"timestamp,omitzero"`
 	Total        *int          `json:"total,omitzero"`

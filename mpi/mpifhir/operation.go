@@ -121,6 +121,8 @@ type MatchQuery struct {
 	OnlyCertain bool
 	// Count bounds the records wanted; 0 when not said.
 	Count int
+	// Stewardship asks whether a steward has decided about the identities.
+	Stewardship bool
 	// Unknown are names of parameters that are not part of the operation, in order.
 	Unknown []string
 }
