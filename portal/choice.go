@@ -221,7 +221,7 @@ func (v *visit) receipt() error {
 		return err
 	}
 	f.At = f.At.In(v.zone())
-	v.show(http.StatusOK, "receipt", map[string]any{"Filed": f, "Number": receiptNumber(f)})
+	v.show(http.StatusOK, "receipt", map[string]any{"Filed": f, "Number": receiptNumber(f), "Name": ""})
 	return nil
 }
 

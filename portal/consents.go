@@ -222,12 +222,26 @@ func standing(all []filed) (now *filed, others []filed) {
 //
 // The new one is filed first: should the rest fail, an earlier refusal still stands beside it, which keeps back more.
 func (v *visit) fileWish(w wish, patient string) (filed, error) {
+	return v.fileWishAs(w, patient, "", "")
+}
+
+// fileWishAs is fileWish of what a patient said at a desk: method says how, witness who heard it, "" for nobody.
+func (v *visit) fileWishAs(w wish, patient, method, witness string) (filed, error) {
 	all, err := v.consentsOf(patientParam(v, patient))
 	if err != nil {
 		return filed{}, err
 	}
 	c := writeWish(w, patient, v.now)
-	method, path, headers := http.MethodPost, "/fhir/Consent", []string(nil)
+	if method != "" {
+		title := "Taken at the desk by " + v.session.Actor.UserName + ": " + method
+		if witness != "" {
+			title += ", heard by " + witness
+		}
+		yes := true
+		c.SourceAttachment = &fhir.Attachment{Title: title, Creation: v.now.UTC().Format(time.RFC3339)}
+		c.Verification = []fhir.ConsentVerification{{Verified: &yes, VerifiedWith: c.Patient, VerificationDate: v.now.UTC().Format(time.RFC3339)}}
+	}
+	verb, path, headers := http.MethodPost, "/fhir/Consent", []string(nil)
 	var mine *filed
 	for i := range all {
 		if all[i].Ours {
@@ -237,9 +251,9 @@ func (v *visit) fileWish(w wish, patient string) (filed, error) {
 	}
 	if mine != nil {
 		c.ID = mine.ID
-		method, path, headers = http.MethodPut, "/fhir/Consent/"+mine.ID, []string{"If-Match", `W/"` + strconv.FormatInt(mine.Version, 10) + `"`}
+		verb, path, headers = http.MethodPut, "/fhir/Consent/"+mine.ID, []string{"If-Match", `W/"` + strconv.FormatInt(mine.Version, 10) + `"`}
 	}
-	a, err := v.call(method, path, c, append([]string{"Content-Type", "application/fhir+json"}, headers...)...)
+	a, err := v.call(verb, path, c, append([]string{"Content-Type", "application/fhir+json"}, headers...)...)
 	if err != nil {
 		return filed{}, err
 	}

@@ -10,6 +10,7 @@ import (
 var (
 	patients   = []access.Duty{access.DutyPatient}
 	clinicians = []access.Duty{access.DutyClinician}
+	desks      = []access.Duty{access.DutyDesk}
 	practice   = []access.Duty{access.DutyClinician, access.DutyDesk}
 )
 
@@ -39,10 +40,23 @@ func (p *Portal) table() []route {
 		{method: get, path: "/my/places", duties: patients, nav: "nav.places", do: (*visit).places},
 		{method: get, path: "/my/preview", duties: patients, nav: "nav.preview", do: (*visit).previewAs},
 
-		{method: get, path: "/find", duties: clinicians, nav: "nav.find", do: (*visit).findForm},
+		{method: get, path: "/find", duties: practice, nav: "nav.find", do: (*visit).findForm},
 		{method: post, path: "/find", duties: practice, do: (*visit).find},
 		{method: get, path: "/patients/:patient", duties: clinicians, do: (*visit).records},
 		{method: get, path: "/patients/:patient/progress", duties: clinicians, passive: true, do: (*visit).progress},
+		{method: get, path: "/patients/:patient/emergency", duties: clinicians, do: (*visit).emergency},
+		{method: post, path: "/patients/:patient/emergency", duties: clinicians, do: (*visit).claimEmergency},
+		{method: get, path: "/patients/:patient/emergency/confirm", duties: clinicians, stepUp: true, do: (*visit).confirmEmergency},
+		{method: post, path: "/patients/:patient/emergency/open", duties: clinicians, stepUp: true, again: "/find", do: (*visit).openEmergency},
+		{method: get, path: "/documents/:document", duties: clinicians, do: (*visit).document},
+		{method: get, path: "/documents/:document/file", duties: clinicians, do: (*visit).documentFile},
+
+		{method: get, path: "/desk/:patient", duties: desks, do: (*visit).desk},
+		{method: post, path: "/desk/:patient", duties: desks, do: (*visit).takeDown},
+		{method: get, path: "/desk/:patient/form", duties: desks, do: (*visit).deskForm},
+		{method: get, path: "/desk/:patient/confirm", duties: desks, stepUp: true, do: (*visit).confirmDesk},
+		{method: post, path: "/desk/:patient/file", duties: desks, stepUp: true, again: "/find", do: (*visit).fileDesk},
+		{method: get, path: "/desk/:patient/receipt/:consent/:version", duties: desks, do: (*visit).deskReceipt},
 	}
 }
 

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// TestThePagesInABrowser plays the portal as its people do, on a running demo: the stories, then every page under axe, on
+// a phone's width, by keyboard, and without JavaScript.
+func TestThePagesInABrowser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a demo and a browser")
+	}
+	chromium(t)
+	p := &pagesUnderTest{axe: axe(t), demo: runDemo(t)}
+	t.Run("the story from choosing to emergency", p.story)
+	t.Run("a choice taken down at the desk", p.deskStory)
+	t.Run("every document opens", p.documents)
+	t.Run("every page, both languages, both widths", p.everyPage)
+	t.Run("without JavaScript", p.withoutScript)
+	t.Run("by keyboard", p.byKeyboard)
+}
+
+type pagesUnderTest struct {
+	demo demoJSON
+	axe  string
+}
+
+func (p *pagesUnderTest) tab(t *testing.T) *tab { return open(t, p.demo.BaseURL) }
+
+// findByNumber opens the page of the practice's patient with this number.
+func (b *tab) findByNumber(number string) {
+	b.t.Helper()
+	b.visit("/find")
+	b.run(chromedp.SetValue("#number", number, chromedp.ByQuery))
+	b.click(`main button[type="submit"]`)
+	b.click(`main article a[role="button"]`)
+}
+
+// choose goes from picking to the receipt.
+func (b *tab) choose(pick string) {
+	b.t.Helper()
+	b.visit("/my/choice")
+	b.run(chromedp.Click("#pick-"+pick, chromedp.ByQuery))
+	if pick == "some" {
+		b.run(chromedp.Click(`input[value="riverside"]`, chromedp.ByQuery))
+	}
+	b.click(`main form button[type="submit"]`)
+	b.wants("Check before you confirm", "Nothing has changed yet.")
+	b.shot("choice-check-" + pick)
+	b.click(`main form button[type="submit"]`)
+	if strings.Contains(b.says(), "Prove once more") {
+		b.prove()
+		b.wants("Check before you confirm")
+		b.click(`main form button[type="submit"]`)
+	}
+	b.wants("Your receipt", "Receipt number")
+}
+
+func (p *pagesUnderTest) story(t *testing.T) {
+	maria, bloom := p.tab(t), p.tab(t)
+	maria.visit("/")
+	maria.wants("One record that follows the patient", "Sign in as Dr. Avery Bloom", "A story in eight steps")
+	maria.shot("landing")
+
+	bloom.as("dr-bloom")
+	bloom.findByNumber("RF-1001")
+	bloom.wants("Maria Elena Alvarez", "9 documents may be shown to you.", "Harbor General Hospital")
+	bloom.shot("records")
+	var listed string
+	bloom.run(chromedp.Location(&listed))
+
+	maria.as("maria")
+	maria.wants("Hello, Maria Elena Alvarez", "You have not made a choice", "Dr. Avery Bloom", "9 documents")
+	maria.shot("my")
+	maria.choose("emergency")
+	maria.wants("Your records are shared only in an emergency.")
+	maria.shot("receipt")
+
+	bloom.run(chromedp.Navigate(listed))
+	bloom.wants("0 documents may be shown to you.", "No documents to show")
+
+	bloom.click(`a[href$="/emergency"]`)
+	bloom.shot("emergency")
+	bloom.run(chromedp.SetValue("#reason", "unconscious", chromedp.ByQuery), chromedp.SendKeys("#text", "Found unconscious at home, medication needed now", chromedp.ByQuery))
+	for _, a := range []string{"emergency-exists", "consent-not-obtainable-in-time", "not-refused-if-able"} {
+		bloom.run(chromedp.Click("#attest-"+a, chromedp.ByQuery))
+	}
+	bloom.click(`main form button[type="submit"]`)
+	bloom.prove()
+	bloom.wants("Open this patient's records in an emergency?", "Found unconscious at home")
+	bloom.click(`main form button[type="submit"]`)
+	bloom.wants("You are using emergency access", "9 documents may be shown to you.")
+
+	maria.visit("/my")
+	maria.wants("Dr. Avery Bloom of Riverside Family Medicine used emergency access to your records.")
+	maria.visit("/my/looked?what=emergency")
+	maria.wants("Said there was an emergency.")
+	maria.shot("looked")
+	maria.visit("/my/preview?org=harbor-general&role=physician&purpose=TREAT")
+	maria.wants("0 documents shown, 9 kept back.")
+	maria.visit("/my/preview?org=harbor-general&role=physician&purpose=BTG")
+	maria.wants("9 documents shown, 0 kept back.")
+	maria.choose("never")
+	bloom.run(chromedp.Navigate(listed))
+	bloom.wants("0 documents may be shown to you.")
+	maria.choose("some")
+	maria.wants("Only these may see your records", "Riverside Family Medicine")
+	bloom.run(chromedp.Navigate(listed))
+	bloom.wants("9 documents may be shown to you.")
+	maria.visit("/my/preview?org=harbor-general&role=physician&purpose=TREAT")
+	maria.wants("0 documents shown, 9 kept back.")
+	maria.choose("share")
+	maria.wants("The people who treat you may see your records.")
+	bloom.visit("/signin?as=dr-bloom")
+	bloom.run(chromedp.Navigate(listed))
+	bloom.wants("9 documents may be shown to you.")
+
+	maria.visit("/")
+	for _, b := range []*tab{maria, bloom} {
+		b.silent()
+	}
+}
+
+func (p *pagesUnderTest) deskStory(t *testing.T) {
+	desk := p.tab(t)
+	desk.as("t.amari")
+	desk.findByNumber("RF-1006")
+	desk.wants("Rachel Anne Lindqvist", "No choice has been taken down here")
+	desk.shot("desk")
+	desk.click(`main form button[type="submit"]`)
+	desk.wants("Please fix this first", "Say how the patient said it")
+	desk.run(chromedp.Click("#pick-emergency", chromedp.ByQuery), chromedp.Click("#method-spoken", chromedp.ByQuery), chromedp.SendKeys("#witness", "Noor Aziz, nurse", chromedp.ByQuery))
+	desk.click(`main form button[type="submit"]`)
+	desk.prove()
+	desk.wants("Read it back, then file it", "Spoken at the desk", "Noor Aziz, nurse")
+	desk.click(`main form button[type="submit"]`)
+	desk.wants("Your receipt", "Your records are shared only in an emergency.", "Rachel Anne Lindqvist")
+	desk.silent()
+}
+
+// documents opens documents until each format was shown.
+func (p *pagesUnderTest) documents(t *testing.T) {
+	b := p.tab(t)
+	b.as("dr-bloom")
+	seen := map[string]bool{}
+	for _, number := range []string{"RF-1001", "RF-1004", "RF-1008"} {
+		b.findByNumber(number)
+		var html string
+		b.run(chromedp.OuterHTML("main", &html, chromedp.ByQuery))
+		for _, link := range regexp.MustCompile(`/documents/[a-z0-9]+\?of=[a-z0-9]+`).FindAllString(html, -1) {
+			b.visit(link)
+			text := b.says()
+			for format, sign := range map[string]string{"ccda": "The patient was seen on", "pdf": "Open the PDF"} {
+				seen[format] = seen[format] || strings.Contains(text, sign)
+			}
+			if strings.Contains(text, "cannot be shown") {
+				t.Errorf("a document of the demo cannot be shown:\n%s", text)
+			}
+			if strings.Contains(text, "The patient was seen on") {
+				b.shot("document")
+			}
+		}
+	}
+	if !seen["ccda"] || !seen["pdf"] {
+		t.Errorf("formats seen: %v", seen)
+	}
+	b.silent()
+}
+
+// pagesOf are the pages each persona has, with the ids of the page before them filled in by everyPage.
+func pagesOf(patient, deskPatient, document string) map[string][]string {
+	return map[string][]string{
+		"":       {"/", "/help", "/signin/again", "/nothing-here"},
+		"maria":  {"/my", "/my/choice", "/my/looked", "/my/looked?what=changes&own=1", "/my/places", "/my/preview?org=harbor-general&role=physician&purpose=TREAT"},
+		"thomas": {"/my", "/my/looked?what=emergency"},
+		"dr-bloom": {"/find", "/patients/" + patient, "/patients/" + patient + "?kind=none", "/patients/" + patient + "/emergency",
+			"/documents/" + document + "?of=" + patient, "/nothing-here"},
+		"t.amari": {"/find", "/desk/" + deskPatient, "/desk/" + deskPatient + "/form"},
+	}
+}
+
+func (p *pagesUnderTest) everyPage(t *testing.T) {
+	b := p.tab(t)
+	b.as("dr-bloom")
+	b.findByNumber("RF-1001")
+	var at, html string
+	b.run(chromedp.Location(&at), chromedp.OuterHTML("main", &html, chromedp.ByQuery))
+	u, _ := url.Parse(at)
+	patient := strings.TrimPrefix(u.Path, "/patients/")
+	document := regexp.MustCompile(`/documents/([a-z0-9]+)`).FindStringSubmatch(html)[1]
+	for account, paths := range pagesOf(patient, patient, document) {
+		b := p.tab(t)
+		if account != "" {
+			b.as(account)
+		}
+		for _, language := range []string{"en", "es"} {
+			b.visit("/help")
+			b.language(language)
+			for _, path := range paths {
+				b.visit(path)
+				var got, text string
+				b.run(chromedp.AttributeValue("html", "lang", &got, nil, chromedp.ByQuery), chromedp.Text("body", &text, chromedp.ByQuery))
+				if got != language {
+					t.Errorf("%s is in %s, want %s", path, got, language)
+				}
+				if strings.Contains(text, "⟦") {
+					t.Errorf("%s shows a key for its words", path)
+				}
+				name, _, _ := strings.Cut(path, "?")
+				name = strings.NewReplacer(patient, "x", document, "x").Replace(name)
+				b.checked(account+" "+language+" "+name, p.axe)
+			}
+		}
+		b.silent()
+	}
+}
+
+// withoutScript goes through P1 to P3 and D2 with JavaScript off.
+func (p *pagesUnderTest) withoutScript(t *testing.T) {
+	maria := p.tab(t)
+	maria.run(emulation.SetScriptExecutionDisabled(true))
+	maria.as("maria")
+	maria.wants("Hello, Maria Elena Alvarez")
+	maria.choose("emergency")
+	maria.choose("share")
+	maria.visit("/my/looked")
+	maria.run(chromedp.Click("#own", chromedp.ByQuery))
+	maria.click(`main form button[type="submit"]`)
+	maria.wants("Looked at this list.")
+
+	bloom := p.tab(t)
+	bloom.run(emulation.SetScriptExecutionDisabled(true))
+	bloom.as("dr-bloom")
+	bloom.findByNumber("RF-1001")
+	bloom.wants("9 documents may be shown to you.")
+	bloom.click(`main tbody a`)
+	bloom.wants("Held by")
+}
+
+// byKeyboard reaches and makes a choice with Tab, Space and Enter alone, and sees where it is at each step.
+func (p *pagesUnderTest) byKeyboard(t *testing.T) {
+	b := p.tab(t)
+	b.as("maria")
+	b.visit("/my/choice")
+	b.run(chromedp.KeyEvent(kb.Tab))
+	var focused string
+	const where = `(()=>{const e=document.activeElement,s=getComputedStyle(e),r=e.getBoundingClientRect();
+return [e.id||e.name||e.textContent.trim().slice(0,30), s.outlineStyle!=='none'||s.boxShadow!=='none'||e.type==='radio', r.width>=24&&r.height>=20&&r.bottom>0&&r.top<innerHeight].join('|')})()`
+	b.run(chromedp.Evaluate(where, &focused))
+	if !strings.HasPrefix(focused, "Skip to the main part|true|true") {
+		t.Errorf("the first stop is %q, want the link to the main part, seen", focused)
+	}
+	reached := false
+	for range 40 {
+		b.run(chromedp.KeyEvent(kb.Tab), chromedp.Evaluate(where, &focused))
+		parts := strings.Split(focused, "|")
+		if parts[1] != "true" || parts[2] != "true" {
+			t.Errorf("at %s it is not seen where one is: %v", parts[0], parts[1:])
+		}
+		if parts[0] == "pick-share" {
+			b.run(chromedp.KeyEvent(" "))
+		}
+		if parts[0] == "Show me what would change" {
+			reached = true
+			break
+		}
+	}
+	if !reached {
+		t.Fatal("Tab does not lead to the button")
+	}
+	if _, err := chromedp.RunResponse(b.ctx, chromedp.KeyEvent(kb.Enter)); err != nil {
+		t.Fatal(err)
+	}
+	b.wants("Check before you confirm")
+}

@@ -1,0 +1,168 @@
+package portal
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/concord-hie/concord/directory"
+	"github.com/concord-hie/concord/hie"
+)
+
+// D5, consent at the desk: what stands, taking down what the patient says, and the form in both languages.
+
+// desk answers GET /desk/:patient.
+func (v *visit) desk() error {
+	who, all, err := v.atDesk()
+	if err != nil {
+		return err
+	}
+	v.showDesk(http.StatusOK, who, all, nil, nil)
+	return nil
+}
+
+// atDesk reads the patient and what is on file for them at this practice.
+func (v *visit) atDesk() (foundPatient, []filed, error) {
+	who, err := v.patientBanner(v.c.Param("patient"))
+	if err != nil {
+		return who, nil, err
+	}
+	if !who.Own {
+		return who, nil, hie.ErrNotFound // another place's registration: its own desk speaks with the patient
+	}
+	all, err := v.consentsOf(who.ID)
+	return who, all, err
+}
+
+// methods are how a patient may say it at the desk: method.NAME.
+var methods = []string{"paper", "spoken", "phone", "screen"}
+
+func (v *visit) showDesk(status int, who foundPatient, all []filed, form url.Values, faults []fault) {
+	now, others := standing(all)
+	if now != nil {
+		now.At = now.At.In(v.zone())
+	}
+	chosen := map[hie.OrgID]bool{}
+	for _, o := range form["org"] {
+		chosen[hie.OrgID(o)] = true
+	}
+	v.show(status, "deskchoice", map[string]any{"Patient": who, "Now": now, "Others": others, "Picks": picks, "Picked": pick(form.Get("pick")), "Orgs": v.sharers(),
+		"Chosen": chosen, "Methods": methods, "Method": form.Get("method"), "Witness": form.Get("witness"), "Faults": faults})
+}
+
+// takeDown answers POST /desk/:patient: what the patient said is kept for confirming.
+func (v *visit) takeDown() error {
+	form, err := v.form()
+	if err != nil {
+		return err
+	}
+	who, all, err := v.atDesk()
+	if err != nil {
+		return err
+	}
+	w := draftWish(form)
+	var faults []fault
+	if !slices.Contains(picks, w.Pick) {
+		faults = append(faults, fault{"pick-share", "choice.fault.pick"})
+	}
+	known := v.sharers()
+	for _, o := range w.Orgs {
+		if !slices.ContainsFunc(known, func(k directory.Organization) bool { return k.ID == o }) {
+			return hie.Invalid("org", "must be an organization of this network")
+		}
+	}
+	if w.Pick == pickSome && len(w.Orgs) == 0 {
+		faults = append(faults, fault{"pick-some", "choice.fault.orgs"})
+	}
+	if !slices.Contains(methods, form.Get("method")) {
+		faults = append(faults, fault{"method-paper", "desk.fault.method"})
+	}
+	if m := form.Get("method"); (m == "spoken" || m == "phone") && form.Get("witness") == "" {
+		faults = append(faults, fault{"witness", "desk.fault.witness"})
+	}
+	if faults != nil {
+		v.showDesk(http.StatusUnprocessableEntity, who, all, form, faults)
+		return nil
+	}
+	if err := v.keepDraft("desk "+who.ID, url.Values{"pick": form["pick"], "org": form["org"], "method": form["method"], "witness": form["witness"]}); err != nil {
+		return err
+	}
+	return v.redirect("/desk/" + who.ID + "/confirm")
+}
+
+// confirmDesk answers GET /desk/:patient/confirm.
+func (v *visit) confirmDesk() error {
+	who, _, err := v.atDesk()
+	if err != nil {
+		return err
+	}
+	d := v.draft("desk " + who.ID)
+	if d == nil {
+		return v.redirect("/desk/" + who.ID)
+	}
+	v.show(http.StatusOK, "deskconfirm", map[string]any{"Patient": who, "Wish": draftWish(d), "Method": d.Get("method"), "Witness": d.Get("witness")})
+	return nil
+}
+
+// fileDesk answers POST /desk/:patient/file.
+func (v *visit) fileDesk() error {
+	who, _, err := v.atDesk()
+	if err != nil {
+		return err
+	}
+	d := v.draft("desk " + who.ID)
+	if d == nil {
+		return v.redirect("/desk/" + who.ID)
+	}
+	done, err := v.fileWishAs(draftWish(d), who.ID, d.Get("method"), d.Get("witness"))
+	if err != nil {
+		return err
+	}
+	if err := v.keepDraft("desk "+who.ID, nil); err != nil {
+		return err
+	}
+	return v.redirect("/desk/" + who.ID + "/receipt/" + done.ID + "/" + strconv.FormatInt(done.Version, 10))
+}
+
+// deskReceipt answers GET /desk/:patient/receipt/:consent/:version, to print and hand over.
+func (v *visit) deskReceipt() error {
+	who, _, err := v.atDesk()
+	if err != nil {
+		return err
+	}
+	a, err := v.call(http.MethodGet, "/fhir/Consent/"+url.PathEscape(v.c.Param("consent"))+"/_history/"+url.PathEscape(v.c.Param("version")), nil)
+	if err != nil {
+		return err
+	}
+	f, err := readFiled(a.body)
+	if err != nil {
+		return err
+	}
+	f.At = f.At.In(v.zone())
+	v.show(http.StatusOK, "receipt", map[string]any{"Filed": f, "Number": receiptNumber(f), "Name": who.Name})
+	return nil
+}
+
+// deskForm answers GET /desk/:patient/form: the paper form, English and Spanish side by side.
+func (v *visit) deskForm() error {
+	who, _, err := v.atDesk()
+	if err != nil {
+		return err
+	}
+	type line struct{ Key, EN, ES string }
+	var lines []line
+	for _, p := range picks {
+		key := "choice." + string(p)
+		lines = append(lines, line{key, v.words.say("en", key), v.words.say("es", key)}, line{"", v.words.say("en", key+".happens"), v.words.say("es", key+".happens")})
+	}
+	var anyway []line
+	for _, key := range []string{"choice.anyway.lab", "choice.anyway.law", "choice.anyway.copies"} {
+		anyway = append(anyway, line{"", v.words.say("en", key), v.words.say("es", key)})
+	}
+	both := func(key string) line { return line{key, v.words.say("en", key), v.words.say("es", key)} }
+	v.show(http.StatusOK, "deskform", map[string]any{"Patient": who, "Lines": lines, "Anyway": anyway, "AnywayTitle": both("choice.anyway"),
+		"Title": both("choice.title"), "Question": both("choice.question"), "Undo": both("receipt.undo.text"),
+		"Sign": both("desk.form.sign"), "Date": both("desk.form.date"), "Witness": both("desk.form.witness")})
+	return nil
+}
