@@ -27,6 +27,7 @@ const (
 	ErrorUnresolved        = "UnresolvedReferenceException"
 	ErrorMetadata          = "XDSRegistryMetadataError"
 	ErrorBadHash           = "XDSRepositoryMetadataError"
+	ErrorReferencesExist   = "ReferencesExistException" // IHE RMD
 )
 
 // A Submission is one pointer to publish: what the publisher says of it. Record and Site say whose and whence;

@@ -81,17 +81,24 @@ var emptyHash = []byte("\xda\x39\xa3\xee\x5e\x6b\x4b\x0d\x32\x55\xbf\xef\x95\x60
 
 func delayed(p Pointer) bool { return p.Size == 0 && bytes.Equal(p.Hash, emptyHash) }
 
-// Delete removes a pointer for its owner; what it was stays as history. ifMatch is as in Revise.
+// Delete removes a pointer for its owner; what it was stays as history. ifMatch is as in Revise. A document that another
+// one replaces, appends to, transforms or signs stays as long as that one does: a relation never points nowhere.
 //
-// Errors: hie.ErrNotFound (also for a pointer that is not the actor's), hie.ErrStale.
+// Errors: hie.ErrNotFound (also for a pointer that is not the actor's), hie.ErrStale, hie.ErrConflict for one that is
+// still named.
+//
+// Source: IHE RMD ITI-62, 3.62.4.1.3 (ReferencesExistException).
 func (x *Index) Delete(ctx context.Context, actor hie.Actor, record hie.SourcePatientID, id hie.PointerID, ifMatch int64) error {
 	now := x.now().UTC().Truncate(time.Microsecond)
-	err := x.store.Remove(ctx, Ref{Record: record, ID: id}, now, func(old Pointer) ([]audit.Event, error) {
+	err := x.store.Remove(ctx, Ref{Record: record, ID: id}, now, func(old Pointer, named bool) ([]audit.Event, error) {
 		if !x.owns(actor, old.Custodian) {
 			return nil, hie.ErrNotFound
 		}
 		if ifMatch != 0 && ifMatch != old.Version {
 			return nil, hie.ErrStale
+		}
+		if named {
+			return nil, Conflict(&hie.InvalidError{Path: "DocumentReference.relatesTo", Rule: "of another document names this one; delete that one first", Code: "conflict", Detail: ErrorReferencesExist})
 		}
 		return []audit.Event{event(actor, "D", old, now)}, nil
 	})

@@ -20,8 +20,9 @@ type Store interface {
 	// there is no such pointer, and change's error as it is.
 	Change(ctx context.Context, ref Ref, at time.Time, change func(old Pointer) (Pointer, []audit.Event, error)) (Pointer, error)
 	// Remove deletes the pointer named ref, unless allow refuses, and keeps what it was as history; its claim
-	// is free again. It returns hie.ErrNotFound when there is no such pointer.
-	Remove(ctx context.Context, ref Ref, at time.Time, allow func(old Pointer) ([]audit.Event, error)) error
+	// is free again. allow is told whether a relation of another document names it. It returns hie.ErrNotFound when there
+	// is no such pointer.
+	Remove(ctx context.Context, ref Ref, at time.Time, allow func(old Pointer, named bool) ([]audit.Event, error)) error
 	// Read returns one pointer with Received, or hie.ErrNotFound.
 	Read(ctx context.Context, ref Ref) (Pointer, error)
 	// ReadList returns one list, or hie.ErrNotFound.

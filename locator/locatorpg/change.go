@@ -102,13 +102,18 @@ func current(p locator.Pointer) int64 {
 }
 
 // Remove implements locator.Store.
-func (s *Store) Remove(ctx context.Context, ref locator.Ref, at time.Time, allow func(locator.Pointer) ([]audit.Event, error)) error {
+func (s *Store) Remove(ctx context.Context, ref locator.Ref, at time.Time, allow func(old locator.Pointer, named bool) ([]audit.Event, error)) error {
 	return pg.InTx(ctx, s.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
 		old, err := s.lock(ctx, tx, ref)
 		if err != nil {
 			return err
 		}
-		events, err := allow(old)
+		var named bool // nobody can begin to name it now: that takes a lock on the row this one holds
+		if err := tx.QueryRow(ctx, `select exists (select from locator.relation where sp_id = $1 and target_ptr_id = $2)`,
+			int64(ref.Record), int64(ref.ID)).Scan(&named); err != nil {
+			return err
+		}
+		events, err := allow(old, named)
 		if err != nil {
 			return err
 		}

@@ -198,7 +198,7 @@ func (w *deposit) relate(ctx context.Context) error {
 			}
 			continue
 		}
-		query := selectPointer
+		query := selectPointerForShare // so that it is not deleted meanwhile
 		if replaces {
 			query = selectPointerForUpdate
 		}

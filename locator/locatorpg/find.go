@@ -198,6 +198,7 @@ const (
 		select ` + pointerColumns + `, (select b.received from locator.pointer_body b where b.sp_id = $1 and b.ptr_id = $2)
 		from locator.pointer p where p.sp_id = $1 and p.ptr_id = $2`
 	selectPointerForUpdate = selectPointer + ` for update of p`
+	selectPointerForShare  = selectPointer + ` for share of p`
 )
 
 func readPointer(ctx context.Context, q pg.Querier, query string, ref locator.Ref) (locator.Pointer, error) {

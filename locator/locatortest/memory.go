@@ -215,13 +215,17 @@ func (m *Memory) Change(_ context.Context, ref locator.Ref, _ time.Time, change 
 }
 
 // Remove implements locator.Store.
-func (m *Memory) Remove(_ context.Context, ref locator.Ref, _ time.Time, allow func(locator.Pointer) ([]audit.Event, error)) error {
+func (m *Memory) Remove(_ context.Context, ref locator.Ref, _ time.Time, allow func(old locator.Pointer, named bool) ([]audit.Event, error)) error {
 	return m.update(func(s *state) ([]audit.Event, error) {
 		old, ok := s.pointers[ref]
 		if !ok {
 			return nil, hie.ErrNotFound
 		}
-		events, err := allow(old)
+		named := false
+		for _, p := range s.pointers {
+			named = named || slices.ContainsFunc(p.Relations, func(r locator.Relation) bool { return r.Target == ref })
+		}
+		events, err := allow(old, named)
 		if err != nil {
 			return nil, err
 		}

@@ -27,6 +27,7 @@ func Run(t *testing.T, newStore func(t *testing.T) locator.Store) {
 		{"replacing", replacing},
 		{"of two replacements at once one wins", ofTwoReplacementsAtOnceOneWins},
 		{"a bundle is stored whole or not at all", aBundleIsStoredWholeOrNotAtAll},
+		{"what another document names stays", whatAnotherDocumentNamesStays},
 		{"nobody publishes for a stranger's site", nobodyPublishesForAStrangersSite},
 		{"searches agree with the definition of a filter", searchesAgreeWithTheDefinitionOfAFilter},
 		{"nothing is given without a plan", nothingIsGivenWithoutAPlan},
@@ -285,6 +286,37 @@ func nobodyPublishesForAStrangersSite(t *testing.T, f Fixture) {
 	for _, a := range []hie.Actor{Clinic, {}, {Organization: "ward"}, {Organization: "nobody"}} {
 		if _, err := f.Publish(ctx, a, []locator.Submission{Doc(7, "A", 1)}); detailOf(t, err) != locator.ErrorUnknownPatient {
 			t.Errorf("%q publishes for General: %v", a.Organization, err)
+		}
+	}
+}
+
+func whatAnotherDocumentNamesStays(t *testing.T, f Fixture) {
+	ctx := context.Background()
+	a := f.MustPublish(t, Doc(7, "A", 1))[0]
+	b := f.MustPublish(t, Doc(7, "B", 2, Relation("appends", a.Ref)))[0]
+	if err := f.Delete(ctx, General, 7, a.ID, 0); !errors.Is(err, hie.ErrConflict) || detailOf(t, err) != locator.ErrorReferencesExist {
+		t.Errorf("deleting a document that another appends to = %v, want a conflict", err)
+	}
+	if _, err := f.Read(ctx, 7, a.ID); err != nil {
+		t.Errorf("it is gone all the same: %v", err)
+	}
+	for _, id := range []hie.PointerID{b.ID, a.ID} {
+		if err := f.Delete(ctx, General, 7, id, 0); err != nil {
+			t.Errorf("Delete = %v", err)
+		}
+	}
+	// Deleting and naming at the same time: whichever comes first, no relation points nowhere.
+	for round := range 20 {
+		target := f.MustPublish(t, Doc(7, fmt.Sprint("T", round), 3))[0]
+		var deleted, named error
+		var wg sync.WaitGroup
+		wg.Go(func() { deleted = f.Delete(ctx, General, 7, target.ID, 0) })
+		wg.Go(func() {
+			_, named = f.Publish(ctx, General, []locator.Submission{Doc(7, fmt.Sprint("N", round), 4, Relation("signs", target.Ref))})
+		})
+		wg.Wait()
+		if (deleted == nil) == (named == nil) {
+			t.Errorf("round %d: deleting gave %v, naming %v; want exactly one to succeed", round, deleted, named)
 		}
 	}
 }
