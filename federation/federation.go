@@ -84,6 +84,8 @@ type Ask struct {
 	Site   hie.SiteID
 	Record hie.SourcePatientID
 	Local  hie.Identifier
+	// Status are the states sought, nil for any.
+	Status []locator.Status
 	// Most is how many documents are taken from its answer.
 	Most int
 	// Request is the request id everything is recorded under; the site is told it.

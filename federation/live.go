@@ -52,7 +52,7 @@ func (x *Exchange) live(ctx context.Context, m *matter, q Query, l *lot, held []
 	out.asked = m.now
 	within, cancel := context.WithTimeout(ctx, x.wait(q))
 	defer cancel()
-	out.answers = x.ask(within, m.actor, members)
+	out.answers = x.ask(within, m.actor, q.Filter.Status, members)
 	if err := ctx.Err(); err != nil {
 		return live{}, err
 	}

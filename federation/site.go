@@ -67,7 +67,7 @@ type answer struct {
 //
 // All are asked at once, since a bounded number of askers would let sites that hang take the places of those that
 // answer; each endpoint's permits and Limits.Sites bound what that costs.
-func (x *Exchange) ask(ctx context.Context, actor hie.Actor, members []mpi.Member) []answer {
+func (x *Exchange) ask(ctx context.Context, actor hie.Actor, states []locator.Status, members []mpi.Member) []answer {
 	out := make([]answer, len(members))
 	var wg sync.WaitGroup
 	for i, m := range members {
@@ -78,7 +78,7 @@ func (x *Exchange) ask(ctx context.Context, actor hie.Actor, members []mpi.Membe
 		}
 		wg.Go(func() {
 			start := time.Now()
-			docs, err := x.Sites.Search(ctx, Ask{Site: m.Site, Record: m.Record, Local: m.Local,
+			docs, err := x.Sites.Search(ctx, Ask{Site: m.Site, Record: m.Record, Local: m.Local, Status: states,
 				Most: x.Limits.PerSite, Request: actor.Request})
 			out[i].took = time.Since(start)
 			if err != nil {

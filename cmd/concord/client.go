@@ -78,24 +78,15 @@ func (a *clientApplyCmd) Run(ctx context.Context, g *Globals, s *streams) error 
 }
 
 func writeClientDiff(s *streams, diff access.Diff) error {
-	type field struct {
-		Name   string `json:"name"`
-		Before string `json:"before"`
-		After  string `json:"after"`
-	}
 	type change struct {
 		Verb       string       `json:"verb"`
 		Client     hie.ClientID `json:"client_id"`
 		EndsTokens bool         `json:"ends_tokens"`
-		Fields     []field      `json:"fields"`
+		Fields     []fieldDiff  `json:"fields"`
 	}
 	out := make([]change, 0, len(diff))
 	for _, d := range diff {
-		c := change{Verb: d.Verb, Client: d.Client, EndsTokens: d.EndsTokens}
-		for _, f := range d.Fields {
-			c.Fields = append(c.Fields, field(f))
-		}
-		out = append(out, c)
+		out = append(out, change{Verb: d.Verb, Client: d.Client, EndsTokens: d.EndsTokens, Fields: fieldDiffs(d.Fields)})
 	}
 	return json.NewEncoder(s.out).Encode(out)
 }

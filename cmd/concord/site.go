@@ -78,24 +78,15 @@ func (a *siteApplyCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 }
 
 func writeSiteDiff(s *streams, diff directory.Diff) error {
-	type field struct {
-		Name   string `json:"name"`
-		Before string `json:"before"`
-		After  string `json:"after"`
-	}
 	type change struct {
-		Verb   string  `json:"verb"`
-		Object string  `json:"object"`
-		Name   string  `json:"name"`
-		Fields []field `json:"fields,omitempty"`
+		Verb   string      `json:"verb"`
+		Object string      `json:"object"`
+		Name   string      `json:"name"`
+		Fields []fieldDiff `json:"fields,omitempty"`
 	}
 	out := make([]change, 0, len(diff))
 	for _, d := range diff {
-		c := change{Verb: d.Verb, Object: d.Object, Name: d.Name}
-		for _, f := range d.Fields {
-			c.Fields = append(c.Fields, field(f))
-		}
-		out = append(out, c)
+		out = append(out, change{Verb: d.Verb, Object: d.Object, Name: d.Name, Fields: fieldDiffs(d.Fields)})
 	}
 	return json.NewEncoder(s.out).Encode(out)
 }

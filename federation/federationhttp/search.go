@@ -19,8 +19,8 @@ import (
 	"github.com/concord-hie/concord/locator/locatorfhir"
 )
 
-// Search implements federation.Sites: it asks for the current documents of the site's own patient. An entry that
-// cannot be read, or that says it is about somebody else, is left out, and the answer counts as partial.
+// Search implements federation.Sites: it asks for the documents of the site's own patient in the states sought. An entry
+// that cannot be read, or that says it is about somebody else, is left out, and the answer counts as partial.
 //
 // Source: IHE MHD ITI-67 (POST _search, patient.identifier and status).
 func (s *Sites) Search(ctx context.Context, ask federation.Ask) ([]locator.Pointer, error) {
@@ -32,7 +32,7 @@ func (s *Sites) Search(ctx context.Context, ask federation.Ask) ([]locator.Point
 	if err != nil {
 		return nil, failed("no address")
 	}
-	form := url.Values{"patient.identifier": {searchToken(ask.Local)}, "status": {"current"}, "_count": {strconv.Itoa(min(max(ask.Most, 1), 200))}}.Encode()
+	form := url.Values{"patient.identifier": {searchToken(ask.Local)}, "status": {statusParam(ask.Status)}, "_count": {strconv.Itoa(min(max(ask.Most, 1), 200))}}.Encode()
 	g := s.gate(e, "search")
 	r := reader{site: site, ask: ask}
 	next := base.JoinPath("DocumentReference", "_search")
@@ -60,6 +60,18 @@ func (s *Sites) Search(ctx context.Context, ask federation.Ask) ([]locator.Point
 		}
 		method, next, body = http.MethodGet, target, ""
 	}
+}
+
+// statusParam names the states sought. A consumer must name some (MHD 2:3.67.4.1.2.1), so "any" is all there are.
+func statusParam(states []locator.Status) string {
+	if states == nil {
+		states = []locator.Status{locator.Current, locator.Superseded, locator.EnteredInError}
+	}
+	names := make([]string, len(states))
+	for i, s := range states {
+		names[i] = s.String()
+	}
+	return strings.Join(names, ",")
 }
 
 // searchToken writes id as a token parameter, with the separators of searches escaped.

@@ -65,7 +65,7 @@ func sitesAt(t testing.TB, address string, edit func(*directory.Endpoint), optio
 	return New(o)
 }
 
-var ask = federation.Ask{Site: "rural", Record: 14, Local: hie.Identifier{System: "urn:rural", Value: "zyx,quill|7"}, Most: 50, Request: "req-1"}
+var ask = federation.Ask{Site: "rural", Record: 14, Local: hie.Identifier{System: "urn:rural", Value: "zyx,quill|7"}, Status: []locator.Status{locator.Current}, Most: 50, Request: "req-1"}
 
 func docRef(n int, more string) string {
 	return fmt.Sprintf(`{"resourceType":"DocumentReference","status":"current","masterIdentifier":{"system":"urn:ids","value":"u%d"},
@@ -110,6 +110,13 @@ func TestASiteIsAskedByItsOwnIdentifierInTheBody(t *testing.T) {
 	}
 	if auth != "Bearer site-token" || request != "req-1" {
 		t.Errorf("authorization or request id missing")
+	}
+	for want, states := range map[string][]locator.Status{"current,superseded,entered-in-error": nil, "superseded": {locator.Superseded}} {
+		other := ask
+		other.Status = states
+		if _, err := s.Search(context.Background(), other); err != nil || !strings.Contains(form, url.Values{"status": {want}}.Encode()) {
+			t.Errorf("asked %v, want status=%s: %v", form, want, err)
+		}
 	}
 	p := docs[0]
 	if p.Record != 14 || p.Site != "rural" || p.Custodian != "rural" || p.ID <= 0 || p.SortAt.IsZero() || p.Location.Path != "Binary/1" || p.Kind.ID == 0 {
