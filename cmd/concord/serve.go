@@ -25,6 +25,7 @@ import (
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/egress"
 	"github.com/concord-hie/concord/internal/epoch"
+	"github.com/concord-hie/concord/internal/framing"
 	"github.com/concord-hie/concord/internal/opaque"
 	"github.com/concord-hie/concord/internal/pg"
 	"github.com/concord-hie/concord/internal/rds"
@@ -215,13 +216,13 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("cannot serve on %s: %w", cfg.Addr, err)
 	}
-	undo.push(serveHTTP(listener, entrance(door, people), cfg, failed))
+	undo.push(serveHTTP(listener, entrance(door, people), cfg, patience, failed))
 	if cfg.MetricsAddr != "" {
 		inner, err := net.Listen("tcp", cfg.MetricsAddr)
 		if err != nil {
 			return nil, fmt.Errorf("cannot serve metrics on %s: %w", cfg.MetricsAddr, err)
 		}
-		undo.push(serveHTTP(inner, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), nodeConfig{}, failed))
+		undo.push(serveHTTP(inner, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), nodeConfig{}, patience, failed))
 	}
 	return &node{addr: listener.Addr().String(), base: cfg.BaseURL, failed: failed, stop: sync.OnceFunc(undo.run), db: db, trail: trail}, nil
 }
@@ -310,11 +311,16 @@ func newRegistry(db *pg.DB, sequencer *auditpg.Sequencer) *prometheus.Registry {
 	return r
 }
 
+// httpTimes bound what a caller may take for the head of a request, the whole of it, our answer, and between two.
+type httpTimes struct{ head, request, answer, idle time.Duration }
+
+// patience stops a caller who sends or takes nothing. A document's bytes are passed on under a deadline a chunk, which the
+// handler sets anew each time.
+var patience = httpTimes{head: 5 * time.Second, request: 2 * time.Minute, answer: 2 * time.Minute, idle: 2 * time.Minute}
+
 // serveHTTP serves on listener until the returned function is called; that lets requests under way finish.
-func serveHTTP(listener net.Listener, h http.Handler, cfg nodeConfig, failed chan<- error) (stop func()) {
-	// These stop a caller who sends or takes nothing. A document's bytes are passed on under a deadline a chunk,
-	// which the handler sets anew each time.
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 2 * time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
+func serveHTTP(listener net.Listener, h http.Handler, cfg nodeConfig, within httpTimes, failed chan<- error) (stop func()) {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: within.head, ReadTimeout: within.request, WriteTimeout: within.answer, IdleTimeout: within.idle,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	ended := make(chan struct{})
 	go func() {
@@ -323,7 +329,7 @@ func serveHTTP(listener net.Listener, h http.Handler, cfg nodeConfig, failed cha
 		if cfg.TLSCert != "" {
 			err = srv.ServeTLS(listener, cfg.TLSCert, cfg.TLSKey)
 		} else {
-			err = srv.Serve(listener)
+			err = srv.Serve(framing.Listener(listener))
 		}
 		if !errors.Is(err, http.ErrServerClosed) {
 			failed <- fmt.Errorf("serving ended: %w", err)
