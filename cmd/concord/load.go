@@ -43,6 +43,8 @@ type loader struct {
 	// patients maps what a message calls a patient (folder and reference, Bundle and full URL) to the identifier
 	// of ours it was registered under.
 	patients map[string]fhir.Identifier
+	// documents maps what a message calls a document (folder and reference) to the reference it has here.
+	documents map[string]string
 }
 
 // load registers and publishes the FHIR messages found under dir (*.json, *.ndjson) and prints one line for each
@@ -53,11 +55,12 @@ type loader struct {
 // own server and published as a pointer to it, since Concord keeps no charts. ITI-65 transactions go as they are;
 // one that is refused and carries documents goes once more as the site's gateway would send it (loadgateway.go).
 func (m *demo) load(ctx context.Context, dir string) error {
-	l := &loader{demo: m, patients: map[string]fhir.Identifier{}}
+	l := &loader{demo: m, patients: map[string]fhir.Identifier{}, documents: map[string]string{}}
 	if err := l.find(dir); err != nil {
 		return err
 	}
-	// Patients first, those replaced by another after those they may be replaced by; then what is about them.
+	// Patients first, those replaced by another after those they may be replaced by; then what is about them, what relates
+	// to other documents after those, and transactions last.
 	send := slices.Clone(l.messages)
 	slices.SortStableFunc(send, func(a, b *message) int { return cmp.Compare(a.order, b.order) })
 	bar := newProgress(m.s.err, "sending messages", len(send))
@@ -112,6 +115,7 @@ type peek struct {
 	ResourceType string `json:"resourceType"`
 	Type         any    `json:"type"`
 	Active       *bool  `json:"active"`
+	RelatesTo    []any  `json:"relatesTo"`
 	Meta         struct {
 		Profile []string `json:"profile"`
 	} `json:"meta"`
@@ -139,7 +143,11 @@ func (l *loader) take(place, dir string, raw []byte) {
 			msg.order = 1
 		}
 	case "DocumentReference":
+		if len(p.RelatesTo) > 0 {
+			msg.order = 3
+		}
 	case "Bundle":
+		msg.order = 4
 		kind, _ := p.Type.(string)
 		msg.kind += " " + kind
 		provide := slices.ContainsFunc(p.Meta.Profile, func(u string) bool { return strings.Contains(u, "ProvideBundle") })
@@ -325,7 +333,32 @@ func (l *loader) sendDocument(ctx context.Context, msg *message) error {
 	if err == nil {
 		o.Set("content", edited)
 	}
-	return l.post(ctx, msg, site.ID, "/fhir/DocumentReference", o.Bytes())
+	l.relate(msg.dir, &o)
+	if err := l.post(ctx, msg, site.ID, "/fhir/DocumentReference", o.Bytes()); err != nil || msg.verdict != "accepted" {
+		return err
+	}
+	var named struct{ ID string }
+	if json.Unmarshal(msg.raw, &named) == nil && named.ID != "" {
+		l.documents[msg.dir+"|DocumentReference/"+named.ID] = msg.text
+	}
+	return nil
+}
+
+// relate lets the relations of a document name the documents of its folder by the references they were given here.
+func (l *loader) relate(dir string, document *fhir.Object) {
+	edited, err := fhir.EditArray(document.Value("relatesTo"), func(_ int, relation *fhir.Object) error {
+		var target fhir.Reference
+		if json.Unmarshal(relation.Value("target"), &target) != nil {
+			return nil // left as it is; Concord says what is wrong with it
+		}
+		if here, known := l.documents[dir+"|"+target.Reference]; known {
+			relation.Set("target", fhir.Reference{Reference: here})
+		}
+		return nil
+	})
+	if err == nil {
+		document.Set("relatesTo", edited)
+	}
 }
 
 // meant returns the identifier of ours under which the patient a message refers to was registered.

@@ -17,6 +17,8 @@ type gateway struct {
 	site sim.Site
 	// urls are where the documents of the Bundle are kept now, by their full URL.
 	urls map[string]string
+	// source is the patient a document tells of in itself, for resources that name none; zero when there is none.
+	source fhir.Identifier
 }
 
 // A carried entry is one entry of the transaction.
@@ -58,7 +60,7 @@ func (l *loader) sendThroughGateway(ctx context.Context, msg *message) error {
 		if e.kind == "DocumentReference" || e.kind == "List" {
 			out = append(out, g.point(e))
 		} else if e.kind == "Parameters" {
-			out = append(out, e.object.Bytes())
+			out = append(out, g.patch(e))
 		}
 	}
 	bundle, err := fhir.ParseObject(msg.raw)
@@ -99,16 +101,53 @@ func (g *gateway) read() (entries []carried, documents int) {
 
 // admit registers the patient of the Bundle, if it brings one, and settles which site speaks.
 func (g *gateway) admit(ctx context.Context, entries []carried) error {
+	register := func(raw []byte) (fhir.Identifier, error) {
+		patient := &message{dir: g.msg.place, raw: raw}
+		id, _, site := g.identify(patient)
+		g.site = site
+		return id, g.sendPatient(ctx, patient)
+	}
 	for _, e := range entries {
-		var subject struct{ Subject fhir.Reference }
+		var (
+			subject struct{ Subject fhir.Reference }
+			within  struct { // a document Bundle, or a document that says whom it is about by a contained Patient
+				Entry []struct {
+					FullURL  string
+					Resource json.RawMessage
+				}
+				Contained []json.RawMessage
+				Subject   *fhir.Reference
+			}
+		)
+		_ = json.Unmarshal(e.resource.Bytes(), &within) // what cannot be read is left to Concord to refuse
 		switch {
 		case e.kind == "Patient":
-			patient := &message{dir: g.msg.place, raw: e.resource.Bytes()}
-			id, _, site := g.identify(patient)
-			if err := g.sendPatient(ctx, patient); err != nil {
+			id, err := register(e.resource.Bytes())
+			if err != nil {
 				return err
 			}
-			g.patients[g.msg.place+"|"+e.fullURL], g.site = id, site
+			g.patients[g.msg.place+"|"+e.fullURL] = id
+		case e.kind == "Bundle":
+			for _, inner := range within.Entry {
+				if kind, err := fhir.ResourceType(inner.Resource); err != nil || kind != "Patient" {
+					continue
+				}
+				id, err := register(inner.Resource)
+				if err != nil {
+					return err
+				}
+				g.patients[g.msg.place+"|"+inner.FullURL] = id
+			}
+		case e.kind == "DocumentReference" && within.Subject == nil:
+			for _, contained := range within.Contained {
+				if kind, err := fhir.ResourceType(contained); err != nil || kind != "Patient" {
+					continue
+				}
+				var err error
+				if g.source, err = register(contained); err != nil {
+					return err
+				}
+			}
 		case json.Unmarshal(e.resource.Bytes(), &subject) == nil:
 			if id, known := g.meant(g.msg, subject.Subject); known {
 				g.site = g.assigner(id)
@@ -116,6 +155,19 @@ func (g *gateway) admit(ctx context.Context, entries []carried) error {
 		}
 	}
 	return nil
+}
+
+// patch returns a patch with its document named by the reference it has here.
+func (g *gateway) patch(e carried) json.RawMessage {
+	var target struct{ URL string }
+	request, err := fhir.ParseObject(e.object.Value("request"))
+	if err == nil && json.Unmarshal(request.Bytes(), &target) == nil {
+		if here, known := g.documents[g.msg.dir+"|"+target.URL]; known {
+			request.Set("url", here)
+			e.object.Set("request", request)
+		}
+	}
+	return e.object.Bytes()
 }
 
 // keep gives a document of the Bundle to the site's server and returns its name there.
@@ -144,7 +196,10 @@ func (g *gateway) point(e carried) json.RawMessage {
 	_ = json.Unmarshal(e.resource.Bytes(), &r) // what cannot be read is left to Concord to refuse
 	if id, known := g.meant(&message{dir: g.msg.dir, bundle: g.msg.place}, r.Subject); known {
 		e.resource.Set("subject", fhir.Reference{Identifier: &id})
+	} else if r.Subject == (fhir.Reference{}) && g.source != (fhir.Identifier{}) {
+		e.resource.Set("subject", fhir.Reference{Identifier: &g.source})
 	}
+	g.relate(g.msg.dir, &e.resource)
 	edited, err := fhir.EditArray(e.resource.Value("content"), func(i int, content *fhir.Object) error {
 		attachment, err := fhir.ParseObject(content.Value("attachment"))
 		if url, carried := g.urls[r.Content[i].Attachment.URL]; err == nil && carried {
