@@ -76,6 +76,41 @@ func BenchmarkDecide(b *testing.B) {
 	}
 }
 
+// mixedDocuments are n documents of some forty kinds, each with dates and authors of its own.
+func mixedDocuments(n int, like consent.Document) []consent.Document {
+	out := make([]consent.Document, n)
+	for i := range out {
+		d := like
+		d.ID = fmt.Sprint("d", i)
+		d.Class = []string{"lab", "note", "imaging", "summary", "prescription"}[i%5]
+		d.Sensitivity = [][]string{nil, nil, nil, {"HIV"}, {"PSY", "SUD"}}[i/5%5]
+		d.Confidentiality = []string{"N", "N", "R"}[i/25%3]
+		if i%7 == 0 {
+			d.Record, d.Site = "r2", "s2"
+		}
+		d.Start = like.Start.AddDate(0, 0, -i%900)
+		d.End = d.Start
+		d.Authors = []string{fmt.Sprint("Practitioner/", i%50)}
+		out[i] = d
+	}
+	return out
+}
+
+func BenchmarkBulk(b *testing.B) {
+	for _, n := range []int{500, 10_000} {
+		d, req, doc := loadMix(b, 3)
+		docs := mixedDocuments(n, doc)
+		out := make([]consent.Decision, 0, n)
+		b.Run(fmt.Sprintf("documents=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				out = d.Ask(req, t0).DecideAll(docs, out)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/document")
+		})
+	}
+}
+
 func BenchmarkExplain(b *testing.B) {
 	d, req, doc := loadMix(b, 3)
 	b.ReportAllocs()

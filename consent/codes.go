@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/concord-hie/concord/hie"
@@ -141,6 +142,8 @@ type purpose struct {
 	code hie.Purpose
 	// up is the purpose itself and what it is under, nearest first; the last is its root.
 	up []*purpose
+	// index tells it from the others of one Env: its place in lists made for purposes.
+	index int
 	// treatment and research say it is under TREAT or HRESCH; breakGlass that it is BTG or under it.
 	treatment, research, breakGlass bool
 }
@@ -176,17 +179,17 @@ func builtinTree() purposeTree {
 		}
 	}
 	tree := make(purposeTree, len(parents))
-	tree.grow(parents, tree.find)
+	tree.grow(0, parents, tree.find)
 	return tree
 }
 
 func (t purposeTree) find(code hie.Purpose) *purpose { return t[code] }
 
-// grow adds codes with their parents, which find looks up. A parent that is not known makes a root; a chain
+// grow adds codes, numbered from first, with their parents, which find looks up. A parent that is not known makes a root; a chain
 // that leads back to itself stops at the first repeat.
-func (t purposeTree) grow(parents map[hie.Purpose]hie.Purpose, find func(hie.Purpose) *purpose) {
-	for code := range parents {
-		t[code] = &purpose{code: code}
+func (t purposeTree) grow(first int, parents map[hie.Purpose]hie.Purpose, find func(hie.Purpose) *purpose) {
+	for i, code := range slices.Sorted(maps.Keys(parents)) {
+		t[code] = &purpose{code: code, index: first + i}
 	}
 	for code := range parents {
 		p := t[code]
@@ -224,5 +227,5 @@ func (e *Env) addPurposes(local []LocalPurpose) {
 		}
 	}
 	e.local = make(purposeTree, len(parents))
-	e.local.grow(parents, e.purpose)
+	e.local.grow(len(basePurposes), parents, e.purpose)
 }

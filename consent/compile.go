@@ -19,6 +19,7 @@ type node struct {
 	sense sense
 	scope scope
 	kids  []*node
+	index int // among all nodes of the person
 
 	// Of a permit: its place among all permits. Of a deny: the permits that beat it, whether it is absolute and
 	// whether it is a tombstone.
@@ -71,6 +72,7 @@ type Decider struct {
 	grants  []Grant
 	died    micros
 	dirs    []*compiled
+	nodes   int // how many nodes there are
 	phase   atomic.Pointer[phase]
 	fault   bool // a directive without a filing time: nothing can be said
 }
@@ -173,12 +175,18 @@ func (d *Decider) compare() {
 			continue
 		}
 		for n := range c.root.all {
+			n.index = d.nodes
+			d.nodes++
 			if n.sense == denying {
 				denies = append(denies, n)
 			} else {
 				n.place = len(permits)
 				permits = append(permits, n)
 			}
+		}
+		for _, t := range c.tombs {
+			t.index = d.nodes
+			d.nodes++
 		}
 		denies = append(denies, c.tombs...)
 	}

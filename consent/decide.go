@@ -105,6 +105,8 @@ type query struct {
 	part2Clause bool // the emergency clause of a rule that requires a Part 2 consent was used
 	duties      dutySet
 	trace       *Trace
+	rules       []siteRule // those that may speak of purpose
+	silent      bits       // nodes that cannot act whatever the document; nil when that was not looked at
 
 	// What changes from answer to answer.
 	atom        atom
@@ -143,10 +145,20 @@ type summary struct {
 
 // sum gives the answer for every atom and purpose and sums them up.
 func (d *Decider) sum(q *query, now time.Time, sum *summary) Decision {
+	var purposes asked
+	q.env, q.home, q.died, q.now = d.env, d.subject.Home, d.died, micros(now.UnixMicro())
+	if r := d.gateRequest(q, now, &purposes); r != ReasonNone {
+		return refuseAll(q.doc, r)
+	}
+	return d.sumDocument(q, now, &purposes, d.at(q.now), nil, sum)
+}
+
+// sumDocument is sum for a request that passed the gate. silent are, for each purpose, the nodes that cannot act; nil when
+// that was not looked at.
+func (d *Decider) sumDocument(q *query, now time.Time, purposes *asked, ph *phase, silent []bits, sum *summary) Decision {
 	out := Decision{}
 	req, doc := q.req, q.doc
-	var purposes asked
-	if r := d.gate(q, now, &purposes); r != ReasonNone {
+	if r := d.gateDocument(q); r != ReasonNone {
 		return refuseAll(doc, r)
 	}
 	holds, refuse := d.emergencyHolds(q, now)
@@ -154,13 +166,17 @@ func (d *Decider) sum(q *query, now time.Time, sum *summary) Decision {
 		return refuseAll(doc, ReasonEmergencyInvalid)
 	}
 	q.emergency, out.Emergency = holds, holds
-	ph := d.at(q.now)
 	mandated, first := false, reasons
+	site := d.env.sites[doc.Site] // not q.site: what is taken from there would move every query to the heap
 	answerAtom := func(a atom) {
 		q.atom = a
 		permit := true
 		for i := range req.Purposes {
 			q.purpose = purposes.at(i)
+			q.rules = site.rulesFor(q.purpose)
+			if silent != nil {
+				q.silent = silent[i]
+			}
 			q.purposeRoot, q.row = q.purpose.root(), false
 			r := d.answer(q, ph)
 			q.answered(r)
@@ -208,14 +224,13 @@ func (a *asked) at(i int) *purpose {
 	return a.more[i-len(a.first)]
 }
 
-// gate refuses what cannot be decided at all, and otherwise fills q and purposes.
+// gateRequest refuses a request that cannot be decided at all, and otherwise fills q and purposes.
 //
-// Source: spec consent 2.5, L0; spec consent-cases, reasons INPUT and LABEL_STALE.
-func (d *Decider) gate(q *query, now time.Time, purposes *asked) Reason {
-	e, req, doc := d.env, q.req, q.doc
-	q.env, q.home, q.died, q.now = e, d.subject.Home, d.died, micros(now.UnixMicro())
-	q.org, q.site, q.rec = e.orgs[req.Organization], e.sites[doc.Site], d.record(doc.Record)
-	if d.fault || e.closed || now.IsZero() || len(req.Purposes) == 0 || q.org == nil || q.site == nil || q.rec == nil {
+// Source: spec consent 2.5, L0; spec consent-cases, reason INPUT.
+func (d *Decider) gateRequest(q *query, now time.Time, purposes *asked) Reason {
+	e, req := d.env, q.req
+	q.org = e.orgs[req.Organization]
+	if d.fault || e.closed || now.IsZero() || len(req.Purposes) == 0 || q.org == nil {
 		return ReasonInput
 	}
 	for i, code := range req.Purposes {
@@ -224,6 +239,18 @@ func (d *Decider) gate(q *query, now time.Time, purposes *asked) Reason {
 			return ReasonInput
 		}
 		purposes.add(i, p)
+	}
+	return ReasonNone
+}
+
+// gateDocument refuses a document that cannot be decided about, and otherwise fills q.
+//
+// Source: spec consent 2.5, L0; spec consent-cases, reasons INPUT and LABEL_STALE.
+func (d *Decider) gateDocument(q *query) Reason {
+	doc := q.doc
+	q.site, q.rec = d.env.sites[doc.Site], d.record(doc.Record)
+	if q.site == nil || q.rec == nil {
+		return ReasonInput
 	}
 	if doc.LabelState == LabelsStale {
 		return ReasonLabelStale

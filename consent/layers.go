@@ -20,9 +20,10 @@ type ruled struct {
 func (d *Decider) evaluate(q *query, ph *phase) ruled {
 	out := ruled{}
 	worst := reasons
-	for i := range q.site.rules {
-		m := q.site.rules[i].match(q)
-		r := q.site.rules[i].rule
+	rules := q.rules
+	for i := range rules {
+		m := rules[i].match(q)
+		r := rules[i].rule
 		if m == no || r.Presume && m != yes {
 			continue
 		}
@@ -162,11 +163,11 @@ func (n *node) eval(q *query, permitsOff bool, rep *report) answer {
 		out = max(out, k.eval(q, permitsOff, rep))
 	}
 	if n.sense == denying {
-		if out != answerPermit && n.scope.matches(q, denying) {
+		if out != answerPermit && n.matches(q, denying) {
 			rep.denies.add(n)
 			out = answerDeny
 		}
-	} else if !permitsOff && out != answerDeny && n.scope.matches(q, permitting) {
+	} else if !permitsOff && out != answerDeny && n.matches(q, permitting) {
 		rep.permits.add(n)
 		out = answerPermit
 	}
@@ -196,7 +197,7 @@ func (d *Decider) patient(q *query, ph *phase) (_ Reason, absolute bool) {
 		switch l.mode {
 		case tombstones:
 			for _, t := range l.tombs {
-				if t.scope.matches(q, denying) {
+				if t.matches(q, denying) {
 					rep.denies.add(t)
 				}
 			}

@@ -197,6 +197,38 @@ func TestAKindIsDecidedAsItsDocumentsAre(t *testing.T) {
 	}
 }
 
+// TestManyDocumentsAreAnsweredAsEachOneIs: bulk is the map of single.
+//
+// Source: spec consent 2.17.
+func TestManyDocumentsAreAnsweredAsEachOneIs(t *testing.T) {
+	documents := 100_000
+	if testing.Short() {
+		documents /= 10
+	}
+	var out []consent.Decision
+	for i := 0; documents > 0; i++ {
+		g := gen{rand.New(rand.NewPCG(uint64(i), 23))}
+		o := g.all()
+		d := o.engine(t)
+		var docs []consent.Document
+		for range 50 {
+			docs = append(docs, g.document())
+		}
+		q := d.Ask(o.req, o.now)
+		out = q.DecideAll(docs, out)
+		for j, doc := range docs {
+			if one := d.Decide(o.req, doc, o.now); !reflect.DeepEqual(one, out[j]) {
+				t.Fatalf("case %d, document %d: alone %v, among many %v\n%s", i, j, one.Reason, out[j].Reason, o.dump())
+			}
+			kind, row := d.DecideKind(o.req, doc, o.now)
+			if k, r := q.DecideKind(doc); !reflect.DeepEqual(k, kind) || r != row {
+				t.Fatalf("case %d, document %d: its kind alone %v, of many %v\n%s", i, j, kind.Reason, k.Reason, o.dump())
+			}
+		}
+		documents -= len(docs)
+	}
+}
+
 func TestEveryAnswerNamesWhatDecidedIt(t *testing.T) {
 	for i := range 4000 {
 		g := gen{rand.New(rand.NewPCG(uint64(i), 17))}

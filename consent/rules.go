@@ -163,7 +163,8 @@ func (e *Env) readRules(in []Rule) ([]rule, error) {
 	return out, nil
 }
 
-// A siteRule is a rule with how the part of its scope that depends on the site alone matches, which is not no.
+// A siteRule is a rule with how the part of its scope that depends on the site alone (and on the purpose, once that is
+// known) matches, which is not no.
 type siteRule struct {
 	*rule
 	here tri
@@ -189,7 +190,23 @@ func (r *rule) ofSite(s *site) tri {
 	return m
 }
 
-// match says whether the rule speaks of q's atom and purpose.
+// ofPurpose matches the purposes of the scope.
+func (r *rule) ofPurpose(asked *purpose) tri {
+	if r.purposes == nil && !r.oddPurpose {
+		return yes
+	}
+	for _, p := range r.purposes {
+		if asked.coveredBy(p, r.sense) {
+			return yes
+		}
+	}
+	if r.oddPurpose {
+		return unknown
+	}
+	return no
+}
+
+// match says whether the rule, whose purposes match, speaks of q's atom.
 //
 // Source: spec consent-cases 25.
 func (r *siteRule) match(q *query) tri {
@@ -202,21 +219,6 @@ func (r *siteRule) match(q *query) tri {
 	}
 	if r.special {
 		if m = min(m, r.matchSpecial(q)); m == no {
-			return no
-		}
-	}
-	if r.purposes != nil || r.oddPurpose {
-		covered := unknown
-		if !r.oddPurpose {
-			covered = no
-		}
-		for _, p := range r.purposes {
-			if q.purpose.coveredBy(p, r.sense) {
-				covered = yes
-				break
-			}
-		}
-		if m = min(m, covered); m == no {
 			return no
 		}
 	}

@@ -33,9 +33,17 @@ type span struct {
 	raw        Period
 }
 
-// matches reports whether a rule that reads s in this sense acts on q. What belongs to single documents comes
-// last, so that q.row tells whether it mattered.
-func (s *scope) matches(q *query, as sense) bool {
+// matches reports whether n, read in this sense, acts on q. What belongs to single documents comes last, so that q.row
+// tells whether it mattered.
+func (n *node) matches(q *query, as sense) bool {
+	if q.silent != nil {
+		return !q.silent.has(n.index) && n.scope.matchesDocument(q, as)
+	}
+	return n.scope.matchesRequest(q, as) && n.scope.matchesDocument(q, as)
+}
+
+// matchesRequest is the part that is the same for every document of a request.
+func (s *scope) matchesRequest(q *query, as sense) bool {
 	if s.period != nil {
 		m := unknown
 		if !s.period.unreadable {
@@ -51,6 +59,11 @@ func (s *scope) matches(q *query, as sense) bool {
 	if s.recipient != nil && !as.acts(matchRecipients(s.recipient, q)) {
 		return false
 	}
+	return s.action == nil || as.acts(matchActions(s.action))
+}
+
+// matchesDocument is the part that depends on the document.
+func (s *scope) matchesDocument(q *query, as sense) bool {
 	if s.source != nil && !as.acts(matchSources(s.source, q)) {
 		return false
 	}
@@ -61,9 +74,6 @@ func (s *scope) matches(q *query, as sense) bool {
 		return false
 	}
 	if s.code != nil && !as.acts(matchCodes(s.code, q.doc.Type)) {
-		return false
-	}
-	if s.action != nil && !as.acts(matchActions(s.action)) {
 		return false
 	}
 	if s.times == nil && s.data == nil {

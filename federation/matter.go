@@ -58,9 +58,11 @@ type matter struct {
 	members []mpi.Member
 	network *directory.Network
 	decider *consent.Decider
-	request consent.Request
-	now     time.Time
-	name    func(locator.Ref) string
+	// question is request made ready for the decisions about many documents.
+	question *consent.Question
+	request  consent.Request
+	now      time.Time
+	name     func(locator.Ref) string
 }
 
 // person returns whom a query is about. hie.ErrNotFound means that nobody is, or nobody this actor may ask about: a
@@ -135,11 +137,14 @@ func (x *Exchange) open(ctx context.Context, actor hie.Actor, p mpi.Person) (*ma
 	for _, member := range p.Members {
 		subject.Records = append(subject.Records, consent.Record{ID: member.Record.String(), Site: member.Site, Link: member.Link})
 	}
-	m.decider = consent.Compile(env, subject, onFile.Directives)
 	m.request = request(actor, m.network)
 	m.request.Relationship = relationship(actor.Organization, network, p)
+	m.weigh(consent.Compile(env, subject, onFile.Directives))
 	return m, nil
 }
+
+// weigh has d decide about m's request from here on.
+func (m *matter) weigh(d *consent.Decider) { m.decider, m.question = d, d.Ask(m.request, m.now) }
 
 // still reports whether m's standing is what it was.
 func (x *Exchange) still(ctx context.Context, m *matter) (bool, error) {
@@ -303,7 +308,7 @@ func (r *ruling) tidy() {
 func (m *matter) kind(record hie.SourcePatientID, site hie.SiteID, k locator.Kind) ruling {
 	r := ruling{release: true}
 	for _, d := range documents(m.about(record, site, k), k) {
-		decision, perRow := m.decider.DecideKind(m.request, d, m.now)
+		decision, perRow := m.question.DecideKind(d)
 		r.add(decision, perRow)
 	}
 	r.tidy()
@@ -317,7 +322,7 @@ func (m *matter) document(p locator.Pointer) ruling {
 	}
 	r := ruling{release: true}
 	for _, d := range documents(m.whole(p), p.Kind) {
-		r.add(m.decider.Decide(m.request, d, m.now), false)
+		r.add(m.question.Decide(d), false)
 	}
 	r.tidy()
 	return r

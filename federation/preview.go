@@ -64,7 +64,7 @@ func (x *Exchange) preview(ctx context.Context, actor hie.Actor, p Preview) ([]O
 	for _, member := range person.Members {
 		subject.Records = append(subject.Records, consent.Record{ID: member.Record.String(), Site: member.Site, Link: member.Link})
 	}
-	m.decider = consent.Compile(x.Env(), subject, m.directives)
+	m.weigh(consent.Compile(x.Env(), subject, m.directives))
 	held, err := x.presences(ctx, &m.matter)
 	if err != nil {
 		return nil, err
