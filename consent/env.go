@@ -83,7 +83,8 @@ type Default struct {
 // An Env is a Setup made ready for decisions. It does not change and may be shared.
 type Env struct {
 	version int64
-	closed  bool // refuses everything
+	closed  bool  // refuses everything
+	setup   Setup // what it was made of
 
 	orgs     map[hie.OrgID]*org
 	sites    map[hie.SiteID]*site
@@ -172,7 +173,7 @@ func NewEnv(s Setup) (*Env, error) {
 		sites:    make(map[hie.SiteID]*site, len(s.Sites)),
 		policies: make(map[string]Policy, len(s.Policies)),
 		home:     map[string][]defaultRow{},
-		homeToo:  s.HomeDefault, window: s.EmergencyHours,
+		homeToo:  s.HomeDefault, window: s.EmergencyHours, setup: s,
 	}
 	if len(s.Purposes) > 0 {
 		e.addPurposes(s.Purposes)

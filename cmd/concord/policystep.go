@@ -1,15 +1,24 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
+	"text/tabwriter"
 	"time"
 
+	"github.com/concord-hie/concord/audit/auditpg"
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/consent/consentpg"
+	"github.com/concord-hie/concord/directory"
+	"github.com/concord-hie/concord/directory/directorypg"
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/mpi"
 )
 
 // stepFlags are what every step of a policy takes.
@@ -127,10 +136,55 @@ func takeStep(ctx context.Context, g *Globals, s *streams, f *stepFlags, e conse
 // policySimulateCmd says what a version would change.
 type policySimulateCmd struct {
 	versionFlags
+	Patients string `help:"Write the records of every patient for whom some answer changes to this file, one JSON a line." placeholder:"FILE"`
 	stepFlags
 }
 
-// Run notes the step.
-func (c *policySimulateCmd) Run(ctx context.Context, g *Globals, s *streams) error {
-	return takeStep(ctx, g, s, &c.stepFlags, consent.PolicyEvent{Policy: c.Policy, Version: c.Version, Action: consent.PolicySimulated, Note: c.Note})
+// Run compares the policies in force with the version in its place, over everybody, prints the cells that change and notes
+// the step.
+func (c *policySimulateCmd) Run(ctx context.Context, g *Globals, s *streams) (err error) {
+	db, err := g.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	policies, err := openPolicies(db)
+	if err != nil {
+		return err
+	}
+	network, err := directorypg.New(db, auditpg.Append, hie.Now).Load(ctx)
+	if err != nil {
+		return err
+	}
+	var list io.Writer = io.Discard
+	if c.Patients != "" {
+		f, err := os.OpenFile(c.Patients, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+		if err != nil {
+			return fmt.Errorf("policy simulate: %s cannot be written", c.Patients)
+		}
+		w := bufio.NewWriter(f)
+		defer func() { err = errors.Join(err, w.Flush(), f.Close()) }()
+		list = w
+	}
+	im, err := newImpactRun(db, policies, func() *directory.Network { return network }).run(ctx, c.Policy, c.Version, func(p mpi.Person, _ []consent.CellChange) {
+		_ = json.NewEncoder(list).Encode(map[string]any{"records": p.Records()}) // what fails to be written fails at Flush
+	})
+	if err != nil {
+		return err
+	}
+	found := newImpactRows(im)
+	note := strings.TrimSpace(c.Note + " " + found.summary())
+	if _, err := policies.Take(ctx, localOperator(), consent.PolicyEvent{Policy: c.Policy, Version: c.Version, Action: consent.PolicySimulated, Note: note}, c.DryRun); err != nil {
+		return err
+	}
+	if c.Output == "json" {
+		return json.NewEncoder(s.out).Encode(found)
+	}
+	fmt.Fprintln(s.out, found.summary())
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "EFFECT\tPATIENTS\tSITE\tPURPOSE\tCLASS\tLABEL\tCONFIDENTIALITY\tREQUESTER\tEMERGENCY\tBEFORE\tAFTER")
+	for _, r := range found.Cells {
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%t\t%s\t%s\n", r.Effect, r.Patients, r.Site, r.Purpose, r.Class, r.Label, r.Confidentiality, r.Requester, r.Emergency, r.Before, r.After)
+	}
+	return w.Flush()
 }
