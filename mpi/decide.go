@@ -10,29 +10,6 @@ import (
 	"github.com/concord-hie/concord/hie"
 )
 
-// Decide records a steward's verdict about records a and b and brings the links in line with it: MustLink joins their
-// persons, CannotLink parts them, Clear takes an earlier verdict back; everybody else is where evidence and the other
-// verdicts put them. It returns the change, for Undo. A reason is required. Errors: *hie.InvalidError, hie.ErrNotFound,
-// hie.ErrConflict when an opposite verdict stands between others of them.
-func (x *Index) Decide(ctx context.Context, actor hie.Actor, a, b hie.SourcePatientID, v Verdict, reason string) (ChangeID, error) {
-	if err := checkDecision(a, b, v, reason); err != nil {
-		return 0, fmt.Errorf("mpi: decide: %w", err)
-	}
-	var id ChangeID
-	err := x.update(ctx, func(tx attempt) error {
-		c := x.newChange(tx, CauseSteward, actor, reason)
-		id = c.id
-		if err := x.decide(ctx, c, a, b, v); err != nil {
-			return err
-		}
-		return x.conclude(ctx, c, actor, a, b)
-	})
-	if err != nil {
-		return 0, fmt.Errorf("mpi: decide: %w", err)
-	}
-	return id, nil
-}
-
 func checkDecision(a, b hie.SourcePatientID, v Verdict, reason string) error {
 	switch {
 	case a == b:

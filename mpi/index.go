@@ -20,6 +20,7 @@ type Index struct {
 	now    func() time.Time
 	hub    int64
 	budget int64
+	stakes func(ctx context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]Stake, error)
 }
 
 // A Recorder keeps audit events that belong to no change: those of queries. An error fails the query.
@@ -37,11 +38,13 @@ type Options struct {
 	Hub int64
 	// Budget bounds the candidate rows one search reads, rarest keys first; 0 means 3,000.
 	Budget int64
+	// Stakes says what hangs on records, for previews and for who must agree to a decision; nil means nothing known.
+	Stakes func(ctx context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]Stake, error)
 }
 
 // New returns an Index over store. Queries are recorded in log.
 func New(store Store, ids *hie.IDs, log Recorder, o Options) *Index {
-	x := &Index{store: store, ids: ids, log: log, model: o.Model, now: o.Now, hub: o.Hub, budget: o.Budget}
+	x := &Index{store: store, ids: ids, log: log, model: o.Model, now: o.Now, hub: o.Hub, budget: o.Budget, stakes: o.Stakes}
 	if x.model == nil {
 		x.model = DefaultModel()
 	}

@@ -48,7 +48,7 @@ func (x *Index) newChange(tx attempt, cause Cause, actor hie.Actor, reason strin
 	if cause == CauseRule {
 		c.model = x.model.ID
 	} else {
-		c.by = string(actor.Organization) + "/" + actor.User
+		c.by = nameOf(actor)
 	}
 	return c
 }

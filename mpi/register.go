@@ -484,7 +484,7 @@ func (g *registering) replace(ctx context.Context) error {
 		return err
 	}
 	g.change.cause, g.change.model = CauseSite, ""
-	g.change.by = string(g.actor.Organization) + "/" + g.actor.User
+	g.change.by = nameOf(g.actor)
 	if g.out.Person, err = g.x.alias(ctx, g.change, g.row(g.out.Person, nil), survivor, home, g.old.Active || g.out.Created); err != nil {
 		return err
 	}

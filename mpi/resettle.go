@@ -25,7 +25,7 @@ type settling struct {
 	groups     [][]hie.SourcePatientID
 	persons    []hie.PersonID // of groups
 	tasks      []Task
-	// joined and moved tell of the outcome: somebody is with self, and other records than self changed person.
+	// joined and moved tell of the outcome: somebody is with self, and records that were there before changed person.
 	joined, moved bool
 }
 
@@ -250,7 +250,7 @@ func (s *settling) write(ctx context.Context) error {
 				}
 				continue
 			}
-			s.moved = s.moved || !own && m.Person != to.Person
+			s.moved = s.moved || m.Person != 0 && m.Person != to.Person
 			because := s.explain(m, g)
 			if err := s.c.move(ctx, m, to, because); err != nil {
 				return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/concord-hie/concord/hie"
 )
@@ -25,7 +26,7 @@ func (x *Index) settle(ctx context.Context, c *change, task Task, v Verdict) err
 		return err
 	}
 	task.Closed, task.Verdict, task.By, task.Reason, task.First = c.at, v, c.by, c.reason, nil
-	task.ClaimedBy, task.ClaimedUntil = "", task.ClaimedUntil.UTC()
+	task.ClaimedBy, task.ClaimedUntil = "", time.Time{}
 	if len(c.events) > 0 {
 		task.Change = c.id
 	}
@@ -41,36 +42,6 @@ func checkSettling(v Verdict, reason string) error {
 		return hie.Required("reason")
 	}
 	return nil
-}
-
-// Settle closes a task with a verdict: for a pair as Decide does; for an overlay, MustLink says the record still means
-// the same person (the update takes effect and the link is confirmed), CannotLink that it now means another (the update
-// takes effect and the record is kept apart from those it was with), Clear leaves it in dispute. hie.ErrConflict
-// means it is closed already. The change is 0 when nothing about links changed.
-func (x *Index) Settle(ctx context.Context, actor hie.Actor, id TaskID, v Verdict, reason string) (ChangeID, error) {
-	if err := checkSettling(v, reason); err != nil {
-		return 0, fmt.Errorf("mpi: settle: %w", err)
-	}
-	var out ChangeID
-	err := x.update(ctx, func(tx attempt) error {
-		task, err := tx.TakeTask(ctx, id)
-		if err != nil {
-			return err
-		}
-		c := x.newChange(tx, CauseSteward, actor, reason)
-		if err := x.settle(ctx, c, task, v); err != nil {
-			return err
-		}
-		out = 0
-		if len(c.events) > 0 {
-			out = c.id
-		}
-		return x.conclude(ctx, c, actor, task.about()...)
-	})
-	if err != nil {
-		return 0, fmt.Errorf("mpi: settle: %w", err)
-	}
-	return out, nil
 }
 
 // about returns the task's records.

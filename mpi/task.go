@@ -42,6 +42,8 @@ type Task struct {
 	Evidence      []Evidence
 	// Missing names the field that would settle it ("birth-order", "suffix", ...), or "".
 	Missing string
+	// Note are the words of the person who raised it, "" where nobody did.
+	Note string
 	// Risk orders the queue, from 0 to 100; see Risk.
 	Risk   float64
 	Opened time.Time

@@ -48,3 +48,30 @@ func (x *Index) RecordVersions(ctx context.Context, record hie.SourcePatientID) 
 	}
 	return append(out, row.version(time.Time{}, disputed)), nil
 }
+
+// SaidAt returns what each of records said at t, in order; one that was not registered yet is left out.
+func (x *Index) SaidAt(ctx context.Context, records []hie.SourcePatientID, t time.Time) ([]SourcePatient, error) {
+	rows, err := x.store.Patients(ctx, records)
+	if err != nil {
+		return nil, fmt.Errorf("mpi: said at: %w", err)
+	}
+	var out []SourcePatient
+	for _, row := range rows {
+		if !row.Updated.After(t) {
+			out = append(out, row.SourcePatient)
+			continue
+		}
+		versions, err := x.store.RecordVersions(ctx, row.Record)
+		if err != nil {
+			return nil, fmt.Errorf("mpi: said at: %w", err)
+		}
+		for _, v := range versions {
+			if !v.Since.After(t) && v.Until.After(t) {
+				then := row.SourcePatient
+				then.Demographics, then.Received, then.Active, then.Version, then.Updated = v.Demographics, v.Received, v.Active, v.Number, v.Since
+				out = append(out, then)
+			}
+		}
+	}
+	return out, nil
+}

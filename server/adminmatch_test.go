@@ -25,6 +25,7 @@ type desk struct {
 	reason   string
 	actor    hie.Actor
 	conflict bool
+	grave    bool
 }
 
 func (d *desk) Tasks(_ context.Context, f mpi.TaskFilter) ([]mpi.Task, bool, error) {
@@ -41,20 +42,107 @@ func (d *desk) Task(_ context.Context, id mpi.TaskID) (mpi.Task, error) {
 	return mpi.Task{}, hie.ErrNotFound
 }
 
-func (d *desk) Settle(ctx context.Context, actor hie.Actor, id mpi.TaskID, v mpi.Verdict, reason string) (mpi.ChangeID, error) {
+func (d *desk) Settle(ctx context.Context, actor hie.Actor, id mpi.TaskID, v mpi.Verdict, reason string) (mpi.Settled, error) {
 	t, err := d.Task(ctx, id)
 	if err != nil {
-		return 0, err
+		return mpi.Settled{}, err
 	}
 	return d.Decide(ctx, actor, t.Record, t.Other, v, reason)
 }
 
-func (d *desk) Decide(_ context.Context, actor hie.Actor, a, b hie.SourcePatientID, v mpi.Verdict, reason string) (mpi.ChangeID, error) {
+func (d *desk) Decide(_ context.Context, actor hie.Actor, a, b hie.SourcePatientID, v mpi.Verdict, reason string) (mpi.Settled, error) {
 	if d.conflict {
-		return 0, hie.ErrConflict
+		return mpi.Settled{}, hie.ErrConflict
 	}
 	d.actor, d.decided, d.verdict, d.reason = actor, [2]hie.SourcePatientID{a, b}, v, reason
-	return 77, nil
+	if d.grave {
+		return mpi.Settled{Pending: true, Second: "consents", Task: 5}, nil
+	}
+	return mpi.Settled{Change: 77}, nil
+}
+
+func (d *desk) ClaimTask(ctx context.Context, actor hie.Actor, id mpi.TaskID, d2 time.Duration) (mpi.Task, error) {
+	t, err := d.Task(ctx, id)
+	t.ClaimedBy, t.ClaimedUntil = actor.User, time.Date(2126, 1, 1, 0, 0, 0, 0, time.UTC).Add(d2)
+	return t, err
+}
+
+func (d *desk) ReleaseTask(ctx context.Context, _ hie.Actor, id mpi.TaskID) (mpi.Task, error) {
+	return d.Task(ctx, id)
+}
+
+func (d *desk) Report(_ context.Context, _ hie.Actor, record, other hie.SourcePatientID, note string) (mpi.Task, error) {
+	if note == "" {
+		return mpi.Task{}, hie.Required("reason")
+	}
+	return mpi.Task{ID: 6, Kind: mpi.TaskReported, Record: record, Other: other, Note: note}, nil
+}
+
+// effect is a preview of two sides that meet.
+func (d *desk) effect(v mpi.Verdict) (mpi.Effect, error) {
+	d.verdict = v
+	return mpi.Effect{Second: "consents", Sides: []mpi.Side{
+		{Records: []hie.SourcePatientID{1000}, Sites: []hie.SiteID{"mercy-main"}, From: 8, To: 9, Documents: map[hie.SiteID]int64{"mercy-main": 3}},
+		{Records: []hie.SourcePatientID{1001}, Sites: []hie.SiteID{"oak-street"}, From: 9, Consents: map[string]int64{"deny": 1}}}}, nil
+}
+
+func (d *desk) PreviewTask(_ context.Context, _ hie.Actor, _ mpi.TaskID, v mpi.Verdict) (mpi.Effect, error) {
+	return d.effect(v)
+}
+
+func (d *desk) PreviewDecision(_ context.Context, _ hie.Actor, _, _ hie.SourcePatientID, v mpi.Verdict) (mpi.Effect, error) {
+	return d.effect(v)
+}
+
+func (d *desk) PreviewUndo(context.Context, hie.Actor, mpi.ChangeID) (mpi.Effect, error) {
+	return d.effect(mpi.Clear)
+}
+
+func (d *desk) HistoryOfPerson(ctx context.Context, _ hie.PersonID) ([]mpi.Event, error) {
+	return d.HistoryOfRecord(ctx, 1000)
+}
+
+func (d *desk) RecordVersions(ctx context.Context, record hie.SourcePatientID) ([]mpi.Version, error) {
+	sp, err := d.Record(ctx, record)
+	since := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	return []mpi.Version{{Record: record, Number: 1, Since: since, Until: since.AddDate(0, 1, 0), Active: true, Demographics: sp.Demographics},
+		{Record: record, Number: 2, Since: since.AddDate(0, 1, 0), Active: true, Disputed: true, Demographics: sp.Demographics}}, err
+}
+
+func (d *desk) AsOf(ctx context.Context, record hie.SourcePatientID, at time.Time) (mpi.Person, error) {
+	if at.Year() < 2026 {
+		return mpi.Person{}, hie.ErrNotFound
+	}
+	return d.PersonOf(ctx, record)
+}
+
+func (d *desk) SaidAt(ctx context.Context, records []hie.SourcePatientID, _ time.Time) ([]mpi.SourcePatient, error) {
+	return d.Records(ctx, records)
+}
+
+func (d *desk) BestOf(ctx context.Context, record hie.SourcePatientID) (mpi.Best, error) {
+	p, err := d.PersonOf(ctx, record)
+	if err != nil {
+		return mpi.Best{}, err
+	}
+	out := mpi.Best{Person: p}
+	rows, err := d.Records(ctx, p.Records())
+	out.Demographics, out.Origins = mpi.Survive(rows, nil)
+	return out, err
+}
+
+func (d *desk) Pairs(_ context.Context, records []hie.SourcePatientID) ([]mpi.Pair, error) {
+	if len(records) != 2 {
+		return nil, hie.Invalid("records", "must name two to six records")
+	}
+	return []mpi.Pair{{A: records[0], B: records[1], Grade: mpi.GradeCertain, Bits: 31, Vetoes: []string{"suffix"}, Verdict: mpi.CannotLink}}, nil
+}
+
+func (d *desk) Notices(_ context.Context, after mpi.Cursor, _ int) ([]mpi.Notice, error) {
+	if after.Notice >= 4 {
+		return nil, nil
+	}
+	return []mpi.Notice{{Cursor: mpi.Cursor{Transaction: 3, Notice: 4}, Kind: mpi.NoticeMoved, Record: 1000, Person: 9, Former: 8, Change: 77}}, nil
 }
 
 func (d *desk) Undo(_ context.Context, actor hie.Actor, change mpi.ChangeID, reason string) (mpi.ChangeID, error) {
@@ -161,6 +249,50 @@ func TestAStewardLooksAtAPersonAndThatIsRecorded(t *testing.T) {
 	}
 	c.trail.fault = hie.ErrUnavailable
 	c.troubled(c.get("/admin/v1/match/records/"+c.id(1000), stewardToken), http.StatusServiceUnavailable, "")
+}
+
+func TestAStewardPreparesADecision(t *testing.T) {
+	c, d := newDesk(t)
+	task := "/admin/v1/match/tasks/" + c.server.adminID("task", 5)
+	pair := `"records":["` + c.id(1000) + `","` + c.id(1001) + `"]`
+	for _, tt := range []struct {
+		name, path, body, want string
+	}{
+		{"claims a task", task + "/claim", `{"minutes":10}`, `"claim":{"by":"sam","until":"2126-01-01T00:10:00Z"}`},
+		{"gives it back", task + "/release", `{}`, `"kind":"cross-site"`},
+		{"previews its verdict", task + "/preview", `{"verdict":"same"}`, `"documents":{"mercy-main":3}`},
+		{"previews a verdict", "/admin/v1/match/verdicts/preview", `{` + pair + `,"verdict":"different"}`, `"consents":{"deny":1}}],"second":"consents"`},
+		{"previews an undo", "/admin/v1/match/changes/" + c.server.adminID("change", 77) + "/preview", "", `"sides":[{"records"`},
+		{"takes a report", "/admin/v1/match/tasks", `{"record":"` + c.id(1000) + `","reason":"not mine"}`, `"note":"not mine"`},
+		{"compares", "/admin/v1/match/compare", `{` + pair + `}`, `"vetoes":["suffix"],"verdict":"cannot-link"`},
+		{"reads the stream", "/admin/v1/match/changes?count=1", "", `"kind":"moved"`},
+		{"reads a person of the past", "/admin/v1/match/records/" + c.id(1000) + "?at=2026-02-01T00:00:00Z", "", `"members":[{`},
+		{"reads what a record said", "/admin/v1/match/records/" + c.id(1000) + "/versions", "", `"disputed":true`},
+		{"reads the best record", "/admin/v1/match/records/" + c.id(1000) + "/best", "", `"field":"name"`},
+		{"reads a person's history", "/admin/v1/match/persons/" + c.server.adminID("person", 9) + "/history", "", `"cause":"rule"`},
+		{"reveals a number", "/admin/v1/match/records/" + c.id(1000) + "/reveal", `{"reason":"call with the site"}`, `"resourceType":"Patient"`},
+	} {
+		r := c.get(tt.path, stewardToken)
+		if tt.body != "" {
+			r = c.post(tt.path, stewardToken, tt.body)
+		}
+		if r.Code != http.StatusOK || !strings.Contains(r.Body.String(), tt.want) {
+			t.Errorf("%s: %d %s; want %s", tt.name, r.Code, r.Body, tt.want)
+		}
+	}
+	if e := c.trail.events[len(c.trail.events)-1]; e.Detail["interaction"] != "patient reveal" || len(e.Reasons) != 1 || len(e.Records) != 1 {
+		t.Errorf("the reveal's event = %v, %d reasons", e.Detail, len(e.Reasons))
+	}
+	d.grave = true
+	if r := c.post(task+"/verdict", stewardToken, `{"verdict":"same","reason":"x"}`); !strings.Contains(r.Body.String(), `"pending":true,"second":"consents","task":`) {
+		t.Errorf("a verdict that waits: %d %s", r.Code, r.Body)
+	}
+	c.troubled(c.get("/admin/v1/match/records/"+c.id(1000)+"?at=yesterday", stewardToken), http.StatusBadRequest, "at")
+	c.troubled(c.get("/admin/v1/match/records/"+c.id(1000)+"?at=1999-01-01T00:00:00Z", stewardToken), http.StatusNotFound, "")
+	c.troubled(c.post(task+"/claim", stewardToken, `{"minutes":1000}`), http.StatusBadRequest, "minutes")
+	c.troubled(c.get("/admin/v1/match/changes?after=x", stewardToken), http.StatusBadRequest, "after")
+	c.troubled(c.get("/admin/v1/match/tasks?claimed=her", stewardToken), http.StatusBadRequest, "claimed")
+	c.troubled(c.post("/admin/v1/match/records/"+c.id(1000)+"/reveal", stewardToken, `{}`), http.StatusBadRequest, "reason")
 }
 
 func TestWhatAStewardMayNotDoIsAProblem(t *testing.T) {

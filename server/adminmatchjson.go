@@ -20,12 +20,31 @@ type taskJSON struct {
 	Grade    string         `json:"grade"`
 	Bits     mpi.Bits       `json:"bits"`
 	Missing  string         `json:"missing,omitempty"`
+	Note     string         `json:"note,omitempty"`
 	Evidence []evidenceJSON `json:"evidence"`
+	Risk     float64        `json:"risk"`
 	Opened   time.Time      `json:"opened"`
+	Claim    *claimJSON     `json:"claim,omitempty"`
+	First    *opinionJSON   `json:"first,omitempty"`
 	Closed   *time.Time     `json:"closed,omitempty"`
 	Verdict  string         `json:"verdict,omitempty"`
 	By       string         `json:"by,omitempty"`
 	Reason   string         `json:"reason,omitempty"`
+	Change   string         `json:"change,omitempty"`
+}
+
+// claimJSON says who works on a task.
+type claimJSON struct {
+	By    string    `json:"by"`
+	Until time.Time `json:"until"`
+}
+
+// opinionJSON is a verdict that waits for a second reviewer.
+type opinionJSON struct {
+	Verdict string    `json:"verdict"`
+	By      string    `json:"by"`
+	Reason  string    `json:"reason"`
+	At      time.Time `json:"at"`
 }
 
 type evidenceJSON struct {
@@ -70,7 +89,16 @@ type memberJSON struct {
 
 func (s *Server) taskJSON(t mpi.Task) taskJSON {
 	out := taskJSON{ID: s.adminID("task", int64(t.ID)), Kind: t.Kind, Record: s.patientID(t.Record), Grade: t.Grade.String(), Bits: t.Bits,
-		Missing: t.Missing, Evidence: evidence(t.Evidence), Opened: t.Opened, By: t.By, Reason: t.Reason}
+		Missing: t.Missing, Note: t.Note, Evidence: evidence(t.Evidence), Risk: t.Risk, Opened: t.Opened, By: t.By, Reason: t.Reason}
+	if t.ClaimedBy != "" && t.ClaimedUntil.After(s.deps.Now()) {
+		out.Claim = &claimJSON{t.ClaimedBy, t.ClaimedUntil}
+	}
+	if t.First != nil {
+		out.First = &opinionJSON{verdictWord(t.First.Verdict), t.First.By, t.First.Reason, t.First.At}
+	}
+	if t.Change != 0 {
+		out.Change = s.adminID("change", int64(t.Change))
+	}
 	if t.Other != 0 {
 		out.Other = s.patientID(t.Other)
 	}

@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"github.com/concord-hie/concord/audit/auditpg"
+	"github.com/concord-hie/concord/consent/consentpg"
 	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/locator"
+	"github.com/concord-hie/concord/locator/locatorpg"
 	"github.com/concord-hie/concord/mpi"
 	"github.com/concord-hie/concord/mpi/mpipg"
 )
@@ -134,17 +137,21 @@ func (m *matchDecideCmd) Run(ctx context.Context, g *Globals, s *streams) error 
 		if m.DryRun {
 			return m.check(ctx, x, s)
 		}
-		var change mpi.ChangeID
+		var done mpi.Settled
 		var err error
 		if m.Task != 0 {
-			change, err = x.Settle(ctx, steward(), mpi.TaskID(m.Task), verdict, m.Reason)
+			done, err = x.Settle(ctx, steward(), mpi.TaskID(m.Task), verdict, m.Reason)
 		} else {
-			change, err = x.Decide(ctx, steward(), hie.SourcePatientID(m.Records[0]), hie.SourcePatientID(m.Records[1]), verdict, m.Reason)
+			done, err = x.Decide(ctx, steward(), hie.SourcePatientID(m.Records[0]), hie.SourcePatientID(m.Records[1]), verdict, m.Reason)
 		}
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(s.out, "change", int64(change))
+		if done.Pending {
+			_, err = fmt.Fprintf(s.out, "task %d waits for a second reviewer (%s)\n", int64(done.Task), done.Second)
+			return err
+		}
+		_, err = fmt.Fprintln(s.out, "change", int64(done.Change))
 		return err
 	})
 }
@@ -317,5 +324,8 @@ func withIndex(ctx context.Context, g *Globals, f func(*mpi.Index) error) error 
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	return f(mpi.New(mpipg.New(db, auditpg.Append), hie.NewIDs(nil), auditpg.New(db), mpi.Options{}))
+	ids := hie.NewIDs(nil)
+	documents := locator.New(locatorpg.New(db), nil, ids, nil) // only counted
+	consents := consentpg.New(db, ids, auditpg.Append, hie.Now)
+	return f(mpi.New(mpipg.New(db, auditpg.Append), ids, auditpg.New(db), mpi.Options{Stakes: stakes(documents, consents.Load)}))
 }

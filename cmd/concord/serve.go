@@ -160,9 +160,9 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	granting := accessConfig(cfg, codec, accesspg.New(db), trail, redis, networks, sealer)
 
 	// The three cores, and what brings them together.
-	patients := mpi.New(mpipg.New(db, auditpg.Append), ids, trail, mpi.Options{})
 	documents := locator.New(locatorpg.New(db), networks.Network, ids, nil)
 	consents := consentpg.New(db, ids, auditpg.Append, hie.Now)
+	patients := mpi.New(mpipg.New(db, auditpg.Append), ids, trail, mpi.Options{Stakes: stakes(documents, consents.Load)})
 	policies, err := openPolicies(db)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package mpifhir
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/concord-hie/concord/internal/fhir"
@@ -55,6 +56,53 @@ func Demographic(sp mpi.SourcePatient, id string) []byte {
 	p := patient(sp, false)
 	p.ID = id
 	return fhir.Encode(p)
+}
+
+// Masked is Demographic with all but the last four characters of social security numbers, and of other numbers that
+// are no site's own, replaced by "*".
+//
+// Source: spec ux W2: masked SSN with a logged reveal.
+func Masked(sp mpi.SourcePatient, id string) []byte {
+	sp.Demographics = masked(sp.Demographics)
+	return Demographic(sp, id)
+}
+
+// Composite writes demographics put together from several registrations, numbers masked.
+func Composite(d mpi.Demographics) []byte {
+	p := patient(mpi.SourcePatient{Demographics: masked(d), Active: true}, false)
+	p.Identifier = p.Identifier[1:] // the local one, of which a composite has none
+	return fhir.Encode(p)
+}
+
+// secret are the kinds of number that open doors elsewhere (HL7 table 0203) and the systems that are known for them.
+var (
+	secretTypes   = []string{"SS", "SB", "DL", "PPN", "MC", "MB", "MA", "SN", "TAX", "NI"}
+	secretSystems = []string{"http://hl7.org/fhir/sid/us-ssn", "http://hl7.org/fhir/sid/us-mbi", "urn:oid:2.16.840.1.113883.4.1"}
+)
+
+func masked(d mpi.Demographics) mpi.Demographics {
+	d.Identifiers = slices.Clone(d.Identifiers)
+	for i, id := range d.Identifiers {
+		if slices.Contains(secretTypes, id.Type) || slices.Contains(secretSystems, id.System) {
+			d.Identifiers[i].Value = mask(id.Value)
+		}
+	}
+	return d
+}
+
+// mask keeps the last four characters, and none of a value so short that they would be most of it.
+func mask(v string) string {
+	r := []rune(v)
+	keep := 4
+	if len(r) < 6 {
+		keep = 0
+	}
+	for i := range len(r) - keep {
+		if r[i] != '-' && r[i] != ' ' {
+			r[i] = '*'
+		}
+	}
+	return string(r)
 }
 
 // patient writes sp from its demographics; with subset only what [Other] serves.

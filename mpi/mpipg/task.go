@@ -9,7 +9,7 @@ import (
 	"github.com/concord-hie/concord/mpi"
 )
 
-const taskColumns = `task_id, kind, sp_id, other_id, opened, grade, bits, evidence, missing, risk, verdict, decided_by, reason,
+const taskColumns = `task_id, kind, sp_id, other_id, opened, grade, bits, evidence, missing, risk, note, verdict, decided_by, reason,
 	closed, claimed_by, claimed_until, first_verdict, first_by, first_reason, first_at, change_id`
 
 func scanTask(rows *pg.Rows) (mpi.Task, error) {
@@ -19,7 +19,7 @@ func scanTask(rows *pg.Rows) (mpi.Task, error) {
 	var closed, until, firstAt sql.NullTime
 	var bits float64
 	var evidence []byte
-	err := rows.Scan(&id, &kind, &sp, &other, &t.Opened, &grade, &bits, &evidence, &t.Missing, &t.Risk, &verdict, &t.By, &t.Reason,
+	err := rows.Scan(&id, &kind, &sp, &other, &t.Opened, &grade, &bits, &evidence, &t.Missing, &t.Risk, &t.Note, &verdict, &t.By, &t.Reason,
 		&closed, &t.ClaimedBy, &until, &first, &firstBy, &firstReason, &firstAt, &change)
 	t.ID, t.Kind, t.Record, t.Other = mpi.TaskID(id), mpi.TaskKind(kind), hie.SourcePatientID(sp), hie.SourcePatientID(other)
 	t.Opened, t.Grade, t.Bits, t.Evidence, t.Verdict = utc(t.Opened), mpi.Grade(grade), mpi.Bits(bits), mpi.DecodeEvidence(evidence), mpi.Verdict(verdict)
@@ -37,8 +37,8 @@ func scanTask(rows *pg.Rows) (mpi.Task, error) {
 }
 
 var openTasks = newTexts(func(n int) string {
-	return `insert into mpi.review_task (task_id, kind, sp_id, other_id, opened, grade, bits, evidence, missing, risk, verdict, decided_by, reason)
-		values ` + values(n, 13) + `
+	return `insert into mpi.review_task (task_id, kind, sp_id, other_id, opened, grade, bits, evidence, missing, risk, note, verdict, decided_by, reason)
+		values ` + values(n, 14) + `
 		on conflict (kind, least(sp_id, other_id), greatest(sp_id, other_id)) where closed is null do nothing`
 })
 
@@ -47,10 +47,10 @@ func (w *writer) OpenTasks(ctx context.Context, tasks []mpi.Task) (int, error) {
 	if len(tasks) == 0 {
 		return 0, nil
 	}
-	args := make([]any, 0, 13*len(tasks))
+	args := make([]any, 0, 14*len(tasks))
 	for _, t := range tasks {
 		args = append(args, int64(t.ID), string(t.Kind), int64(t.Record), int64(t.Other), t.Opened, int64(t.Grade), float64(t.Bits),
-			mpi.EncodeEvidence(t.Evidence), t.Missing, t.Risk, int64(0), "", "")
+			mpi.EncodeEvidence(t.Evidence), t.Missing, t.Risk, t.Note, int64(0), "", "")
 	}
 	n, err := w.q.Exec(ctx, openTasks.of(len(tasks)), args...)
 	return int(n), err

@@ -84,6 +84,31 @@ func NewWorld(t testing.TB, store mpi.Store) *World {
 	return &World{Index: mpi.New(store, hie.NewIDs(nil), log, mpi.Options{}), Store: store, Log: log, t: t}
 }
 
+// Second is another steward than Actor.
+var Second = func() hie.Actor {
+	a := Actor
+	a.User = "second-steward"
+	return a
+}()
+
+// Decide is Index.Decide, with Second agreeing where a second reviewer must.
+func (w *World) Decide(ctx context.Context, actor hie.Actor, a, b hie.SourcePatientID, v mpi.Verdict, reason string) (mpi.ChangeID, error) {
+	done, err := w.Index.Decide(ctx, actor, a, b, v, reason)
+	if err == nil && done.Pending {
+		done, err = w.Index.Decide(ctx, Second, a, b, v, reason)
+	}
+	return done.Change, err
+}
+
+// Settle is Index.Settle, with Second agreeing where a second reviewer must.
+func (w *World) Settle(ctx context.Context, actor hie.Actor, id mpi.TaskID, v mpi.Verdict, reason string) (mpi.ChangeID, error) {
+	done, err := w.Index.Settle(ctx, actor, id, v, reason)
+	if err == nil && done.Pending {
+		done, err = w.Index.Settle(ctx, Second, id, v, reason)
+	}
+	return done.Change, err
+}
+
 // Register registers d, failing the test on an error.
 func (w *World) Register(site, value string, d mpi.Demographics) mpi.Registered {
 	w.t.Helper()
