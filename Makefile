@@ -10,7 +10,7 @@ FUZZTIME ?= 30s
 
 export CGO_ENABLED = 0
 
-.PHONY: demo test unit clients bench lint vet build fuzz deps clean help
+.PHONY: demo demodeps test unit clients bench lint vet build fuzz deps clean help
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -18,7 +18,7 @@ help: ## what there is
 build: ## the one program, bin/concord
 	$(GO) build -tags $(TAGS) -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/concord
 
-demo: deps build ## a whole network on this machine; stays up
+demo: demodeps build ## a whole network on this machine; stays up
 	$(BIN) demo $(ARGS)
 
 test: deps vet unit clients ## everything that can fail
@@ -45,6 +45,9 @@ fuzz: ## every fuzz test for FUZZTIME
 	        $(GO) test -tags $(TAGS) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
 	    done; \
 	done
+
+demodeps:
+	@.ci/deps demo
 
 deps: ## PostgreSQL, Redis, Node.js and the npm packages of the checks, where missing
 	@.ci/deps
