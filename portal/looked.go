@@ -204,13 +204,13 @@ func join(rows []look, l look) []look {
 	shows := func(k audit.Kind) bool { return k == audit.DocumentsQueried || k == audit.Disclosed }
 	same := shows(l.Kind) && shows(last.Kind) && l.Organization == last.Organization && l.Name == last.Name && l.Refused == last.Refused &&
 		slices.Equal(l.Purposes, last.Purposes) && last.At.Sub(l.At) < 2*time.Second
-	if !same || (l.Kind == audit.DocumentsQueried && last.Kind == audit.DocumentsQueried) {
+	if !same {
 		return append(rows, l)
 	}
 	last.Classes = slices.Compact(slices.Sorted(slices.Values(append(last.Classes, l.Classes...))))
 	last.Emergency = last.Emergency || l.Emergency
 	if l.Kind == audit.DocumentsQueried { // it counts them all
-		last.Kind, last.Released, last.ID = l.Kind, l.Released, l.ID
+		last.Kind, last.Released, last.ID = l.Kind, max(l.Released, last.Released), l.ID
 	} else if last.Kind == audit.Disclosed {
 		last.Released = max(last.Released, 0) + max(l.Released, 0)
 	}

@@ -138,11 +138,24 @@ func (v *visit) frame(name string, data any) frame {
 		return f
 	}
 	f.Ends = int(v.session.Ends().Sub(v.now) / time.Second)
-	here := v.c.FullPath()
 	for _, r := range v.table() {
 		if r.nav != "" && slices.Contains(r.duties, v.session.Duty) {
-			f.Nav = append(f.Nav, link{Path: r.path, Key: r.nav, Here: r.path == here})
+			f.Nav = append(f.Nav, link{Path: r.path, Key: r.nav})
 		}
 	}
+	mark(f.Nav, v.c.FullPath())
 	return f
+}
+
+// mark marks the entry a page belongs to: its own, else the one whose path is the longest beginning of the page's.
+func mark(nav []link, here string) {
+	best := -1
+	for i, l := range nav {
+		if (l.Path == here || strings.HasPrefix(here, l.Path+"/")) && (best < 0 || len(l.Path) > len(nav[best].Path)) {
+			best = i
+		}
+	}
+	if best >= 0 {
+		nav[best].Here = true
+	}
 }
