@@ -170,17 +170,10 @@ func (v *visit) shownTo(as hie.Actor, emergency bool, propose func([]consent.Dir
 
 // proposing returns what would be on file if w were filed: w in place of the earlier picks it replaces.
 func (v *visit) proposing(w wish, all []filed) (func([]consent.Directive) []consent.Directive, error) {
-	c := writeWish(w, v.myID(), v.now)
-	version, _, err := consentfhir.ReadFiling(fhir.Encode(c), v.now, nil)
+	d, err := v.proposed(writeWish(w, v.myID(), v.now))
 	if err != nil {
 		return nil, err
 	}
-	version.Record, version.Number, version.Filed, version.ByPatient = v.session.Actor.Patient, 1, v.now, true
-	d, err := consentfhir.Directive(version)
-	if err != nil {
-		return nil, err
-	}
-	d.ID = "proposed"
 	replaced := map[string]bool{}
 	for _, f := range all {
 		if f.Ours || (f.Mine && !f.Other) {
@@ -192,6 +185,18 @@ func (v *visit) proposing(w wish, all []filed) (func([]consent.Directive) []cons
 	return func(onFile []consent.Directive) []consent.Directive {
 		return append(slices.DeleteFunc(onFile, func(o consent.Directive) bool { return replaced[o.ID] }), d)
 	}, nil
+}
+
+// proposed returns c as decisions would read it if it were filed now.
+func (v *visit) proposed(c wireConsent) (consent.Directive, error) {
+	version, _, err := consentfhir.ReadFiling(fhir.Encode(c), v.now, nil)
+	if err != nil {
+		return consent.Directive{}, err
+	}
+	version.Record, version.Number, version.Filed, version.ByPatient = v.session.Actor.Patient, 1, v.now, true
+	d, err := consentfhir.Directive(version)
+	d.ID = "proposed"
+	return d, err
 }
 
 // confirmChoice answers POST /my/choice/confirm: the pick is filed and holds from the next request on.

@@ -48,6 +48,8 @@ type filed struct {
 	Other bool
 	// Mine says that the patient gave it, Ours that it was made on these pages.
 	Mine, Ours bool
+	// Rule is what it keeps back when it is a rule made on these pages.
+	Rule rule
 }
 
 type wireConsent struct {
@@ -200,6 +202,7 @@ func readFiled(raw []byte) (filed, error) {
 	var known bool
 	f.Wish, known = readWish(&c)
 	f.Other = !known
+	f.Rule, _ = readRule(&c)
 	f.Mine = c.Patient != nil && len(c.Performer) == 1 && c.Performer[0].Reference == c.Patient.Reference && c.Patient.Reference != ""
 	f.Ours = slices.ContainsFunc(c.Identifier, func(i fhir.Identifier) bool { return i.System == choiceSystem && i.Value == "choice" })
 	return f, nil

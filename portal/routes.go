@@ -38,6 +38,11 @@ func (p *Portal) table() []route {
 		{method: get, path: "/my/looked.csv", duties: patients, stepUp: true, do: (*visit).lookedCSV},
 		{method: get, path: "/my/looked.json", duties: patients, stepUp: true, do: (*visit).lookedFHIR},
 		{method: get, path: "/my/places", duties: patients, nav: "nav.places", do: (*visit).places},
+		{method: get, path: "/my/rules", duties: patients, nav: "nav.rules", do: (*visit).rules},
+		{method: post, path: "/my/rules", duties: patients, do: (*visit).addRule},
+		{method: get, path: "/my/rules/check", duties: patients, do: (*visit).checkRule},
+		{method: post, path: "/my/rules/confirm", duties: patients, stepUp: true, again: "/my/rules/check", do: (*visit).confirmRule},
+		{method: post, path: "/my/rules/:consent/end", duties: patients, stepUp: true, again: "/my/rules", do: (*visit).endRule},
 		{method: get, path: "/my/preview", duties: patients, nav: "nav.preview", do: (*visit).previewAs},
 
 		{method: get, path: "/find", duties: practice, nav: "nav.find", do: (*visit).findForm},

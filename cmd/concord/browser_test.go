@@ -165,7 +165,7 @@ func (b *tab) click(selector string) {
 func (b *tab) says() string {
 	b.t.Helper()
 	var text string
-	b.run(chromedp.Text("body", &text, chromedp.ByQuery))
+	b.run(chromedp.WaitReady("main", chromedp.ByQuery), chromedp.Evaluate(`document.body.innerText`, &text))
 	return text
 }
 

@@ -21,6 +21,7 @@ func TestThePagesInABrowser(t *testing.T) {
 	p := &pagesUnderTest{axe: axe(t), demo: runDemo(t)}
 	t.Run("the story from choosing to emergency", p.story)
 	t.Run("a choice taken down at the desk", p.deskStory)
+	t.Run("what a patient keeps back", p.rulesStory)
 	t.Run("every document opens", p.documents)
 	t.Run("every page, both languages, both widths", p.everyPage)
 	t.Run("without JavaScript", p.withoutScript)
@@ -128,6 +129,43 @@ func (p *pagesUnderTest) story(t *testing.T) {
 	}
 }
 
+// confirmed presses the button that confirms, with a fresh proof when it is asked for.
+func (b *tab) confirmed() {
+	b.t.Helper()
+	b.click(`main .actions form button[type="submit"]`)
+	if strings.Contains(b.says(), "Prove once more") {
+		b.prove()
+		b.click(`main .actions form button[type="submit"]`)
+	}
+}
+
+func (p *pagesUnderTest) rulesStory(t *testing.T) {
+	maria, bloom := p.tab(t), p.tab(t)
+	bloom.as("dr-bloom")
+	bloom.findByNumber("RF-1001")
+	bloom.wants("9 documents may be shown to you.")
+	maria.as("maria")
+	maria.visit("/my/places")
+	maria.click(`form:has(input[value="harbor-main"]) button`)
+	maria.wants("Check before you confirm", "Everything held at Harbor General Hospital, Main Campus")
+	maria.confirmed()
+	maria.wants("Done. It counts from now on.", "Everything held at Harbor General Hospital, Main Campus")
+	maria.shot("rules")
+	bloom.run(chromedp.Reload())
+	bloom.wants("6 documents may be shown to you.")
+	maria.click(`form:has(input[value="hiv"]) button`)
+	maria.confirmed()
+	maria.wants("HIV")
+	for range 2 {
+		maria.click(`td form button`)
+		maria.wants("The rule has ended.")
+	}
+	maria.wants("You keep nothing back")
+	bloom.run(chromedp.Reload())
+	bloom.wants("9 documents may be shown to you.")
+	maria.silent()
+}
+
 func (p *pagesUnderTest) deskStory(t *testing.T) {
 	desk := p.tab(t)
 	desk.as("t.amari")
@@ -178,7 +216,7 @@ func (p *pagesUnderTest) documents(t *testing.T) {
 func pagesOf(patient, deskPatient, document string) map[string][]string {
 	return map[string][]string{
 		"":       {"/", "/help", "/signin/again", "/nothing-here"},
-		"maria":  {"/my", "/my/choice", "/my/looked", "/my/looked?what=changes&own=1", "/my/places", "/my/preview?org=harbor-general&role=physician&purpose=TREAT"},
+		"maria":  {"/my", "/my/choice", "/my/looked", "/my/looked?what=changes&own=1", "/my/places", "/my/rules", "/my/preview?org=harbor-general&role=physician&purpose=TREAT"},
 		"thomas": {"/my", "/my/looked?what=emergency"},
 		"dr-bloom": {"/find", "/patients/" + patient, "/patients/" + patient + "?kind=none", "/patients/" + patient + "/emergency",
 			"/documents/" + document + "?of=" + patient, "/nothing-here"},
@@ -206,7 +244,7 @@ func (p *pagesUnderTest) everyPage(t *testing.T) {
 			for _, path := range paths {
 				b.visit(path)
 				var got, text string
-				b.run(chromedp.AttributeValue("html", "lang", &got, nil, chromedp.ByQuery), chromedp.Text("body", &text, chromedp.ByQuery))
+				b.run(chromedp.AttributeValue("html", "lang", &got, nil, chromedp.ByQuery), chromedp.Evaluate(`document.body.innerText`, &text))
 				if got != language {
 					t.Errorf("%s is in %s, want %s", path, got, language)
 				}
