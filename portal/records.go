@@ -271,7 +271,8 @@ func (v *visit) records() error {
 	}
 	data := map[string]any{"Patient": who, "Papers": papers, "Pinned": pinned, "Total": total, "Silent": silent, "Facets": facets, "Next": next,
 		"Emergency": until, "Query": map[string]string{"kind": q.Get("kind"), "from": q.Get("from"), "since": q.Get("since"), "status": q.Get("status")},
-		"Later": q.Get("cursor") != "", "Progress": ""}
+		"Later": q.Get("cursor") != "", "Progress": "",
+		"Filtered": q.Get("kind") != "" || q.Get("from") != "" || q.Get("since") != "" || q.Get("status") == "all"}
 	if len(silent) > 0 && q.Get("wait") == "" && q.Get("cursor") == "" {
 		data["Progress"] = "/patients/" + id + "/progress?seen=" + strconv.Itoa(total)
 	}

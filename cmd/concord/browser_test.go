@@ -223,10 +223,10 @@ func (b *tab) checked(name, source string) {
 	}
 	b.width(360)
 	var over float64
-	b.run(chromedp.Evaluate(`document.documentElement.scrollWidth - window.innerWidth`, &over))
+	b.run(chromedp.Evaluate(`document.documentElement.scrollWidth - 360`, &over))
 	if over > 0 {
 		var who string
-		b.run(chromedp.Evaluate(`[...document.querySelectorAll('body *')].filter(e=>e.getBoundingClientRect().right>window.innerWidth+1).slice(0,4).map(e=>e.tagName+'.'+e.className).join(' ')`, &who))
+		b.run(chromedp.Evaluate(`[...document.querySelectorAll('body *')].filter(e=>e.getBoundingClientRect().right>361).slice(0,4).map(e=>e.tagName+'.'+e.className).join(' ')`, &who))
 		b.t.Errorf("%s: at 360 px the page is %v px too wide: %s", name, over, who)
 	}
 	b.shot("phone-" + strings.NewReplacer("/", "-", " ", "-").Replace(name))
