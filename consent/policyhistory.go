@@ -201,6 +201,14 @@ func (h PolicyHistory) State(version int64, now time.Time) string {
 	return state
 }
 
+// A StoredPack is one version of a policy as received.
+type StoredPack struct {
+	Version   int64
+	Content   []byte
+	Signature string
+	Pack      Pack
+}
+
 // A PackVersion is a pack as it is in force: Version 0 came with the program.
 type PackVersion struct {
 	Version int64

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
 )
 
@@ -127,6 +128,18 @@ func (s *Server) routes() {
 	p.GET("/access", s.requireReports, s.listAccess)
 	p.GET("/leaned", s.requireGrant("concord/report.read", hie.RolePrivacyOfficer), s.requireNetwork, s.listLeaned)
 	p.POST("/suspensions", s.requireGrant("concord/report.write", hie.RolePrivacyOfficer), s.suspendAccounting)
+
+	policies := s.engine.Group(adminPrefix+"v1/policies", s.authenticate, s.withinLimit, s.requireNetwork)
+	readPolicies, writePolicies := s.requireGrant("concord/policy.read", hie.RolePrivacyOfficer), s.requireGrant("concord/policy.write", hie.RolePrivacyOfficer)
+	policies.GET("", readPolicies, s.listPolicies)
+	policies.POST("", writePolicies, s.draftPolicy)
+	policies.POST("/$test", readPolicies, s.testPolicy)
+	policies.GET("/:policy", readPolicies, s.readPolicy)
+	policies.GET("/:policy/versions/:version", readPolicies, s.readPolicyVersion)
+	policies.POST("/:policy/versions/:version/simulate", writePolicies, s.simulatePolicy)
+	policies.POST("/:policy/versions/:version/approve", writePolicies, s.takeStep(consent.PolicyApproved))
+	policies.POST("/:policy/versions/:version/activate", writePolicies, s.takeStep(consent.PolicyActivated))
+	policies.POST("/:policy/rollback", writePolicies, s.takeStep(consent.PolicyRolledBack))
 
 	a := s.engine.Group(adminPrefix+"v1/audit", s.authenticate, s.withinLimit, s.requireAuditor)
 	a.GET("/checkpoint", s.readCheckpoint)

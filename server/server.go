@@ -59,6 +59,9 @@ type Deps struct {
 	ConsentEnv  func() *consent.Env
 	// Suspensions keep disclosures off reports.
 	Suspensions Suspensions
+	// Policies are the law packs and policies; Simulate says what one would change.
+	Policies Policies
+	Simulate Simulate
 	// Stewardship is the index as stewards work on it.
 	Stewardship Stewardship
 	Log         *slog.Logger

@@ -83,7 +83,7 @@ func demoClients(region *sim.Region) []demoClient {
 		[]hie.Purpose{"PATADMIN"}, hie.RoleSteward)
 	add("privacy-desk", "Privacy officer's desk", exchangeOrg, "privacy-officer", []string{"system/AuditEvent.rs", "system/Consent.cruds",
 		"concord/review.read", "concord/review.write", "concord/audit.read", "concord/consent.read", "concord/consent.write",
-		"concord/report.read", "concord/report.write"}, []hie.Purpose{"HCOMPL"}, hie.RolePrivacyOfficer)
+		"concord/report.read", "concord/report.write", "concord/policy.read", "concord/policy.write"}, []hie.Purpose{"HCOMPL"}, hie.RolePrivacyOfficer)
 	add("auditor-desk", "Auditor's desk", exchangeOrg, "auditor", []string{"system/AuditEvent.rs", "concord/audit.read"}, []hie.Purpose{"HCOMPL"}, hie.RoleAuditor)
 	add("operator-desk", "Operator's desk", exchangeOrg, "operator", []string{"system/Organization.rs", "system/Endpoint.rs", "concord/site.read"},
 		[]hie.Purpose{"HSYSADMIN"}, hie.RoleOperator)

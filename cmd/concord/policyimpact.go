@@ -65,6 +65,13 @@ func (r *impactRun) run(ctx context.Context, policy string, version int64, chang
 	return im, r.walk(ctx, im, now, changed)
 }
 
+// simulate is run with the records of those for whom some answer changes, one of each person.
+func (r *impactRun) simulate(ctx context.Context, policy string, version int64) (*consent.Impact, []hie.SourcePatientID, error) {
+	var records []hie.SourcePatientID
+	im, err := r.run(ctx, policy, version, func(p mpi.Person, _ []consent.CellChange) { records = append(records, p.Members[0].Record) })
+	return im, records, err
+}
+
 // batch is how many members are read at once.
 const batch = 4000
 

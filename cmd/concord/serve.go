@@ -173,6 +173,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	}
 	running.Go(func() { inForce.Run(background) })
 	environment := &environments{network: networks.Network, policies: inForce.Set, clock: hie.Now}
+	impact := newImpactRun(db, policies, networks.Network)
 	guard, err := egress.New(egress.Options{Allow: cfg.AllowSite})
 	if err != nil {
 		return nil, err
@@ -205,7 +206,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		Sealer: sealer, Network: networks.Network, Audit: trail, Trail: trail, Proofs: trail, Log: log, Metrics: registry,
 		Patients: patients, Stewardship: patients, Nameable: exchange.Nameable,
 		Documents: documents, Visible: exchange.Visible, Exchange: exchange,
-		Consents: consents, Emergencies: consents, Suspensions: consents, ConsentEnv: environment.env,
+		Consents: consents, Emergencies: consents, Suspensions: consents, ConsentEnv: environment.env, Policies: policies, Simulate: impact.simulate,
 	}
 	door := server.New(server.Config{BaseURL: cfg.BaseURL, Version: version}, deps)
 	people, err := newPortal(cfg, door, deps, exchange, redis, log)

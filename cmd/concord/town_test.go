@@ -35,7 +35,7 @@ var (
 	asReader  = asker{purposes: "HCOMPL", user: "i.lowe", name: "Imani Lowe", role: "auditor", scopes: "system/AuditEvent.rs concord/audit.read"}
 	asOfficer = asker{purposes: "HCOMPL", user: "p.stone", name: "Priya Stone", role: "privacy-officer",
 		scopes: "system/AuditEvent.rs system/Consent.cruds concord/review.read concord/review.write concord/audit.read concord/consent.read " +
-			"concord/consent.write concord/report.read concord/report.write"}
+			"concord/consent.write concord/report.read concord/report.write concord/policy.read concord/policy.write"}
 	asSteward = asker{purposes: "PATADMIN", user: "m.reyes", name: "Marta Reyes", role: "steward", scopes: "system/Patient.rs concord/match.read concord/match.write"}
 	asPayer   = asker{purposes: "HPAYMT", user: "c.bill", name: "Casey Bill", role: "nurse", scopes: strings.Join(emrScopes, " ")}
 	asClerk   = asker{purposes: "HOPERAT", scopes: "system/Consent.cruds"}
@@ -52,7 +52,7 @@ func newTown(t *testing.T, n int) *town {
 	w := &town{exchangeUnderTest: x, sealer: sealer, real: map[string]string{}, never: map[string]string{}}
 	w.admit("new-dawn", access.Client{ID: "new-dawn-desk", Scopes: []string{"system/AuditEvent.rs", "system/Consent.cruds", "system/Patient.rs", "concord/match.read",
 		"concord/match.write", "concord/review.read", "concord/review.write", "concord/audit.read", "concord/consent.read", "concord/consent.write", "concord/report.read",
-		"concord/report.write"},
+		"concord/report.write", "concord/policy.read", "concord/policy.write"},
 		Purposes: []hie.Purpose{"HCOMPL", "PATADMIN", "HOPERAT"}, Roles: []string{hie.RoleSteward, hie.RolePrivacyOfficer, hie.RoleAuditor}},
 		access.Client{ID: "new-dawn-emr-2", Scopes: emrScopes, Purposes: emrPurposes, Roles: []string{"physician", "nurse"}})
 	w.admit("harbor-general", access.Client{ID: "harbor-app", PatientAccess: true, Scopes: []string{"patient/*.cruds"}, Purposes: []hie.Purpose{hie.PurposePatientRequest}})
@@ -207,6 +207,12 @@ func (w *town) desks() {
 	var reviews struct{ Reviews []struct{ ID string } }
 	decode(w.t, w.must(http.StatusOK, "privacy-desk", asOfficer, http.MethodGet, "/admin/v1/reviews", nil), &reviews)
 	w.name("review", "review", reviews.Reviews[0].ID)
+
+	drafting := asOfficer
+	drafting.user, drafting.name = "h.vale", "Hester Vale" // who approves is somebody else
+	w.real["pack"], w.never["pack"] = shield, shield
+	w.must(http.StatusOK, "privacy-desk", drafting, http.MethodPost, "/admin/v1/policies", []byte(`{"content":`+shield+`}`))
+	w.real["policy"], w.never["policy"] = "mercy-shield", "never-drafted"
 
 	var tasks struct{ Tasks []struct{ ID string } }
 	decode(w.t, w.must(http.StatusOK, "steward-desk", asSteward, http.MethodGet, "/admin/v1/match/tasks", nil), &tasks)

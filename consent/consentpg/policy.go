@@ -169,26 +169,18 @@ func histories(ctx context.Context, q pg.Querier, policy string) (map[string]con
 	return out, err
 }
 
-// A StoredPack is one version of a policy as received.
-type StoredPack struct {
-	Version   int64
-	Content   []byte
-	Signature string
-	Pack      consent.Pack
-}
-
 // Version returns one version of a policy, or hie.ErrNotFound. Version 0 is the one the program brings along. One whose
 // signature is not trusted any more is an error.
-func (p *Policies) Version(ctx context.Context, policy string, version int64) (StoredPack, error) {
+func (p *Policies) Version(ctx context.Context, policy string, version int64) (consent.StoredPack, error) {
 	out, err := p.load(ctx, p.db, policy, version)
 	if err != nil {
-		return StoredPack{}, fmt.Errorf("consentpg: policy: %w", err)
+		return consent.StoredPack{}, fmt.Errorf("consentpg: policy: %w", err)
 	}
 	return out, nil
 }
 
-func (p *Policies) load(ctx context.Context, q pg.Querier, policy string, version int64) (StoredPack, error) {
-	out := StoredPack{Version: version}
+func (p *Policies) load(ctx context.Context, q pg.Querier, policy string, version int64) (consent.StoredPack, error) {
+	out := consent.StoredPack{Version: version}
 	if version == 0 {
 		all, err := consentjson.Builtins()
 		if err != nil {
@@ -196,7 +188,7 @@ func (p *Policies) load(ctx context.Context, q pg.Querier, policy string, versio
 		}
 		for _, b := range all {
 			if b.Pack.ID == policy {
-				return StoredPack{Content: b.Content, Signature: b.Signature, Pack: b.Pack}, nil
+				return consent.StoredPack{Content: b.Content, Signature: b.Signature, Pack: b.Pack}, nil
 			}
 		}
 		return out, hie.ErrNotFound
