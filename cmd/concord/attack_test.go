@@ -470,7 +470,7 @@ func (x *exchangeUnderTest) suspends(t *testing.T) {
 
 func (x *exchangeUnderTest) suspendsOrganisations(t *testing.T) {
 	api, token := x.held(t, "chesapeake-heart-emr")
-	f := demoDirectory(x.region, x.bases)
+	f := demoDirectory(x.region.Sites, x.bases)
 	for i := range f.Organizations {
 		if f.Organizations[i].ID == "chesapeake-cardiology" {
 			f.Organizations[i].Active = false

@@ -100,7 +100,7 @@ func (b *bencher) slowSites(n int, think time.Duration, slowest *atomic.Int64) [
 // enlist adds a site that does not publish for each address, and returns their authorities.
 func (b *bencher) enlist(addresses []string) []string {
 	b.t.Helper()
-	f := demoDirectory(b.region, b.bases)
+	f := demoDirectory(b.region.Sites, b.bases)
 	f.Organizations = append(f.Organizations, directory.Organization{ID: "slow", Name: "Slow Clinics", Identifier: "https://slow.example.org", Kind: "practice", Jurisdiction: "US-MD", Active: true})
 	var authorities []string
 	for i, address := range addresses {

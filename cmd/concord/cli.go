@@ -27,6 +27,7 @@ type cli struct {
 
 // importCmd groups bulk loads.
 type importCmd struct {
+	Patients  importPatientsCmd  `cmd:"" help:"Register patients from NDJSON files, through COPY; resumable."`
 	Documents importDocumentsCmd `cmd:"" help:"Publish document references from NDJSON files, through COPY; resumable."`
 }
 

@@ -19,12 +19,12 @@ const (
 	exchangeURI = "https://bay-exchange.example.org"
 )
 
-// demoDirectory returns the directory of the demo: the exchange, and an organisation, a site and an endpoint for
-// each simulated site, whose server is at bases[site].
+// demoDirectory returns the directory of a simulated exchange: the exchange, and an organisation, a site and an
+// endpoint for each of the sites, whose server is at bases[site].
 //
 // Defaults: the exchange shares for treatment and the patient's own request (an opt-out region); the Part 2
 // program shares nothing without a consent. Source: spec consent 2.9; 42 CFR 2.31.
-func demoDirectory(region *sim.Region, bases map[string]string) directory.File {
+func demoDirectory(sites []sim.Site, bases map[string]string) directory.File {
 	f := directory.File{
 		Organizations: []directory.Organization{{ID: exchangeOrg, Name: "Bay Health Exchange", Identifier: exchangeURI, Kind: "network",
 			Jurisdiction: "US-MD", Active: true}},
@@ -34,7 +34,7 @@ func demoDirectory(region *sim.Region, bases map[string]string) directory.File {
 			{Network: true, PurposeClass: "PATRQT", Category: "*", Rule: "permit"},
 		},
 	}
-	for _, s := range region.Sites {
+	for _, s := range sites {
 		f.Organizations = append(f.Organizations, directory.Organization{ID: hie.OrgID(s.Org), Name: s.OrgName, Identifier: s.OrgURI,
 			Kind: s.Kind, Jurisdiction: s.Jurisdiction, Active: true})
 		f.Sites = append(f.Sites, directory.Site{ID: hie.SiteID(s.ID), Org: hie.OrgID(s.Org), Name: s.Name, Authorities: []string{s.Authority},

@@ -83,7 +83,7 @@ func (m *demo) runNode(ctx context.Context, databaseURL, redisURL string) error 
 // apply states who takes part and which clients there are. Applying the same again changes nothing.
 func (m *demo) apply(ctx context.Context, db *pg.DB, keyDir string) error {
 	actor := hie.Actor{Organization: exchangeOrg, Client: "concord-demo", Roles: []string{hie.RoleOperator}}
-	if _, err := directorypg.New(db, auditpg.Append, nil).Apply(ctx, actor, demoDirectory(m.region, m.bases), false); err != nil {
+	if _, err := directorypg.New(db, auditpg.Append, nil).Apply(ctx, actor, demoDirectory(m.region.Sites, m.bases), false); err != nil {
 		return err
 	}
 	var clients []access.Client

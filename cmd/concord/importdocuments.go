@@ -111,7 +111,7 @@ func (im *importer) file(ctx context.Context, name string) error {
 		return err
 	}
 	defer func() { _ = f.Close() }()
-	feed, total, err := fingerprint(f)
+	feed, total, err := fingerprint(f, "documents")
 	if err != nil {
 		return err
 	}
@@ -121,10 +121,7 @@ func (im *importer) file(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	rejects, err := im.openRejects(name, mark.Line > 0)
-	if err != nil {
-		return err
-	}
+	rejects := openRejects(im.Rejects, name, mark.Line > 0)
 	defer func() { _ = rejects.Close() }()
 	bar := newProgress(im.std.err, name, max(int(total-mark.Line), 1))
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -160,14 +157,14 @@ func (im *importer) file(ctx context.Context, name string) error {
 	return rejects.Close()
 }
 
-// fingerprint names a file by its size, beginning and end, and counts its lines.
-func fingerprint(f *os.File) (feed string, lines int64, err error) {
+// fingerprint names a file of a kind by its size, beginning and end, and counts its lines.
+func fingerprint(f *os.File, kind string) (feed string, lines int64, err error) {
 	info, err := f.Stat()
 	if err != nil {
 		return "", 0, err
 	}
 	h := sha256.New()
-	fmt.Fprintf(h, "concord documents v1 %d\n", info.Size())
+	fmt.Fprintf(h, "concord %s v1 %d\n", kind, info.Size())
 	const edge = 64 << 10
 	for _, at := range []int64{0, max(0, info.Size()-edge)} {
 		if _, err := io.Copy(h, io.NewSectionReader(f, at, edge)); err != nil {
@@ -383,12 +380,12 @@ type rejectFile struct {
 	f    *os.File
 }
 
-func (im *importer) openRejects(input string, more bool) (*rejectFile, error) {
-	name := im.Rejects
+// openRejects returns the rejects file name, or that of input where name is "". more continues an earlier run's file.
+func openRejects(name, input string, more bool) *rejectFile {
 	if name == "" {
 		name = input + ".rejects.ndjson"
 	}
-	return &rejectFile{name: name, more: more}, nil
+	return &rejectFile{name: name, more: more}
 }
 
 func (r *rejectFile) write(bad map[int64]error) error {

@@ -207,7 +207,7 @@ func (x *exchangeUnderTest) scrape(i int) string {
 // manySites adds an organisation with n sites of its own and one feed, and returns their authorities.
 func (x *exchangeUnderTest) manySites(n int) []string {
 	x.t.Helper()
-	f := demoDirectory(x.region, x.bases)
+	f := demoDirectory(x.region.Sites, x.bases)
 	f.Organizations = append(f.Organizations, directory.Organization{ID: "many", Name: "Many Clinics", Identifier: "https://many.example.org", Kind: "practice", Jurisdiction: "US-MD", Active: true})
 	var authorities []string
 	for i := range n {

@@ -8,10 +8,12 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
+	"github.com/concord-hie/concord/directory/directoryjson"
 	"github.com/concord-hie/concord/internal/sim"
 )
 
@@ -32,7 +34,8 @@ func (simulateCmd) Help() string {
 	return `Nobody in it exists. Files: csv gives records.csv (the schema of linkage sets; person_id is the truth), truth.csv (household, twin,
 overlay, ethnicity, what is wrong with each field) and hard_pairs.csv (records of different people that look like one: twins, father
 and son of one name, mother and newborn, namesakes, lent cards and more); fhir gives patients.ndjson, adt gives messages.hl7 (one
-message a line, in order of time), documents gives documents.ndjson and consents gives consents.ndjson. simulation.json lists the sites.
+message a line, in order of time), documents gives documents.ndjson and consents gives consents.ndjson. simulation.json lists the sites;
+directory.json is for concord site apply, after which concord import patients takes patients.ndjson.
 
 Examples:
   concord simulate --people 35000 --out sim100k
@@ -75,7 +78,22 @@ func (c *simulateCmd) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	bar.end()
+	if !c.DryRun {
+		if err := c.directory(); err != nil {
+			return err
+		}
+	}
 	return c.print(s, sum)
+}
+
+// directory writes the sites as a directory that `concord site apply` takes.
+func (c *simulateCmd) directory() error {
+	sites := sim.Exchange(c.Sites)
+	bases := map[string]string{}
+	for _, s := range sites {
+		bases[s.ID] = s.OrgURI + "/fhir"
+	}
+	return os.WriteFile(filepath.Join(c.Out, "directory.json"), directoryjson.Write(demoDirectory(sites, bases)), 0o644)
 }
 
 func (c *simulateCmd) print(s *streams, sum sim.Summary) error {

@@ -338,9 +338,9 @@ func (f *family) contacts(p *life) {
 	}
 	p.Insurance = fmt.Sprintf("%s|%c%09d", pick(f.rnd, payers), 'A'+rune(f.rnd.IntN(26)), f.rnd.IntN(1e9))
 	switch {
-	case p.mother != nil && chance(f.rnd, .6):
+	case p.mother != nil && chance(f.rnd, .3):
 		p.Insurance = p.mother.Insurance
-	case p.spouse != nil && chance(f.rnd, .4):
+	case p.spouse != nil && chance(f.rnd, .3):
 		p.Insurance = p.spouse.Insurance
 	}
 	if f.accidents && chance(f.rnd, .002) {

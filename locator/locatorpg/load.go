@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/concord-hie/concord/audit"
@@ -143,14 +142,14 @@ func takeClaims(ctx context.Context, tx *pg.Tx, b Batch) (won map[hie.PointerID]
 	if _, err := tx.Exec(ctx, `delete from locator.staging where feed = $1`, b.Feed); err != nil {
 		return nil, nil, err
 	}
-	c, err := copyInto(ctx, tx, `copy locator.staging (feed, line, claim, sp_id, ptr_id, content_hash) from stdin`)
+	c, err := pg.CopyInto(ctx, tx, `copy locator.staging (feed, line, claim, sp_id, ptr_id, content_hash) from stdin`)
 	if err != nil {
 		return nil, nil, err
 	}
 	for i, d := range b.Documents {
-		c.row(ctx, b.Feed, b.Lines[i], d.Claim[:], int64(d.Pointer.Record), int64(d.Pointer.ID), d.Pointer.Hash)
+		c.Row(ctx, b.Feed, b.Lines[i], d.Claim[:], int64(d.Pointer.Record), int64(d.Pointer.ID), d.Pointer.Hash)
 	}
-	if err := c.end(ctx); err != nil {
+	if err := c.End(ctx); err != nil {
 		return nil, nil, err
 	}
 	ids, err := pg.Collect(ctx, tx, func(r *pg.Rows) (hie.PointerID, error) {
@@ -185,7 +184,7 @@ func copyPointers(ctx context.Context, tx *pg.Tx, ps []locator.Pointer) error {
 	slices.SortFunc(ps, func(a, b locator.Pointer) int { // neighbours in the table, neighbours in the index
 		return int(min(max(int64(a.Record-b.Record), -1), 1))
 	})
-	c, err := copyInto(ctx, tx, `copy locator.pointer (sp_id, ptr_id, sort_at, kind, version, size, published, updated, date_lo, date_hi, creation_lo,
+	c, err := pg.CopyInto(ctx, tx, `copy locator.pointer (sp_id, ptr_id, sort_at, kind, version, size, published, updated, date_lo, date_hi, creation_lo,
 		creation_hi, period_lo, period_hi, status, site, custodian, endpoint, path, hash, terms, names, detail) from stdin`)
 	if err != nil {
 		return err
@@ -193,66 +192,18 @@ func copyPointers(ctx context.Context, tx *pg.Tx, ps []locator.Pointer) error {
 	bodies := make([][]any, 0, len(ps))
 	for _, p := range ps {
 		args := pointerArgs(p)
-		args[20] = arrayText(p.Terms())
-		c.row(ctx, args[:23]...)
+		args[20] = pg.ArrayText(p.Terms())
+		c.Row(ctx, args[:23]...)
 		bodies = append(bodies, args[23:])
 	}
-	if err := c.end(ctx); err != nil {
+	if err := c.End(ctx); err != nil {
 		return err
 	}
-	if c, err = copyInto(ctx, tx, `copy locator.pointer_body (sp_id, ptr_id, received) from stdin`); err != nil {
+	if c, err = pg.CopyInto(ctx, tx, `copy locator.pointer_body (sp_id, ptr_id, received) from stdin`); err != nil {
 		return err
 	}
 	for _, body := range bodies {
-		c.row(ctx, body...)
+		c.Row(ctx, body...)
 	}
-	return c.end(ctx)
-}
-
-// arrayText writes ns as PostgreSQL reads an array.
-func arrayText(ns []int64) string {
-	var b strings.Builder
-	b.Grow(2 + 20*len(ns))
-	b.WriteByte('{')
-	for i, n := range ns {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(strconv.FormatInt(n, 10))
-	}
-	b.WriteByte('}')
-	return b.String()
-}
-
-// A copier sends rows to a COPY and keeps the first error.
-type copier struct {
-	stmt *sql.Stmt
-	err  error
-}
-
-func copyInto(ctx context.Context, tx *pg.Tx, text string) (*copier, error) {
-	stmt, err := tx.SQL().PrepareContext(context.WithoutCancel(ctx), text)
-	if err != nil {
-		return nil, pg.Clean(ctx, err)
-	}
-	return &copier{stmt: stmt}, nil
-}
-
-func (c *copier) row(ctx context.Context, values ...any) {
-	if c.err == nil {
-		c.err = ctx.Err()
-	}
-	if c.err == nil {
-		_, c.err = c.stmt.ExecContext(context.WithoutCancel(ctx), values...)
-	}
-}
-
-func (c *copier) end(ctx context.Context) error {
-	if c.err == nil {
-		_, c.err = c.stmt.ExecContext(context.WithoutCancel(ctx))
-	}
-	if err := c.stmt.Close(); c.err == nil {
-		c.err = err
-	}
-	return pg.Clean(ctx, c.err)
+	return c.End(ctx)
 }
