@@ -69,6 +69,9 @@ func (s *settling) rescore(ctx context.Context, near []EdgeRow) error {
 			s.unreadable[int32(i)] = true
 		}
 	}
+	if err := s.reread(ctx); err != nil {
+		return err
+	}
 	fresh := map[[2]hie.SourcePatientID]bool{}
 	for _, e := range near {
 		fresh[ends(e.A, e.B)] = true
@@ -112,6 +115,31 @@ func (s *settling) rescore(ctx context.Context, near []EdgeRow) error {
 	}
 	if len(put) > 0 {
 		return s.c.tx.PutEdges(ctx, put)
+	}
+	return nil
+}
+
+// reread takes the features of nodes that another version of the program wrote from what their records say.
+func (s *settling) reread(ctx context.Context) error {
+	var ask []hie.SourcePatientID
+	for i := range s.unreadable {
+		ask = append(ask, s.n.records[i])
+	}
+	if len(ask) == 0 {
+		return nil
+	}
+	rows, err := s.c.tx.Patients(ctx, ask)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		i := s.n.index(row.Record)
+		_, f, err := s.x.accepted(ctx, s.c.tx, &row, s.n.members[row.Record].Link == hie.LinkDisputed)
+		if err != nil {
+			return err
+		}
+		s.features[i] = f
+		delete(s.unreadable, i)
 	}
 	return nil
 }

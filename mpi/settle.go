@@ -72,12 +72,7 @@ func (x *Index) settleOverlay(ctx context.Context, c *change, record hie.SourceP
 	self := rows[i]
 	r := Registration{Local: row.Local, Demographics: row.Demographics}
 	f := Extract(row.Site, r.withLocal())
-	if v == MustLink {
-		var before Features
-		if before.Decode(self.Features) == nil {
-			f.remember(&before)
-		}
-	} else if err := x.keepApart(ctx, c, self, rows); err != nil {
+	if err := x.sayOfAll(ctx, c, self, &f, rows, v); err != nil {
 		return err
 	}
 	near, err := x.accept(ctx, c.tx, &row, f)
@@ -99,8 +94,9 @@ func (x *Index) settleOverlay(ctx context.Context, c *change, record hie.SourceP
 	return err
 }
 
-// keepApart says of self that it is none of the other rows, those it replaced in its site excepted.
-func (x *Index) keepApart(ctx context.Context, c *change, self MemberRow, rows []MemberRow) error {
+// sayOfAll says of self and each other row that they are one person, or that they are not; those self replaced in its
+// site excepted, which are it anyway.
+func (x *Index) sayOfAll(ctx context.Context, c *change, self MemberRow, f *Features, rows []MemberRow, v Verdict) error {
 	homes, err := c.tx.Homes(ctx, recordsOf(rows))
 	if err != nil {
 		return err
@@ -113,7 +109,12 @@ func (x *Index) keepApart(ctx context.Context, c *change, self MemberRow, rows [
 		if err != nil {
 			return err
 		}
-		if err := c.constrain(ctx, self.Record, m.Record, was, CannotLink, 0); err != nil {
+		var bits Bits
+		var g Features
+		if g.Decode(m.Features) == nil {
+			bits = x.model.Edge(f, &g).Bits
+		}
+		if err := c.constrain(ctx, self.Record, m.Record, was, v, bits); err != nil {
 			return err
 		}
 	}

@@ -53,6 +53,8 @@ type Reader interface {
 	// Notices returns at most limit notices behind after, in the order of their cursors. Notices of transactions
 	// that are still running, and all behind them, are left for later.
 	Notices(ctx context.Context, after Cursor, limit int) ([]Notice, error)
+	// Rebuilding returns how far the rebuild to target has come, or hie.ErrNotFound.
+	Rebuilding(ctx context.Context, target string) (Rebuilding, error)
 	// Find returns at most limit records behind after that meet p, in order.
 	Find(ctx context.Context, p Probe, after hie.SourcePatientID, limit int) ([]hie.SourcePatientID, error)
 }
@@ -105,6 +107,8 @@ type Tx interface {
 	PutTask(ctx context.Context, t Task) error
 	// PutVersion keeps what a registration said until now.
 	PutVersion(ctx context.Context, v Version) error
+	// PutRebuilding keeps how far a rebuild has come.
+	PutRebuilding(ctx context.Context, r Rebuilding) error
 	// Notify appends to the outbox of identity changes.
 	Notify(ctx context.Context, notices []Notice) error
 	// Record appends audit events in this transaction.

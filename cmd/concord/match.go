@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -21,11 +23,19 @@ import (
 // matchCmd groups the settling of identities from the command line. Records, tasks and changes are named by
 // their numbers; no demographics are printed, they are for the steward's pages.
 type matchCmd struct {
-	Tasks   matchTasksCmd   `cmd:"" help:"List review tasks."`
-	Decide  matchDecideCmd  `cmd:"" help:"Say that two records are one person, two, or that it cannot be told."`
-	Undo    matchUndoCmd    `cmd:"" help:"Take a change of links back."`
-	History matchHistoryCmd `cmd:"" help:"List what happened to a record's links, oldest first."`
-	Person  matchPersonCmd  `cmd:"" help:"List the records held to be one person with a record."`
+	Tasks    matchTasksCmd    `cmd:"" help:"List review tasks, the riskiest first."`
+	Claim    matchClaimCmd    `cmd:"" help:"Work on a task, so that others leave it alone."`
+	Release  matchReleaseCmd  `cmd:"" help:"Give a task back."`
+	Report   matchReportCmd   `cmd:"" help:"Open a task because a patient says that something is not theirs."`
+	Decide   matchDecideCmd   `cmd:"" help:"Say that two records are one person, two, or that it cannot be told."`
+	Undo     matchUndoCmd     `cmd:"" help:"Take a change of links back."`
+	History  matchHistoryCmd  `cmd:"" help:"List what happened to a record's links, or to a person's, oldest first."`
+	Person   matchPersonCmd   `cmd:"" help:"List the records held to be one person with a record, now or at an instant."`
+	Versions matchVersionsCmd `cmd:"" help:"List when a registration said something else, and what was in dispute."`
+	Best     matchBestCmd     `cmd:"" help:"List which record each value of a person's best record is taken from."`
+	Compare  matchCompareCmd  `cmd:"" help:"Show what speaks for and against records being one person."`
+	Changes  matchChangesCmd  `cmd:"" help:"Read the stream of identity changes."`
+	Rebuild  matchRebuildCmd  `cmd:"" help:"Bring stored features, keys and links to this program's model."`
 }
 
 // steward is who settles identities from this machine's command line.
@@ -37,12 +47,13 @@ func steward() hie.Actor {
 
 // matchTasksCmd lists tasks.
 type matchTasksCmd struct {
-	Kind   string `enum:"any,overlay,reopen,patient-reported,split,bridge,shared-identifier,deceased-active,household,same-site,hub,cross-site" default:"any" help:"any or one kind: overlay, reopen, patient-reported, split, bridge, shared-identifier, deceased-active, household, same-site, hub, cross-site."`
-	Closed bool   `help:"List closed tasks instead of open ones."`
-	Record int64  `help:"Only tasks about this record." placeholder:"RECORD"`
-	After  int64  `help:"Go on behind this task." placeholder:"TASK"`
-	Count  int    `default:"50" help:"At most so many, up to 200."`
-	Output string `enum:"table,json" default:"table" help:"table or json."`
+	Kind    string `enum:"any,overlay,reopen,patient-reported,split,bridge,shared-identifier,deceased-active,household,same-site,hub,cross-site" default:"any" help:"any or one kind: overlay, reopen, patient-reported, split, bridge, shared-identifier, deceased-active, household, same-site, hub, cross-site."`
+	Closed  bool   `help:"List closed tasks instead of open ones."`
+	Claimed string `enum:"any,mine,none" default:"any" help:"any, mine (you work on them) or none (nobody does)."`
+	Record  int64  `help:"Only tasks about this record." placeholder:"RECORD"`
+	After   int64  `help:"Go on behind this task." placeholder:"TASK"`
+	Count   int    `default:"50" help:"At most so many, up to 200."`
+	Output  string `enum:"table,json" default:"table" help:"table or json."`
 }
 
 // taskRow is a task as --output json prints it.
@@ -54,8 +65,12 @@ type taskRow struct {
 	Grade    string     `json:"grade"`
 	Bits     float64    `json:"bits"`
 	Missing  string     `json:"missing,omitempty"`
+	Risk     float64    `json:"risk"`
+	Note     string     `json:"note,omitempty"`
 	Evidence []string   `json:"evidence"`
 	Opened   time.Time  `json:"opened"`
+	Claimed  string     `json:"claimed_by,omitempty"`
+	First    string     `json:"first_verdict,omitempty"`
 	Closed   *time.Time `json:"closed,omitempty"`
 	Verdict  string     `json:"verdict,omitempty"`
 	By       string     `json:"by,omitempty"`
@@ -69,6 +84,12 @@ func (m *matchTasksCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 		if m.Kind != "any" {
 			f.Kind = mpi.TaskKind(m.Kind)
 		}
+		switch me := steward(); m.Claimed {
+		case "mine":
+			f.Claimed = string(me.Organization) + "/" + me.User
+		case "none":
+			f.Claimed = mpi.Unclaimed
+		}
 		tasks, more, err := x.Tasks(ctx, f)
 		if err != nil {
 			return err
@@ -76,7 +97,13 @@ func (m *matchTasksCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 		rows := make([]taskRow, 0, len(tasks))
 		for _, t := range tasks {
 			r := taskRow{Task: int64(t.ID), Kind: string(t.Kind), Record: int64(t.Record), Other: int64(t.Other), Grade: t.Grade.String(),
-				Bits: float64(t.Bits), Missing: t.Missing, Evidence: waterfall(t.Evidence), Opened: t.Opened, By: t.By, Reason: t.Reason}
+				Bits: float64(t.Bits), Missing: t.Missing, Evidence: waterfall(t.Evidence), Opened: t.Opened, By: t.By, Reason: t.Reason, Risk: t.Risk, Note: t.Note}
+			if t.ClaimedUntil.After(hie.Now()) {
+				r.Claimed = t.ClaimedBy
+			}
+			if t.First != nil {
+				r.First = t.First.Verdict.String() + " by " + t.First.By
+			}
 			if !t.Closed.IsZero() {
 				r.Closed, r.Verdict = &t.Closed, t.Verdict.String()
 			}
@@ -86,10 +113,10 @@ func (m *matchTasksCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 			return json.NewEncoder(s.out).Encode(rows)
 		}
 		w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "TASK\tKIND\tRECORD\tOTHER\tGRADE\tBITS\tMISSING\tOPENED\tEVIDENCE")
+		fmt.Fprintln(w, "TASK\tKIND\tRISK\tRECORD\tOTHER\tGRADE\tBITS\tMISSING\tOPENED\tWAITS\tEVIDENCE")
 		for _, r := range rows {
-			fmt.Fprintf(w, "%d\t%s\t%d\t%s\t%s\t%.1f\t%s\t%s\t%s\n", r.Task, r.Kind, r.Record, number(r.Other), r.Grade, r.Bits, r.Missing,
-				r.Opened.UTC().Format(time.RFC3339), strings.Join(r.Evidence, " "))
+			fmt.Fprintf(w, "%d\t%s\t%.0f\t%d\t%s\t%s\t%.1f\t%s\t%s\t%s\t%s\n", r.Task, r.Kind, r.Risk, r.Record, number(r.Other), r.Grade, r.Bits, r.Missing,
+				r.Opened.UTC().Format(time.RFC3339), r.First, strings.Join(r.Evidence, " "))
 		}
 		if err := w.Flush(); err != nil {
 			return err
@@ -124,7 +151,18 @@ type matchDecideCmd struct {
 	Records []int64 `arg:"" optional:"" help:"Two records; leave out with --task."`
 	Task    int64   `help:"Settle this review task." placeholder:"TASK"`
 	Reason  string  `required:"" help:"Why; kept with the decision."`
-	DryRun  bool    `help:"Check what is named and decide nothing."`
+	DryRun  bool    `help:"Show what it would do and decide nothing."`
+	Output  string  `enum:"table,json" default:"table" help:"table or json, of --dry-run."`
+}
+
+// Help implements kong.HelpProvider.
+func (matchDecideCmd) Help() string {
+	return `A verdict holds whatever the engine finds later. Where its effect is grave (an update that looks like somebody else's, an
+earlier verdict, many documents, consents that would meet or part) it waits until another person says the same.
+
+Examples:
+  concord match decide same 246653357838717070 246653357840875662 --reason "both cards seen" --dry-run
+  concord match decide different --task 246653357841277070 --reason "twins; birth order by phone"`
 }
 
 // Run decides and prints the change, by which it can be undone.
@@ -132,7 +170,7 @@ func (m *matchDecideCmd) Run(ctx context.Context, g *Globals, s *streams) error 
 	if (m.Task != 0) == (len(m.Records) == 2) || (len(m.Records) != 0 && len(m.Records) != 2) {
 		return fmt.Errorf("match decide: name two records, or --task")
 	}
-	verdict := map[string]mpi.Verdict{"same": mpi.MustLink, "different": mpi.CannotLink, "cannot-tell": mpi.Clear}[m.Verdict]
+	verdict := verdictsByWord[m.Verdict]
 	return withIndex(ctx, g, func(x *mpi.Index) error {
 		if m.DryRun {
 			return m.check(ctx, x, s)
@@ -156,59 +194,101 @@ func (m *matchDecideCmd) Run(ctx context.Context, g *Globals, s *streams) error 
 	})
 }
 
-// check says what would be decided about what is there.
+// check says what would happen.
 func (m *matchDecideCmd) check(ctx context.Context, x *mpi.Index, s *streams) error {
-	records := m.Records
+	verdict := verdictsByWord[m.Verdict]
+	var e mpi.Effect
+	var err error
 	if m.Task != 0 {
-		t, err := x.Task(ctx, mpi.TaskID(m.Task))
-		if err != nil {
-			return err
-		}
-		if !t.Closed.IsZero() {
-			return fmt.Errorf("match decide: the task is closed already: %w", hie.ErrConflict)
-		}
-		records = []int64{int64(t.Record), int64(t.Other)}
+		e, err = x.PreviewTask(ctx, steward(), mpi.TaskID(m.Task), verdict)
+	} else {
+		e, err = x.PreviewDecision(ctx, steward(), hie.SourcePatientID(m.Records[0]), hie.SourcePatientID(m.Records[1]), verdict)
 	}
-	for _, r := range records {
-		if r == 0 {
-			continue
-		}
-		p, err := x.PersonOf(ctx, hie.SourcePatientID(r))
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(s.out, "record %d is of person %d, with %d records\n", r, int64(p.ID), len(p.Members))
+	if err != nil {
+		return err
 	}
 	fmt.Fprintln(s.err, "dry run, nothing decided; it would be:", m.Verdict)
+	return printEffect(s, e, m.Output)
+}
+
+var verdictsByWord = map[string]mpi.Verdict{"same": mpi.MustLink, "different": mpi.CannotLink, "cannot-tell": mpi.Clear}
+
+// sideRow is records that stay together, as --output json prints them; to is left out for a new person.
+type sideRow struct {
+	Records   []hie.SourcePatientID `json:"records"`
+	Sites     []hie.SiteID          `json:"sites"`
+	From      int64                 `json:"from"`
+	To        int64                 `json:"to,omitempty"`
+	Documents map[hie.SiteID]int64  `json:"documents,omitempty"`
+	Consents  map[string]int64      `json:"consents,omitempty"`
+}
+
+// printEffect prints one row a side: sides of different persons that go to one meet, those of one that go to different
+// ones part.
+func printEffect(s *streams, e mpi.Effect, output string) error {
+	rows := make([]sideRow, 0, len(e.Sides))
+	for _, side := range e.Sides {
+		rows = append(rows, sideRow{side.Records, side.Sites, int64(side.From), int64(side.To), side.Documents, side.Consents})
+	}
+	if output == "json" {
+		return json.NewEncoder(s.out).Encode(map[string]any{"sides": rows, "second": e.Second})
+	}
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "FROM\tTO\tRECORDS\tDOCUMENTS\tCONSENTS")
+	for _, r := range rows {
+		to := number(r.To)
+		if r.To == 0 {
+			to = "new"
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\n", r.From, to, strings.Trim(fmt.Sprint(r.Records), "[]"), counts(r.Documents), counts(r.Consents))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if e.Second != "" {
+		fmt.Fprintln(s.err, "a second reviewer must agree:", e.Second)
+	}
 	return nil
+}
+
+// counts writes counts as name:n, in order of the names.
+func counts[K ~string](m map[K]int64) string {
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, fmt.Sprintf("%s:%d", k, m[k]))
+	}
+	if len(out) == 0 {
+		return "-"
+	}
+	return strings.Join(out, " ")
 }
 
 // matchUndoCmd takes a change back.
 type matchUndoCmd struct {
 	Change int64  `arg:"" help:"The change, as decide or history prints it."`
 	Reason string `required:"" help:"Why; kept with the decision."`
-	Record int64  `help:"A record the change concerns, for --dry-run." placeholder:"RECORD"`
-	DryRun bool   `help:"Show what of the change concerns --record and undo nothing."`
+	DryRun bool   `help:"Show what it would do and undo nothing."`
+	Output string `enum:"table,json" default:"table" help:"table or json, of --dry-run."`
+}
+
+// Help implements kong.HelpProvider.
+func (matchUndoCmd) Help() string {
+	return `Verdicts and merges in a site are as they were; what the engine linked is kept apart from now on.
+
+Example:
+  concord match undo 246653357841223822 --reason "papers were of two people" --dry-run`
 }
 
 // Run undoes and prints the change that did it.
 func (m *matchUndoCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 	return withIndex(ctx, g, func(x *mpi.Index) error {
 		if m.DryRun {
-			if m.Record == 0 {
-				return fmt.Errorf("match undo: --dry-run needs --record")
-			}
-			events, err := x.HistoryOfRecord(ctx, hie.SourcePatientID(m.Record))
+			e, err := x.PreviewUndo(ctx, steward(), mpi.ChangeID(m.Change))
 			if err != nil {
 				return err
 			}
-			var of []mpi.Event
-			for _, e := range events {
-				if int64(e.Change) == m.Change {
-					of = append(of, e)
-				}
-			}
-			return printEvents(s, of, "table")
+			fmt.Fprintln(s.err, "dry run, nothing undone")
+			return printEffect(s, e, m.Output)
 		}
 		change, err := x.Undo(ctx, steward(), mpi.ChangeID(m.Change), m.Reason)
 		if err != nil {
@@ -216,104 +296,6 @@ func (m *matchUndoCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 		}
 		_, err = fmt.Fprintln(s.out, "change", int64(change))
 		return err
-	})
-}
-
-// matchHistoryCmd lists link events.
-type matchHistoryCmd struct {
-	Record int64  `arg:"" help:"The record."`
-	Output string `enum:"table,json" default:"table" help:"table or json."`
-}
-
-// Run prints one row an event.
-func (m *matchHistoryCmd) Run(ctx context.Context, g *Globals, s *streams) error {
-	return withIndex(ctx, g, func(x *mpi.Index) error {
-		events, err := x.HistoryOfRecord(ctx, hie.SourcePatientID(m.Record))
-		if err != nil {
-			return err
-		}
-		return printEvents(s, events, m.Output)
-	})
-}
-
-// eventRow is a link event as --output json prints it.
-type eventRow struct {
-	Change     int64     `json:"change"`
-	At         time.Time `json:"at"`
-	Kind       string    `json:"kind"`
-	Cause      string    `json:"cause"`
-	Record     int64     `json:"record,omitempty"`
-	Other      int64     `json:"other,omitempty"`
-	FromPerson int64     `json:"from_person,omitempty"`
-	ToPerson   int64     `json:"to_person,omitempty"`
-	Link       string    `json:"link,omitempty"`
-	Verdict    string    `json:"verdict,omitempty"`
-	Model      string    `json:"model,omitempty"`
-	Bits       float64   `json:"bits"`
-	Evidence   []string  `json:"evidence"`
-	By         string    `json:"by,omitempty"`
-	Reason     string    `json:"reason,omitempty"`
-	Undoes     int64     `json:"undoes,omitempty"`
-}
-
-func printEvents(s *streams, events []mpi.Event, output string) error {
-	rows := make([]eventRow, 0, len(events))
-	for _, e := range events {
-		r := eventRow{Change: int64(e.Change), At: e.At, Kind: string(e.Kind), Cause: string(e.Cause), Record: int64(e.Record), Other: int64(e.Other),
-			FromPerson: int64(e.From.Person), ToPerson: int64(e.To.Person), Model: e.Model, Bits: float64(e.Bits), Evidence: waterfall(e.Evidence),
-			By: e.By, Reason: e.Reason, Undoes: int64(e.Undoes)}
-		if e.To.Person != 0 {
-			r.Link = e.To.Link.String()
-		}
-		if e.Kind == mpi.EventConstrained {
-			r.Verdict = e.ToVerdict.String()
-		}
-		rows = append(rows, r)
-	}
-	if output == "json" {
-		return json.NewEncoder(s.out).Encode(rows)
-	}
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "AT\tCHANGE\tKIND\tCAUSE\tRECORD\tOTHER\tFROM\tTO\tLINK\tBITS\tBY\tREASON\tEVIDENCE")
-	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.1f\t%s\t%s\t%s\n", r.At.UTC().Format(time.RFC3339), r.Change, r.Kind, r.Cause,
-			number(r.Record), number(r.Other), number(r.FromPerson), number(r.ToPerson), r.Link+r.Verdict, r.Bits, r.By, r.Reason, strings.Join(r.Evidence, " "))
-	}
-	return w.Flush()
-}
-
-// matchPersonCmd lists a person's records.
-type matchPersonCmd struct {
-	Record int64  `arg:"" help:"Any of the person's records."`
-	Output string `enum:"table,json" default:"table" help:"table or json."`
-}
-
-// Run prints one row a record.
-func (m *matchPersonCmd) Run(ctx context.Context, g *Globals, s *streams) error {
-	return withIndex(ctx, g, func(x *mpi.Index) error {
-		p, err := x.PersonOf(ctx, hie.SourcePatientID(m.Record))
-		if err != nil {
-			return err
-		}
-		type row struct {
-			Record int64  `json:"record"`
-			Site   string `json:"site"`
-			Link   string `json:"link"`
-		}
-		rows := make([]row, 0, len(p.Members))
-		for _, member := range p.Members {
-			rows = append(rows, row{int64(member.Record), string(member.Site), member.Link.String()})
-		}
-		if m.Output == "json" {
-			return json.NewEncoder(s.out).Encode(map[string]any{"person": int64(p.ID), "version": p.Version, "members": rows})
-		}
-		fmt.Fprintf(s.err, "person %d, version %d\n", int64(p.ID), p.Version)
-		w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "RECORD\tSITE\tLINK")
-		for _, r := range rows {
-			fmt.Fprintf(w, "%d\t%s\t%s\n", r.Record, r.Site, r.Link)
-		}
-		return w.Flush()
 	})
 }
 

@@ -72,7 +72,7 @@ func TestAStewardSettlesFromTheCommandLine(t *testing.T) {
 	if out, err := run(&matchHistoryCmd{Record: pair[1], Output: "table"}); err != nil || !strings.Contains(out, "cannot-link") || !strings.Contains(out, "twins") || !strings.Contains(out, "given=") {
 		t.Errorf("history: %v\n%s", err, out)
 	}
-	if _, err := run(&matchUndoCmd{Change: change, Reason: "mistaken", Record: pair[1], DryRun: true}); err != nil || members() != 1 {
+	if _, err := run(&matchUndoCmd{Change: change, Reason: "mistaken", DryRun: true, Output: "json"}); err != nil || members() != 1 {
 		t.Errorf("dry undo: %v, %d records together", err, members())
 	}
 	if _, err := run(&matchUndoCmd{Change: change, Reason: "mistaken"}); err != nil || members() != 2 {
@@ -80,6 +80,28 @@ func TestAStewardSettlesFromTheCommandLine(t *testing.T) {
 	}
 	if out, err := run(&matchTasksCmd{Kind: "any", Count: 50, Output: "json"}); err != nil || !strings.HasPrefix(out, "[") {
 		t.Errorf("tasks: %v %s", err, out)
+	}
+	for name, c := range map[string]interface {
+		Run(context.Context, *Globals, *streams) error
+	}{
+		`"kind":"registered"`: &matchChangesCmd{Count: 10, Output: "json"}, `"version":1`: &matchVersionsCmd{Record: pair[0], Output: "json"},
+		`"field":"name"`: &matchBestCmd{Record: pair[0], Output: "json"}, `"verdict":"clear"`: &matchCompareCmd{Records: pair, Output: "json"},
+		"constrained": &matchHistoryCmd{Record: pair[0], Output: "table"}, "task ": &matchReportCmd{Record: pair[0], Reason: "not mine"},
+	} {
+		if out, err := run(c); err != nil || !strings.Contains(out, name) {
+			t.Errorf("%s: %v %s", name, err, out)
+		}
+	}
+	if out, err := run(&matchTasksCmd{Kind: "patient-reported", Claimed: "none", Count: 50, Output: "json"}); err != nil || !strings.Contains(out, "not mine") {
+		t.Errorf("reported: %v %s", err, out)
+	}
+	if out, err := run(&matchRebuildCmd{Batch: 1, DryRun: true, Output: "json"}); err != nil || out != "" {
+		t.Errorf("a rebuild of what is new would change something: %v %s", err, out)
+	}
+	for range 2 {
+		if _, err := run(&matchRebuildCmd{Batch: 1, Output: "table"}); err != nil || members() != 2 {
+			t.Errorf("rebuild: %v, %d records together", err, members())
+		}
 	}
 	for name, c := range map[string]*matchDecideCmd{
 		"nothing named": {Verdict: "same", Reason: "x"}, "one record": {Verdict: "same", Records: pair[:1], Reason: "x"},

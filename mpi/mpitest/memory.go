@@ -58,6 +58,7 @@ type tables struct {
 	events      []mpi.Event
 	notices     []mpi.Notice
 	tasks       map[mpi.TaskID]mpi.Task
+	rebuilds    map[string]mpi.Rebuilding
 }
 
 type versionKey struct {
@@ -71,7 +72,8 @@ func NewMemory() *Memory {
 		candidates: map[candidateKey]candidateRow{}, byKey: map[int64]map[hie.SourcePatientID]bool{}, counts: map[int64]int64{},
 		terms: map[termKey]bool{}, persons: map[hie.PersonID]mpi.PersonRow{}, members: map[memberKey]mpi.MemberRow{},
 		edges: map[[2]hie.SourcePatientID]mpi.Bits{}, versions: map[versionKey]mpi.Version{},
-		constraints: map[[2]hie.SourcePatientID]mpi.Constraint{}, tasks: map[mpi.TaskID]mpi.Task{}}}
+		constraints: map[[2]hie.SourcePatientID]mpi.Constraint{}, tasks: map[mpi.TaskID]mpi.Task{},
+		rebuilds: map[string]mpi.Rebuilding{}}}
 }
 
 // Update implements mpi.Store.
@@ -165,6 +167,10 @@ func (m *Memory) RecordVersions(ctx context.Context, r hie.SourcePatientID) ([]m
 
 func (m *Memory) Notices(ctx context.Context, after mpi.Cursor, limit int) ([]mpi.Notice, error) {
 	return locked(m, func() ([]mpi.Notice, error) { return m.tables.Notices(ctx, after, limit) })
+}
+
+func (m *Memory) Rebuilding(ctx context.Context, target string) (mpi.Rebuilding, error) {
+	return locked(m, func() (mpi.Rebuilding, error) { return m.tables.Rebuilding(ctx, target) })
 }
 
 func (m *Memory) TaskByID(ctx context.Context, id mpi.TaskID) (mpi.Task, error) {
@@ -353,6 +359,13 @@ func (t *tables) Notices(_ context.Context, after mpi.Cursor, limit int) ([]mpi.
 		}
 	}
 	return out, nil
+}
+
+func (t *tables) Rebuilding(_ context.Context, target string) (mpi.Rebuilding, error) {
+	if r, ok := t.rebuilds[target]; ok {
+		return r, nil
+	}
+	return mpi.Rebuilding{}, hie.ErrNotFound
 }
 
 func (t *tables) TaskByID(_ context.Context, id mpi.TaskID) (mpi.Task, error) {

@@ -126,6 +126,11 @@ func (t *memoryTx) PutVersion(_ context.Context, v mpi.Version) error {
 	return nil
 }
 
+func (t *memoryTx) PutRebuilding(_ context.Context, r mpi.Rebuilding) error {
+	set(t, t.rebuilds, r.Target, r, true)
+	return nil
+}
+
 func (t *memoryTx) Notify(_ context.Context, notices []mpi.Notice) error {
 	n := len(t.notices)
 	t.undo = append(t.undo, func() { t.notices = t.notices[:n] })
