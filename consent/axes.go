@@ -34,11 +34,17 @@ type requester struct {
 
 const otherClass = "\x00other" // no class is called so
 
+// newAxes are the axes of a change of policy, wholeAxes those of all there is.
 func newAxes(before, after *Env) axes {
+	return makeAxes(before, after, changedRules(before.setup.Rules, after.setup.Rules), false)
+}
+
+func wholeAxes(env *Env) axes { return makeAxes(env, env, env.setup.Rules, true) }
+
+func makeAxes(before, after *Env, rules []Rule, whole bool) axes {
 	a, b := &before.setup, &after.setup
-	rules := changedRules(a.Rules, b.Rules)
 	ax := axes{emergency: true, labels: []string{"plain"}, levels: []string{"N", "R"}, classes: []string{otherClass}, flags: []string{""}}
-	rest := !reflect.DeepEqual(a.Defaults, b.Defaults) || !reflect.DeepEqual(a.Policies, b.Policies) || !reflect.DeepEqual(a.Organizations, b.Organizations) ||
+	rest := whole || !reflect.DeepEqual(a.Defaults, b.Defaults) || !reflect.DeepEqual(a.Policies, b.Policies) || !reflect.DeepEqual(a.Organizations, b.Organizations) ||
 		!reflect.DeepEqual(a.Sites, b.Sites) || !reflect.DeepEqual(a.Purposes, b.Purposes) || a.HomeDefault != b.HomeDefault || a.EmergencyHours != b.EmergencyHours
 	ax.none = len(rules) == 0 && !rest
 	ax.all = rest

@@ -57,9 +57,10 @@ type compiled struct {
 	exhaustive bool
 	denyExpiry bool
 	instrument []string
-	// erase says that a release its permits give ends with its period.
-	erase bool
-	later bits // permits filed and signed after it: what lifts a NOT_COVERED
+	// erase says that a release its permits give ends with its period, on day eraseBy.
+	erase   bool
+	eraseBy string
+	later   bits // permits filed and signed after it: what lifts a NOT_COVERED
 }
 
 // restricted reports whether only what d denies acts, whatever document it is about.
@@ -134,6 +135,9 @@ func (d *Decider) compile(in *Directive) *compiled {
 		if span := b.span(root.Period); !span.unreadable {
 			c.begins, c.ends = span.from, span.to
 		}
+	}
+	if c.eraseBy = "never"; c.ends != forever {
+		c.eraseBy = time.UnixMicro(int64(c.ends)).In(zone).Format(time.DateOnly)
 	}
 	c.root = b.node(root, nil, base, 1, "provision")
 	b.times(c.root)

@@ -151,10 +151,22 @@ func (im *Impact) compare(subject Subject, directives []Directive) []CellChange 
 	if im.axes.none {
 		return nil
 	}
-	before, after := Compile(im.before, subject, directives), Compile(im.after, subject, directives)
-	ax := im.axes.with(directives)
+	return im.differ(Compile(im.before, subject, directives), Compile(im.after, subject, directives), im.axes.with(directives))
+}
+
+// WhatIf returns the cells whose answers change for one person when after is on file instead of before: what a new wish, a
+// revocation or a return to the default would do, before it is done.
+//
+// Source: spec consent 2.17 and 2.19 (simulate).
+func WhatIf(env *Env, subject Subject, before, after []Directive, now time.Time) []CellChange {
+	im := &Impact{before: env, after: env, now: now, axes: wholeAxes(env)}
+	return im.differ(Compile(env, subject, before), Compile(env, subject, after), im.axes.with(slices.Concat(before, after)))
+}
+
+// differ asks every question of the axes of both.
+func (im *Impact) differ(before, after *Decider, ax *axes) []CellChange {
 	var out []CellChange
-	for _, rec := range subject.Records {
+	for _, rec := range before.subject.Records {
 		if !im.axes.site(rec.Site) {
 			continue
 		}

@@ -152,3 +152,43 @@ func BenchmarkImpact(b *testing.B) {
 		im.Patient(s, ds)
 	}
 }
+
+// TestASimulationIsWhatTheChangeThenDoes is row 96: revoking a wish is supposed, then done, and does the same.
+func TestASimulationIsWhatTheChangeThenDoes(t *testing.T) {
+	env := environment(t, optInState("permit"))
+	wish := func(id string, month int, p consent.Provision) consent.Directive {
+		at := t0.AddDate(0, -month, 0)
+		return consent.Directive{ID: id, Record: "r0", Filed: at, Signed: at, Verified: true, NetworkWide: true, Status: "active", Scope: "patient-privacy", Performers: []string{"Patient/p"},
+			Organizations: []string{"Organization/" + id}, Provision: &p}
+	}
+	first := wish("1", 6, consent.Provision{Type: "deny", Labels: []string{"HIV"}})
+	second := wish("2", 5, consent.Provision{Type: "permit", Labels: []string{"N"}, Purposes: []string{"TREAT"}})
+	subject, before := personAt("s1"), []consent.Directive{first, second}
+	revoked := second
+	revoked.Version, revoked.Status, revoked.Filed = 2, "inactive", t0
+	supposed := consent.WhatIf(env, subject, before, []consent.Directive{first, revoked}, t0)
+	was, is := consent.Compile(env, subject, before), consent.Compile(env, subject, []consent.Directive{first, second, revoked})
+	closes := 0
+	for _, c := range supposed {
+		if c.Emergency || c.Requester != "any organisation" {
+			continue
+		}
+		req := consent.Request{Organization: "a", Roles: []string{}, CareTeams: []string{}, Kinds: []string{}, Relationship: consent.Treating, Purposes: []hie.Purpose{c.Purpose}}
+		doc := consent.Document{ID: "x", Record: "r0", Site: c.Site, Class: c.Class, Confidentiality: c.Confidentiality, LabelState: consent.Labelled}
+		if c.Label != "plain" {
+			doc.Sensitivity = []string{c.Label}
+		}
+		if a, b := was.Decide(req, doc, t0), is.Decide(req, doc, t0); a.Reason != c.Before || b.Reason != c.After {
+			t.Errorf("%v: supposed %v to %v, was %v to %v", c.Cell, c.Before, c.After, a.Reason, b.Reason)
+		}
+		if c.Closes() {
+			closes++
+		}
+		if c.Opens() {
+			t.Errorf("%v opens: revoking a permit never does", c.Cell)
+		}
+	}
+	if closes == 0 {
+		t.Error("revoking the permit closes nothing")
+	}
+}

@@ -2,7 +2,6 @@ package consent
 
 import (
 	"slices"
-	"time"
 
 	"github.com/concord-hie/concord/hie"
 )
@@ -275,11 +274,7 @@ func (q *query) erase(rep *report, missing []*compiled, first int) *node {
 			best = p
 		}
 	}
-	until := "never"
-	if best.dir.ends != forever {
-		until = time.UnixMicro(int64(best.dir.ends)).UTC().Format(time.DateOnly)
-	}
-	q.duties.addText("DELAU:" + until)
+	q.duties.addText("DELAU:" + best.dir.eraseBy)
 	return best
 }
 
