@@ -165,7 +165,7 @@ func (x *Exchange) commit(ctx context.Context, m *matter, events []audit.Event) 
 	if err := x.record(ctx, events...); err != nil {
 		return err
 	}
-	if still, err = x.still(ctx, m); err != nil || still {
+	if still, _, err = x.fresh(ctx, m); err != nil || still {
 		return err
 	}
 	// What was just recorded as disclosed did not leave; the trail says so rather than being silent.

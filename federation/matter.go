@@ -165,6 +165,23 @@ func (x *Exchange) still(ctx context.Context, m *matter) (bool, error) {
 	return maps.Equal(epochs, m.epochs), nil
 }
 
+// fresh is still, looked at recently enough to act on: seen is when the look began. A look that took too long is repeated;
+// while none succeeds in time nothing leaves.
+//
+// Source: spec consent 2.14; consent.ReleaseLease.
+func (x *Exchange) fresh(ctx context.Context, m *matter) (still bool, seen time.Time, err error) {
+	for range maxLooks {
+		seen = time.Now()
+		if still, err = x.still(ctx, m); err != nil || !still || time.Since(seen) < consent.ReleaseLease/2 {
+			return still, seen, err
+		}
+	}
+	return false, time.Time{}, fmt.Errorf("federation: the gate is too slow to release anything: %w", hie.ErrUnavailable)
+}
+
+// maxLooks bounds how often the standing is looked at for one release.
+const maxLooks = 32
+
 // request turns who asks into the words of consent.
 func request(actor hie.Actor, network *directory.Network) consent.Request {
 	r := consent.Request{Organization: actor.Organization, Roles: slices.Clone(actor.Roles), Purposes: slices.Clone(actor.Purposes),

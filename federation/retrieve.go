@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"strings"
+	"time"
 
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/hie"
@@ -298,31 +299,31 @@ var errWithdrawn = fmt.Errorf("federation: withdrawn while it was handed over: %
 const maxMoves = 16
 
 // gate lets one more chunk pass, if the standing is what the decision was made under or the document is permitted
-// under the new one.
-func (d *Document) gate(ctx context.Context) error {
+// under the new one. What it returns is when it looked; the chunk leaves while that look may be acted on, or not at all.
+func (d *Document) gate(ctx context.Context) (seen time.Time, _ error) {
 	for range maxMoves {
-		still, err := d.x.still(ctx, d.m)
+		still, seen, err := d.x.fresh(ctx, d.m)
 		if err != nil {
-			return err
+			return time.Time{}, err
 		}
 		if still {
-			return nil
+			return seen, nil
 		}
 		again, err := d.x.permitted(ctx, d.m.actor, Handle{Ref: d.pointer.Ref(), Live: d.live})
 		switch {
 		case absent(err):
-			return errWithdrawn
+			return time.Time{}, errWithdrawn
 		case err != nil:
-			return err
+			return time.Time{}, err
 		}
 		e := audit.NewEvent(audit.Decision, d.m.actor, d.x.Now()).About(d.pointer.Record)
 		e.Site, e.Reasons = d.pointer.Site, again.ruling().reasons
 		e.Ground = again.m.grounds(documents(again.m.whole(again.pointer), again.pointer.Kind))
 		e.Documents = []audit.Document{{Record: d.pointer.Record, Pointer: d.pointer.ID}}
 		if err := d.x.record(ctx, e); err != nil {
-			return err
+			return time.Time{}, err
 		}
 		d.m = again.m
 	}
-	return errWithdrawn
+	return time.Time{}, errWithdrawn
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/hie"
@@ -370,9 +371,9 @@ func FuzzVerifier(f *testing.F) {
 		r := &stepped{b: sent, step: max(1, step%70000)}
 		head, whole, err := v.head(r)
 		if err == nil && whole {
-			err = passWhole(context.Background(), &out, head, func(context.Context) error { return nil })
+			err = passWhole(context.Background(), &out, head, func(context.Context) (time.Time, error) { return time.Now(), nil })
 		} else if err == nil {
-			err = v.pass(context.Background(), &out, head, r, func(context.Context) error { return nil })
+			err = v.pass(context.Background(), &out, head, r, func(context.Context) (time.Time, error) { return time.Now(), nil })
 		}
 		if (err == nil) != bytes.Equal(published, sent) || (err == nil && !bytes.Equal(out.Bytes(), sent)) {
 			t.Errorf("%d bytes for %d: %v", len(sent), len(published), err)

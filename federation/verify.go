@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"time"
 
+	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
 )
 
@@ -116,18 +118,30 @@ func (v *verifier) head(r io.Reader) (b []byte, whole bool, err error) {
 	return b[:n], false, nil
 }
 
-// pass writes head and then the rest of r to w, asking gate before every chunk. The last chunk is held back
-// until the whole is proved, so that a bad body never comes to a clean end.
-func (v *verifier) pass(ctx context.Context, w io.Writer, head []byte, r io.Reader, gate func(context.Context) error) error {
-	send := func(b []byte) error {
-		if err := gate(ctx); err != nil {
+// A gate lets one chunk pass: it returns when it looked at the rules, or why nothing may pass.
+type gate func(ctx context.Context) (seen time.Time, _ error)
+
+// send writes b to w while what g saw may be acted on.
+func (g gate) send(ctx context.Context, w io.Writer, b []byte) error {
+	for {
+		seen, err := g(ctx)
+		if err != nil {
 			return err
 		}
-		if _, err := w.Write(b); err != nil {
-			return fmt.Errorf("federation: the requester is gone: %w", hie.ErrUnavailable)
+		if time.Since(seen) < consent.ReleaseLease {
+			break
 		}
-		return nil
 	}
+	if _, err := w.Write(b); err != nil {
+		return fmt.Errorf("federation: the requester is gone: %w", hie.ErrUnavailable)
+	}
+	return nil
+}
+
+// pass writes head and then the rest of r to w, asking gate before every chunk. The last chunk is held back
+// until the whole is proved, so that a bad body never comes to a clean end.
+func (v *verifier) pass(ctx context.Context, w io.Writer, head []byte, r io.Reader, gate gate) error {
+	send := func(b []byte) error { return gate.send(ctx, w, b) }
 	for len(head) > chunk { // something follows this chunk, so it is not the last
 		if err := send(head[:chunk]); err != nil {
 			return err
@@ -156,14 +170,11 @@ func (v *verifier) pass(ctx context.Context, w io.Writer, head []byte, r io.Read
 }
 
 // passWhole writes a body already proved.
-func passWhole(ctx context.Context, w io.Writer, body []byte, gate func(context.Context) error) error {
+func passWhole(ctx context.Context, w io.Writer, body []byte, gate gate) error {
 	for {
 		b := body[:min(len(body), chunk)]
-		if err := gate(ctx); err != nil {
+		if err := gate.send(ctx, w, b); err != nil {
 			return err
-		}
-		if _, err := w.Write(b); err != nil {
-			return fmt.Errorf("federation: the requester is gone: %w", hie.ErrUnavailable)
 		}
 		if body = body[len(b):]; len(body) == 0 {
 			return nil

@@ -36,7 +36,8 @@ func New(db *pg.DB, ids *hie.IDs, audit func(context.Context, pg.Querier, ...aud
 }
 
 // File adds a version: the first of a new directive when v.ID is 0, else the one after expected, which must be
-// current. It returns v with ID, Number and Filed set, after commit. Errors: hie.ErrNotFound when v.ID is not a
+// current. It returns v with ID, Number and Filed set, when nothing can
+// leave under the old rules any more. Errors: hie.ErrNotFound when v.ID is not a
 // directive of v.Record; hie.ErrStale when expected is not its current version.
 func (s *Store) File(ctx context.Context, actor hie.Actor, v consent.Version, expected int64) (consent.Version, error) {
 	action := "U"
@@ -74,6 +75,7 @@ func (s *Store) File(ctx context.Context, actor hie.Actor, v consent.Version, ex
 	if err != nil {
 		return consent.Version{}, fmt.Errorf("consentpg: file: %w", err)
 	}
+	time.Sleep(consent.ReleaseLease) // until no gate acts on what it read before the commit
 	return out, nil
 }
 

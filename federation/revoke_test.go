@@ -1,0 +1,194 @@
+package federation
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/locator"
+)
+
+// interleavings is how many random orders of a revocation and a release are tried.
+const interleavings = 10_000
+
+// TestNothingLeavesUnderTheOldRulesAfterARevocationWasAcknowledged revokes at a random instant of a query that asks a slow
+// site, or of a document that comes slowly, while the gate pauses at random between what it reads and what it lets go. The
+// clock is the test's own, so every order is the same at every run. Redis has no part in it: epochs are read from the
+// authority, and nothing of a decision is kept anywhere else.
+//
+// Source: spec consent 2.14 and section 6, scenario 2.
+func TestNothingLeavesUnderTheOldRulesAfterARevocationWasAcknowledged(t *testing.T) {
+	n := interleavings
+	if testing.Short() {
+		n /= 20
+	}
+	var during, refused, released int
+	for i := range n {
+		synctest.Test(t, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(uint64(i), 31))
+			run := newRace(t, r)
+			run.start(i%2 == 0)
+			if run.late > 0 {
+				t.Fatalf("interleaving %d: %d bytes or entries left after the acknowledgement", i, run.late)
+			}
+			if run.overlapped {
+				during++
+			}
+			if run.got {
+				released++
+			} else {
+				refused++
+			}
+		})
+		if t.Failed() {
+			return
+		}
+	}
+	if during < n/4 || refused < n/10 || released < n/10 {
+		t.Errorf("%d of %d overlapped, %d were refused, %d released: the orders were not mixed", during, n, refused, released)
+	}
+}
+
+// A race is one release and one revocation.
+type race struct {
+	*world
+	t *testing.T
+	r *rand.Rand
+
+	mu           sync.Mutex
+	acknowledged bool
+	late         int // what left after the acknowledgement
+	got          bool
+	overlapped   bool
+	running      bool
+}
+
+func newRace(t *testing.T, r *rand.Rand) *race {
+	run := &race{world: newWorld(t), t: t, r: r}
+	epochs := run.Exchange.Epochs
+	run.Exchange.Epochs = func(ctx context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, error) {
+		out, err := epochs(ctx, records)
+		run.pause() // the gate has read, and has not let go yet
+		return out, err
+	}
+	return run
+}
+
+// pause holds whoever calls it up: mostly not, at times long beyond a lease.
+func (run *race) pause() {
+	run.mu.Lock()
+	d := time.Duration(0)
+	switch run.r.IntN(12) {
+	case 0:
+		d = time.Duration(run.r.Int64N(int64(8 * consent.ReleaseLease)))
+	case 1, 2, 3:
+		d = time.Duration(run.r.Int64N(int64(consent.ReleaseLease)))
+	}
+	run.mu.Unlock()
+	time.Sleep(d)
+}
+
+// revoke files a refusal and acknowledges it as the store does: when every lease begun before the commit has ended.
+func (run *race) revoke() {
+	run.say(denyAll(mariaHospital))
+	run.mu.Lock()
+	run.overlapped = run.running
+	run.mu.Unlock()
+	time.Sleep(consent.ReleaseLease)
+	run.mu.Lock()
+	run.acknowledged = true
+	run.mu.Unlock()
+}
+
+// leaves notes that n things of Maria's leave now.
+func (run *race) leaves(n int) {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	if run.acknowledged {
+		run.late += n
+	}
+}
+
+// Write is the requester's end of a document.
+func (run *race) Write(b []byte) (int, error) {
+	run.leaves(len(b))
+	run.pause() // a slow reader
+	return len(b), nil
+}
+
+func (run *race) start(retrieve bool) {
+	size := 1 + run.r.IntN(4*chunk)
+	if run.r.IntN(16) == 0 { // too long to be held whole: proved while it passes
+		size = wholeLimit + 1 + run.r.IntN(6*chunk)
+	}
+	b := longPattern()[:size]
+	p := run.doc(mariaHospital, "hospital", "18842-5", 1, content(b))
+	run.fetch = func(context.Context, locator.Pointer) (Body, error) {
+		return Body{ReadCloser: io.NopCloser(&slow{run, bytes.NewReader(b)}), ContentType: "text/plain", Length: int64(size), Framed: true}, nil
+	}
+	run.search = func(ctx context.Context, _ Ask) ([]locator.Pointer, error) {
+		run.mu.Lock()
+		d := time.Duration(run.r.Int64N(int64(300 * time.Millisecond)))
+		run.mu.Unlock()
+		time.Sleep(d)
+		return nil, nil
+	}
+	at := time.Duration(run.r.Int64N(int64(250 * time.Millisecond)))
+	var wg sync.WaitGroup
+	wg.Go(func() { time.Sleep(at); run.revoke() })
+	time.Sleep(time.Duration(run.r.Int64N(int64(60 * time.Millisecond))))
+	run.mu.Lock()
+	run.running = true
+	run.mu.Unlock()
+	if retrieve {
+		run.retrieve(p)
+	} else {
+		run.query()
+	}
+	run.mu.Lock()
+	run.running = false
+	run.mu.Unlock()
+	wg.Wait()
+}
+
+func (run *race) retrieve(p locator.Pointer) {
+	d, err := run.Retrieve(context.Background(), clinician(), Handle{Ref: p.Ref()})
+	if err == nil {
+		err = d.Pass(context.Background(), run)
+		_ = d.Close()
+	}
+	run.got = err == nil
+	if err != nil && !errors.Is(err, hie.ErrNotFound) && !errors.Is(err, hie.ErrUnavailable) {
+		run.t.Errorf("retrieve: %v", err)
+	}
+}
+
+func (run *race) query() {
+	found, err := run.Find(context.Background(), clinician(), Query{Patient: clinicID, Limit: 10})
+	if err != nil && !errors.Is(err, hie.ErrUnavailable) {
+		run.t.Errorf("find: %v", err)
+	}
+	run.leaves(len(found.Entries))
+	run.got = len(found.Entries) > 0
+}
+
+var longPattern = sync.OnceValue(func() []byte { return pattern(2 * wholeLimit) })
+
+// slow is a site that delivers as it likes.
+type slow struct {
+	run *race
+	r   io.Reader
+}
+
+func (s *slow) Read(b []byte) (int, error) {
+	s.run.pause()
+	return s.r.Read(b)
+}
