@@ -229,3 +229,6 @@ func (e *Env) addPurposes(local []LocalPurpose) {
 	e.local = make(purposeTree, len(parents))
 	e.local.grow(len(basePurposes), parents, e.purpose)
 }
+
+// StandardConfidentiality reports whether code is one of HL7's confidentiality codes.
+func StandardConfidentiality(code string) bool { return readConfidentiality(code) != noConfidentiality }

@@ -11,6 +11,8 @@ const (
 	PolicySharing = "https://concord-hie.org/policies/sharing"
 	// PolicyAdditional adds a permission to what holds already.
 	PolicyAdditional = "https://concord-hie.org/policies/additional"
+	// PolicyHidden is a refusal of some groups of documents, beside whatever else a patient says.
+	PolicyHidden = "https://concord-hie.org/policies/hidden-groups"
 	// PolicyPart2 is a written consent to disclosures by a Part 2 program. Source: 42 CFR 2.31.
 	PolicyPart2 = "https://concord-hie.org/policies/part2-consent"
 	// PolicyAuthorization is a HIPAA authorization. Source: 45 CFR 164.508.
@@ -22,6 +24,7 @@ func BuiltinPolicies() []Policy {
 	return []Policy{
 		{URI: PolicySharing, Widening: true},
 		{URI: PolicyAdditional, Additive: true},
+		{URI: PolicyHidden},
 		{URI: PolicyPart2, Instrument: InstrumentPart2},
 		{URI: PolicyAuthorization, Additive: true, Instrument: InstrumentAuthorization},
 		{URI: "https://profiles.ihe.net/ITI/PCF/Policy-basic-normal"},

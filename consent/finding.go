@@ -1,0 +1,127 @@
+package consent
+
+import (
+	"slices"
+	"time"
+)
+
+// A Finding is something about a patient's wishes that somebody must see to.
+type Finding struct {
+	Kind      FindingKind
+	Directive DirectiveName
+	// Other is the other directive of a conflict.
+	Other DirectiveName
+	// Mark tells findings of one kind about one directive apart: "60", "30" and "7" days before an end, "ended" after it.
+	Mark string
+	// Due is when it should be settled, zero for as soon as possible.
+	Due time.Time
+	// Detail says what it is about in plain words without personal data.
+	Detail []string
+}
+
+// A FindingKind says what is to be done.
+type FindingKind string
+
+// The kinds of finding.
+const (
+	FindConflict   FindingKind = "conflict"   // ask the patient which was meant
+	FindHeld       FindingKind = "held"       // only its denies act: read it, and mend or refile it
+	FindUnverified FindingKind = "unverified" // look at its evidence
+	FindRenewal    FindingKind = "renewal"    // it ends or has ended: ask whether it goes on
+	FindMajority   FindingKind = "majority"   // the patient comes of age: ask them
+	FindBroken     FindingKind = "broken"     // it names somebody the directory no longer has
+)
+
+// FindingKinds are the kinds, in order.
+func FindingKinds() []FindingKind {
+	return []FindingKind{FindConflict, FindHeld, FindUnverified, FindRenewal, FindMajority, FindBroken}
+}
+
+// renewalMarks are the days before an end at which a task is opened.
+//
+// Source: spec consent 2.20 (expiry and renewal tasks at 60/30/7 days).
+var renewalMarks = []int{7, 30, 60}
+
+// remindedFor is how long after its end a directive's renewal is still asked for.
+const remindedFor = 90 * 24 * time.Hour
+
+// Findings returns what somebody must see to at now, in the order of the directives and kinds.
+//
+// Source: spec consent 2.7 (held: task opened), 2.8c (conflict task), 2.20.
+func (d *Decider) Findings(now time.Time) []Finding {
+	at := micros(now.UnixMicro())
+	var out []Finding
+	for _, c := range d.dirs {
+		if c.ignored != "" || c.Filed.After(now) || !d.newestOf(c, at) || c.Status != "active" {
+			continue
+		}
+		name := c.named()
+		if c.held != nil {
+			out = append(out, Finding{Kind: FindHeld, Directive: name, Detail: c.held})
+		}
+		if !c.Verified {
+			out = append(out, Finding{Kind: FindUnverified, Directive: name})
+		}
+		out = append(out, ending(c, FindRenewal, c.ends, now)...)
+		if c.root.sense == permitting {
+			out = append(out, ending(c, FindMajority, c.lapses, now)...)
+		}
+		if broken := c.broken(); broken != nil {
+			out = append(out, Finding{Kind: FindBroken, Directive: name, Detail: broken})
+		}
+	}
+	for _, c := range d.Conflicts(now) {
+		out = append(out, Finding{Kind: FindConflict, Directive: c.Permit, Other: c.Deny, Detail: []string{c.Why, c.PermitNode, c.DenyNode}})
+	}
+	return out
+}
+
+// ending returns the finding about an end that comes near or has lately come.
+func ending(c *compiled, kind FindingKind, end micros, now time.Time) []Finding {
+	if end == forever {
+		return nil
+	}
+	due := time.UnixMicro(int64(end)).UTC()
+	left := due.Sub(now)
+	f := Finding{Kind: kind, Directive: c.named(), Due: due}
+	switch {
+	case left < -remindedFor:
+		return nil
+	case left <= 0:
+		f.Mark = "ended"
+		return []Finding{f}
+	}
+	for _, days := range renewalMarks {
+		if left <= time.Duration(days)*24*time.Hour {
+			f.Mark = map[int]string{7: "7", 30: "30", 60: "60"}[days]
+			return []Finding{f}
+		}
+	}
+	return nil
+}
+
+// broken lists the places in c's tree that name an organisation or a site the directory does not have.
+//
+// Source: spec consent 2.20 (identifiers re-resolved nightly, breakage lists the affected directives).
+func (c *compiled) broken() []string {
+	var out []string
+	for n := range c.root.all {
+		for _, r := range n.scope.recipient {
+			if r.unresolved || r.organization != nil && r.organization.org == nil {
+				out = append(out, n.path+".actor")
+			}
+		}
+		for _, s := range n.scope.source {
+			if s.unknown() {
+				out = append(out, n.path+".actor")
+			}
+		}
+		for _, v := range n.scope.data {
+			if v.kind == "Organization" && v.org == nil {
+				out = append(out, n.path+".data")
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
