@@ -111,7 +111,7 @@ func TestAPreviewSaysWhoCanSeeWhatBeforeAndAfter(t *testing.T) {
 		t.Fatalf("askers %v", askers)
 	}
 	released := map[string]string{}
-	for _, o := range Preview(now, then, askers, filed.Add(time.Hour)) {
+	for _, o := range Preview(now, then, []hie.SiteID{"s"}, askers, filed.Add(time.Hour)) {
 		released[fmt.Sprint(o.Asker.Organization, " ", o.Purpose, " ", o.Kind)] = fmt.Sprint(o.Now, " ", o.Then)
 	}
 	for what, want := range map[string]string{

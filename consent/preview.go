@@ -42,16 +42,16 @@ func SightPurposes() []hie.Purpose {
 	return []hie.Purpose{"TREAT", hie.PurposeBreakGlass, "HPAYMT", "HOPERAT", "HRESCH", "HMARKT"}
 }
 
-// Preview says who can see what of a person under now's wishes and under then's: for every site of the person, every
-// asker, purpose and kind, in that order. Nothing is disclosed by it, and nothing written.
+// Preview says who can see what of a person under now's wishes and under then's: for each of sites that holds a record
+// of the person, every asker, purpose and kind, in that order. Nothing is disclosed by it, and nothing written.
 //
 // Source: spec consent 2.20 ("who can see what now", shown before signing); spec ux finding 6.
-func Preview(now, then *Decider, askers []Asker, at time.Time) []Outlook {
+func Preview(now, then *Decider, sites []hie.SiteID, askers []Asker, at time.Time) []Outlook {
 	var out []Outlook
 	seen := map[hie.SiteID]bool{}
 	for _, rec := range then.subject.Records {
 		site := then.env.sites[rec.Site]
-		if site == nil || seen[rec.Site] {
+		if site == nil || seen[rec.Site] || !slices.Contains(sites, rec.Site) {
 			continue
 		}
 		seen[rec.Site] = true

@@ -94,10 +94,7 @@ func (s *Server) explainDecision(c *gin.Context) {
 		return
 	}
 	env := s.deps.ConsentEnv()
-	subject := consent.Subject{Grants: onFile.Grants, Proxies: onFile.Proxies}
-	for _, m := range person.Members {
-		subject.Records = append(subject.Records, consent.Record{ID: m.Record.String(), Site: m.Site, Link: m.Link})
-	}
+	subject := subjectOf(person, onFile)
 	req, doc := in.read(env, member)
 	trace := consent.Compile(env, subject, onFile.Directives).Explain(req, doc, s.deps.Now())
 	s.sendJSON(c, http.StatusOK, s.traceJSON(trace, onFile.Directives))

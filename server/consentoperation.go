@@ -36,15 +36,15 @@ func (s *Server) readFiledConsent(c *gin.Context) (consent.Version, error) {
 		return consent.Version{}, err
 	}
 	for _, name := range []string{"consent", "document"} {
-		if ps[name].Resource == nil {
+		if ps.one(name).Resource == nil {
 			return consent.Version{}, hie.Required(parameterPath(name) + ".resource")
 		}
 	}
-	evidence, err := consentfhir.ReadEvidence(ps["document"].Resource)
+	evidence, err := consentfhir.ReadEvidence(ps.one("document").Resource)
 	if err != nil {
 		return consent.Version{}, err
 	}
-	v, err := s.filing(c.Request.Context(), caller(c), ps["consent"].Resource)
+	v, err := s.filing(c.Request.Context(), caller(c), ps.one("consent").Resource)
 	if err != nil {
 		return v, err
 	}
@@ -75,24 +75,24 @@ func (s *Server) revokeFromParameters(c *gin.Context) (record hie.SourcePatientI
 		return 0, err
 	}
 	for _, name := range []string{"consent", "patient"} {
-		if ps[name].ValueReference == nil {
+		if ps.one(name).ValueReference == nil {
 			return 0, hie.Required(parameterPath(name) + ".value")
 		}
 	}
 	var evidence []consent.Evidence
-	if doc := ps["document"].Resource; doc != nil {
+	if doc := ps.one("document").Resource; doc != nil {
 		e, err := consentfhir.ReadEvidence(doc)
 		if err != nil {
 			return 0, err
 		}
 		evidence = append(evidence, e)
 	}
-	toDefault := ps["returnToDefault"].ValueBoolean
-	patient, err := s.namedRecord(ctx, *ps["patient"].ValueReference)
+	toDefault := ps.one("returnToDefault").ValueBoolean
+	patient, err := s.namedRecord(ctx, *ps.one("patient").ValueReference)
 	if err != nil {
 		return 0, err
 	}
-	ref := strings.TrimPrefix(ps["consent"].ValueReference.Reference, s.cfg.FHIRBase()+"/")
+	ref := strings.TrimPrefix(ps.one("consent").ValueReference.Reference, s.cfg.FHIRBase()+"/")
 	sp, id, err := s.deps.Sealer.OpenID("consent", strings.TrimPrefix(ref, "Consent/"))
 	if err != nil || patient == 0 || hie.SourcePatientID(sp) != patient {
 		return 0, errNamedConsent
@@ -136,17 +136,17 @@ func (s *Server) readDisclosure(c *gin.Context) (audit.Event, error) {
 	if err != nil {
 		return audit.Event{}, err
 	}
-	if ps["disclosure"].Resource == nil {
+	if ps.one("disclosure").Resource == nil {
 		return audit.Event{}, hie.Required(parameterPath("disclosure") + ".resource")
 	}
-	if ps["consent"].ValueReference == nil {
+	if ps.one("consent").ValueReference == nil {
 		return audit.Event{}, hie.Required(parameterPath("consent") + ".value")
 	}
-	told, err := auditfhir.ReadDisclosure(ps["disclosure"].Resource, s.deps.Now())
+	told, err := auditfhir.ReadDisclosure(ps.one("disclosure").Resource, s.deps.Now())
 	if err != nil {
 		return audit.Event{}, err
 	}
-	ref := strings.TrimPrefix(ps["consent"].ValueReference.Reference, s.cfg.FHIRBase()+"/")
+	ref := strings.TrimPrefix(ps.one("consent").ValueReference.Reference, s.cfg.FHIRBase()+"/")
 	sp, id, err := s.deps.Sealer.OpenID("consent", strings.TrimPrefix(ref, "Consent/"))
 	if err != nil {
 		return audit.Event{}, errNamedConsent

@@ -1,14 +1,27 @@
 package server
 
 import (
+	"strings"
+
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/gin-gonic/gin"
 )
 
-// readParameters reads the Parameters of an operation whose parameters are called names, each given at most once.
-// Another one is refused: whoever sent it relied on it.
-func (s *Server) readParameters(c *gin.Context, names ...string) (map[string]fhir.Parameter, error) {
+// parameters are the parameters of an operation by name.
+type parameters map[string][]fhir.Parameter
+
+// one returns the parameter called name, the zero one when it was not given.
+func (p parameters) one(name string) fhir.Parameter {
+	if len(p[name]) == 0 {
+		return fhir.Parameter{}
+	}
+	return p[name][0]
+}
+
+// readParameters reads the Parameters of an operation whose parameters are called names: each given at most once, but
+// for those whose name here ends in "*". Another one is refused: whoever sent it relied on it.
+func (s *Server) readParameters(c *gin.Context, names ...string) (parameters, error) {
 	body, err := s.body(c)
 	if err != nil {
 		return nil, err
@@ -20,19 +33,21 @@ func (s *Server) readParameters(c *gin.Context, names ...string) (map[string]fhi
 	if p.ResourceType != "Parameters" {
 		return nil, hie.Invalid("resourceType", "must be Parameters")
 	}
-	known := map[string]bool{}
+	many := map[string]bool{}
 	for _, n := range names {
-		known[n] = true
+		name, repeats := strings.CutSuffix(n, "*")
+		many[name] = repeats
 	}
-	out := map[string]fhir.Parameter{}
+	out := parameters{}
 	for _, q := range p.Parameter {
-		if !known[q.Name] {
+		repeats, known := many[q.Name]
+		switch {
+		case !known:
 			return nil, &hie.InvalidError{Path: "Parameters.parameter", Rule: "holds one that is no part of this operation", Code: "not-supported"}
-		}
-		if _, twice := out[q.Name]; twice {
+		case !repeats && out[q.Name] != nil:
 			return nil, &hie.InvalidError{Path: parameterPath(q.Name), Rule: "must be given once", Code: "value"}
 		}
-		out[q.Name] = q
+		out[q.Name] = append(out[q.Name], q)
 	}
 	return out, nil
 }

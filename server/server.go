@@ -5,6 +5,7 @@
 package server
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -57,6 +58,11 @@ type Deps struct {
 	Consents    Consents
 	Emergencies Emergencies
 	ConsentEnv  func() *consent.Env
+	// Desk is what staff have to see to about wishes, Forms what patients sign and who may sign for them; Recheck brings
+	// the desk in step with a person's wishes after a change, nil for never.
+	Desk    Desk
+	Forms   Forms
+	Recheck func(ctx context.Context, record hie.SourcePatientID)
 	// Suspensions keep disclosures off reports.
 	Suspensions Suspensions
 	// Policies are the law packs and policies; Simulate says what one would change.

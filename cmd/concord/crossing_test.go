@@ -179,6 +179,10 @@ func doors(w *town) []door {
 		consents("GET /fhir/Consent/:id/_history/:version", "/fhir/Consent/{consent}/_history/1", "", 200, 404),
 		consents("POST /fhir/Consent/:id/$revoke-consent", "/fhir/Consent/{consent}/$revoke-consent", `{"resourceType":"Parameters"}`, 200, 404),
 		consents("POST /fhir/Consent", "/fhir/Consent", "{filing}", 201, 400),
+		consents("POST /fhir/Consent/$preview", "/fhir/Consent/$preview", `{"resourceType":"Parameters","parameter":[{"name":"patient","valueReference":{"reference":"Patient/{refuser}"}},
+ {"name":"template","valueString":"share"}]}`, 200, 400),
+		consents("POST /fhir/Consent/$capture", "/fhir/Consent/$capture", `{"resourceType":"Parameters","parameter":[{"name":"patient","valueReference":{"reference":"Patient/{refuser}"}},
+ {"name":"template","valueString":"emergency-only"},{"name":"language","valueCode":"es"}]}`, 201, 400),
 		consents("POST /fhir/Consent/$file-consent", "/fhir/Consent/$file-consent", "{papers}", 200, 400),
 		consents("POST /fhir/Consent/$revoke-consent", "/fhir/Consent/$revoke-consent", `{"resourceType":"Parameters","parameter":[
  {"name":"consent","valueReference":{"reference":"Consent/{consent}"}},{"name":"patient","valueReference":{"reference":"Patient/{refuser}"}}]}`, 200, 400),
@@ -216,6 +220,17 @@ func doors(w *town) []door {
 		officer("GET /admin/v1/reviews", "/admin/v1/reviews", "", "concord/review.read", 200),
 		officer("GET /admin/v1/reviews/:id", "/admin/v1/reviews/{review}", "", "concord/review.read", 404, "review"),
 		contest, hold,
+		officer("GET /admin/v1/consent/tasks", "/admin/v1/consent/tasks", "", "concord/consent.read", 200),
+		officer("POST /admin/v1/consent/tasks/:id/settle", "/admin/v1/consent/tasks/{desk}/settle", `{"note":"asked her; she meant both"}`, "concord/consent.write", 404, "desk"),
+		officer("GET /admin/v1/consent/representatives", "/admin/v1/consent/representatives?patient={patient}", "", "concord/consent.read", 404),
+		officer("POST /admin/v1/consent/representatives", "/admin/v1/consent/representatives", `{"patient":"{patient}","ref":"RelatedPerson/x","capacity":"helper","rights":"view"}`, "concord/consent.write", 404),
+		officer("POST /admin/v1/consent/representatives/:id/end", "/admin/v1/consent/representatives/{representative}/end", `{"version":1,"end":"2030-01-01"}`, "concord/consent.write", 404, "representative"),
+		officer("GET /admin/v1/consent/forms", "/admin/v1/consent/forms", "", "concord/consent.read", 200),
+		officer("POST /admin/v1/consent/forms", "/admin/v1/consent/forms", "{form}", "concord/consent.write", 403),
+		officer("POST /admin/v1/consent/forms/decide", "/admin/v1/consent/forms/decide", `{"id":"share-more","version":1,"approve":true}`, "concord/consent.write", 403),
+		officer("POST /admin/v1/consent/forms/retire", "/admin/v1/consent/forms/retire", `{"id":"never","version":1}`, "concord/consent.write", 403),
+		officer("GET /admin/v1/consent/directives/:id/evidence", "/admin/v1/consent/directives/{paper}/evidence", "", "concord/consent.read", 404, "consent"),
+		officer("POST /admin/v1/consent/directives/:id/verify", "/admin/v1/consent/directives/{paper}/verify", `{"verified":true,"version":1}`, "concord/consent.write", 404, "consent"),
 		officer("GET /admin/v1/notices", "/admin/v1/notices?patient={patient}", "", "concord/report.read", 404),
 		officer("GET /admin/v1/policies", "/admin/v1/policies", "", "concord/policy.read", 403),
 		officer("POST /admin/v1/policies", "/admin/v1/policies", `{"content":{pack},"note":"board of 3 March"}`, "concord/policy.write", 403),
@@ -436,7 +451,7 @@ func (w *town) keepsTokensApart(t *testing.T) {
 
 // kindOf returns the kind of the sealed id under a key of the town, "" for what is none.
 func kindOf(w *town, key string) string {
-	for _, kind := range []string{"patient", "document", "list", "binary", "live", "consent", "review", "task", "change", "person"} {
+	for _, kind := range []string{"patient", "document", "list", "binary", "live", "consent", "review", "task", "change", "person", "desk", "representative"} {
 		if _, _, err := w.sealer.OpenID(kind, w.real[key]); err == nil {
 			return kind
 		}

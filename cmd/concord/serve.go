@@ -194,6 +194,9 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		DocumentID: func(ref locator.Ref) string { return sealer.ID("document", int64(ref.Record), int64(ref.ID)) },
 	})
 
+	staff := &desk{patients: patients, consents: consents, env: environment.env, network: networks.Network, now: hie.Now, log: log}
+	running.Go(func() { staff.watch(background) })
+
 	// The doors.
 	registry := newRegistry(db, sequencer)
 	clientLimit := redis.Limiter("fhir", cfg.ClientRate, 2*cfg.ClientRate)
@@ -206,7 +209,8 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		Sealer: sealer, Network: networks.Network, Audit: trail, Trail: trail, Proofs: trail, Log: log, Metrics: registry,
 		Patients: patients, Stewardship: patients, Nameable: exchange.Nameable,
 		Documents: documents, Visible: exchange.Visible, Exchange: exchange,
-		Consents: consents, Emergencies: consents, Suspensions: consents, ConsentEnv: environment.env, Policies: policies, Simulate: impact.simulate,
+		Consents: consents, Emergencies: consents, Suspensions: consents, Desk: consents, Forms: consents, Recheck: staff.recheck, ConsentEnv: environment.env,
+		Policies: policies, Simulate: impact.simulate,
 	}
 	door := server.New(server.Config{BaseURL: cfg.BaseURL, Version: version}, deps)
 	people, err := newPortal(cfg, door, deps, exchange, redis, log)

@@ -14,6 +14,8 @@ import (
 
 	"github.com/concord-hie/concord/access"
 	"github.com/concord-hie/concord/access/accesspg"
+	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/consent/consentfhir"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/opaque"
 	"github.com/concord-hie/concord/internal/sim"
@@ -106,7 +108,7 @@ func (w *town) name(key, kind, id string) {
 	w.real[key] = id
 	n := int64(len(w.never) + 1)
 	w.never[key] = w.sealer.ID(kind, 1<<60+n, 1<<59+n)
-	if kind != "document" && kind != "binary" && kind != "live" && kind != "list" && kind != "consent" {
+	if kind != "representative" && kind != "document" && kind != "binary" && kind != "live" && kind != "list" && kind != "consent" {
 		w.never[key] = w.sealer.ID(kind, 1<<60+n, 0)
 	}
 }
@@ -196,6 +198,7 @@ func (w *town) desks() {
 		`{"resourceType":"DocumentReference","status":"current","content":[{"attachment":{"contentType":"image/png","data":"c2Nhbg=="}}]}}]}`
 	w.real["papers"], w.never["papers"] = papers, papers
 	w.paper()
+	w.wishDesk()
 	revision := strings.Replace(consent, `{`, `{"id":"{consent}",`, 1)
 	w.real["revision"], w.never["revision"] = revision, revision
 
@@ -244,10 +247,32 @@ func (w *town) desks() {
 	}
 }
 
+// wishDesk leaves something for the desk to see to, somebody who acts for Maria, and a form proposed by somebody else.
+func (w *town) wishDesk() {
+	w.t.Helper()
+	var tasks struct{ Tasks []struct{ ID string } }
+	decode(w.t, w.must(http.StatusOK, "privacy-desk", asOfficer, http.MethodGet, "/admin/v1/consent/tasks", nil), &tasks)
+	if len(tasks.Tasks) == 0 {
+		w.t.Fatal("an unverified consent gave the desk nothing to do")
+	}
+	w.name("desk", "desk", tasks.Tasks[0].ID)
+	var r struct{ ID string }
+	decode(w.t, w.must(http.StatusOK, "privacy-desk", asOfficer, http.MethodPost, "/admin/v1/consent/representatives",
+		map[string]any{"patient": w.real["patient"], "ref": "RelatedPerson/son", "capacity": "agent", "rights": "manage"}), &r)
+	w.name("representative", "representative", r.ID)
+	form := string(consentfhir.WriteTemplate(consent.BuiltinTemplates()[0]))
+	form = strings.Replace(form, `"id":"share"`, `"id":"share-more"`, 1)
+	other := asOfficer
+	other.user = "q.stone"
+	w.must(http.StatusOK, "privacy-desk", other, http.MethodPost, "/admin/v1/consent/forms", json.RawMessage(form))
+	w.real["form"], w.never["form"] = form, form
+}
+
 // paper files a consent that the hospital took down itself, for its own patient.
 func (w *town) paper() {
 	w.t.Helper()
 	body := strings.Replace(string(refusal(w.real["patient"], false, time.Now())), `"deny"`, `"deny","purpose":[{"code":"HMARKT"}]`, 1)
+	body = strings.Replace(body, `{`, `{"verification":[{"verified":false}],`, 1)
 	filed := w.must(http.StatusCreated, "harbor-main-feed", feeding, http.MethodPost, "/fhir/Consent", []byte(body))
 	w.name("paper", "consent", idOf(w.t, filed))
 }

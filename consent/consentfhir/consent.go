@@ -212,6 +212,20 @@ func Revoked(content []byte, returnToDefault bool) ([]byte, error) {
 	return o.Bytes(), nil
 }
 
+// Verified returns content with one verification: whether the evidence was found to hold, at now.
+func Verified(content []byte, verified bool, now time.Time) ([]byte, error) {
+	content, err := inR4(content)
+	if err != nil {
+		return nil, err
+	}
+	o, err := fhir.ParseObject(content)
+	if err != nil {
+		return nil, err
+	}
+	o.Set("verification", []fhir.ConsentVerification{{Verified: &verified, VerificationDate: now.UTC().Format(time.RFC3339)}})
+	return o.Bytes(), nil
+}
+
 // A Search is the criteria of a Consent search apart from the patient: all must be met, of the values of one any.
 type Search struct {
 	tests []func(*fhir.Consent, string) bool

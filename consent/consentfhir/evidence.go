@@ -46,7 +46,7 @@ func ReadEvidence(resource []byte) (consent.Evidence, error) {
 	default:
 		return consent.Evidence{}, &hie.InvalidError{Path: "resourceType", Rule: "must be DocumentReference or QuestionnaireResponse", Code: "not-supported"}
 	}
-	e.Hash = hash(resource)
+	e.Hash = Hash(resource)
 	return e, nil
 }
 
@@ -56,14 +56,14 @@ func withAttachment(e consent.Evidence, a *fhir.Attachment, path string) (consen
 	if err != nil || len(data) == 0 {
 		return consent.Evidence{}, &hie.InvalidError{Path: path + ".data", Rule: "must be base64", Code: "value"}
 	}
-	e.Hash, e.Size, e.MediaType = hash(data), int64(len(data)), a.ContentType
+	e.Hash, e.Size, e.MediaType = Hash(data), int64(len(data)), a.ContentType
 	if e.MediaType == "" {
 		e.MediaType = "application/octet-stream"
 	}
 	return e, nil
 }
 
-func hash(b []byte) string {
+func Hash(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/consent/consentpg"
+	"github.com/concord-hie/concord/directory"
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/mpi"
+)
+
+// A desk finds what staff must see to about patients' wishes, and keeps their queue in step: after each change of a
+// wish for its person, and every night for everybody, since ends come near and organisations leave by themselves.
+//
+// Source: spec consent 2.20.
+type desk struct {
+	patients *mpi.Index
+	consents *consentpg.Store
+	env      func() *consent.Env
+	network  func() *directory.Network
+	now      func() time.Time
+	log      *slog.Logger
+}
+
+// check brings the tasks about record's person in step.
+func (d *desk) check(ctx context.Context, record hie.SourcePatientID) error {
+	person, err := d.patients.PersonOf(ctx, record)
+	if err != nil {
+		return err
+	}
+	onFile, err := d.consents.Load(ctx, person.Records())
+	if err != nil {
+		return err
+	}
+	subject := consent.Subject{Grants: onFile.Grants, Proxies: onFile.Proxies}
+	sites := map[string]mpi.Member{}
+	for _, m := range person.Members {
+		subject.Records = append(subject.Records, consent.Record{ID: m.Record.String(), Site: m.Site, Link: m.Link})
+		sites[m.Record.String()] = m
+	}
+	of := map[string]mpi.Member{} // by directive
+	for _, dir := range onFile.Directives {
+		of[dir.ID] = sites[dir.Record]
+	}
+	var found []consent.DeskTask
+	for _, f := range consent.Compile(d.env(), subject, onFile.Directives).Findings(d.now()) {
+		m := of[f.Directive.ID]
+		site, _ := d.network().Site(m.Site)
+		found = append(found, consent.DeskTask{Record: m.Record, Organization: site.Org, Finding: f})
+	}
+	return d.consents.SyncTasks(ctx, person.Records(), found)
+}
+
+// recheck is check after a change that stands whatever becomes of it: a failure is logged, and the night mends it.
+func (d *desk) recheck(ctx context.Context, record hie.SourcePatientID) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := d.check(ctx, record); err != nil {
+		d.log.WarnContext(ctx, "the consent desk was not brought in step", "kind", err.Error())
+	}
+}
+
+// sweepPause lets requests through between two records of a sweep.
+const sweepPause = 5 * time.Millisecond
+
+// sweep checks everybody who has stated a wish, and returns how many records it went through.
+func (d *desk) sweep(ctx context.Context) (n int, err error) {
+	for after := hie.SourcePatientID(0); ; {
+		records, err := d.consents.Stated(ctx, after, 500)
+		if err != nil || len(records) == 0 {
+			return n, err
+		}
+		for _, r := range records {
+			if err := d.check(ctx, r); err != nil && !errors.Is(err, hie.ErrNotFound) {
+				return n, err
+			}
+			n++
+			select {
+			case <-ctx.Done():
+				return n, ctx.Err()
+			case <-time.After(sweepPause):
+			}
+		}
+		after = records[len(records)-1]
+	}
+}
+
+// The desk's own clock: reviews are looked through every hour, everybody's wishes every day.
+const (
+	escalateEvery = time.Hour
+	sweepEvery    = 24 * time.Hour
+)
+
+// watch looks through reviews and wishes until ctx ends. Nodes that do it at once find the same and write it once.
+func (d *desk) watch(ctx context.Context) {
+	next := d.now().Add(sweepEvery)
+	for {
+		if _, err := d.consents.Escalate(ctx, deskActor); err != nil && ctx.Err() == nil {
+			d.log.WarnContext(ctx, "emergency reviews were not looked through", "kind", err.Error())
+		}
+		if d.now().After(next) {
+			next = d.now().Add(sweepEvery)
+			n, err := d.sweep(ctx)
+			if err != nil && ctx.Err() == nil {
+				d.log.WarnContext(ctx, "wishes were not looked through", "kind", err.Error(), "n", n)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(escalateEvery):
+		}
+	}
+}
+
+// deskActor is who the exchange is when it acts on its own.
+var deskActor = hie.Actor{Client: "concord"}
