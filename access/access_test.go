@@ -290,14 +290,14 @@ func TestWhatANodeHasTakenItRemembersAsLongAsItCouldBeTakenAgain(t *testing.T) {
 	if !s.first("c", "k", start) || !s.first("d", "j", start) {
 		t.Error("another jti or client counts as the same")
 	}
-	for at := time.Duration(0); at <= seenFor; at += time.Second { // others come and go
+	for at := time.Duration(0); at <= ReplayWindow; at += time.Second { // others come and go
 		s.first("d", at.String(), start.Add(at))
 	}
-	if s.first("c", "j", start.Add(seenFor)) {
+	if s.first("c", "j", start.Add(ReplayWindow)) {
 		t.Error("forgotten too early")
 	}
-	s.first("d", "x", start.Add(2*seenFor))
-	s.first("d", "y", start.Add(4*seenFor))
+	s.first("d", "x", start.Add(2*ReplayWindow))
+	s.first("d", "y", start.Add(4*ReplayWindow))
 	if n := len(s.recent) + len(s.older); n > 3 {
 		t.Errorf("%d kept for ever", n)
 	}

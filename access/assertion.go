@@ -201,6 +201,15 @@ func checkClaims(a Assertion, c Client, clientParameter string, audiences []stri
 	return nil
 }
 
+// forgotten reports whether a could have been used before since, when the replay keys that are left begin. One that states
+// when it was made is believed about that, up to the skew of clocks: whoever replays it cannot change it.
+func forgotten(a Assertion, since time.Time) bool {
+	if !a.IssuedAt.IsZero() {
+		return !a.IssuedAt.After(since.Add(Skew))
+	}
+	return !a.Expires.After(since.Add(maxAhead + Skew))
+}
+
 // replayFor is how long an assertion's jti must be remembered: as long as it would be accepted, and a little more.
 func replayFor(a Assertion, now time.Time) time.Duration {
 	return a.Expires.Add(Skew).Sub(now) + replayMargin

@@ -47,7 +47,8 @@ type Config struct {
 	Store                      Store
 	Audit                      Recorder
 	// Once claims (client, jti) for ttl, true for the first claim only; hie.ErrUnavailable when that cannot be told.
-	Once func(ctx context.Context, client hie.ClientID, jti string, ttl time.Duration) (bool, error)
+	// Claims made before since may have been lost.
+	Once func(ctx context.Context, client hie.ClientID, jti string, ttl time.Duration) (first bool, since time.Time, err error)
 	// Organization and OrganizationByURI read the directory in force.
 	Organization      func(hie.OrgID) (Organization, bool)
 	OrganizationByURI func(string) (Organization, bool)
@@ -207,14 +208,15 @@ func (s *Issuer) authenticate(ctx context.Context, f Form, snapshot *Snapshot, n
 			return fail(&Refusal{Code: TooManyRequests, Reason: "too many token requests", Wait: wait})
 		}
 	}
-	// Should Redis lose the claim (flushed, failed over), the assertion can be used again on another node until exp plus
-	// skew, at most six minutes: that bound is checkClaims'. Here s.taken remembers it.
-	first, err := s.cfg.Once(ctx, client.ID, a.ID, replayFor(a, now))
+	first, since, err := s.cfg.Once(ctx, client.ID, a.ID, replayFor(a, now))
 	if err != nil {
 		return Client{}, Assertion{}, nil, err
 	}
 	if !first || !s.taken.first(client.ID, a.ID, now) {
 		return fail(refuse(InvalidClient, "jti replayed"))
+	}
+	if forgotten(a, since) { // on another node it may have been taken, before the claims there were lost
+		return Client{}, Assertion{}, nil, fmt.Errorf("replay keys are younger than the assertion: %w", hie.ErrUnavailable)
 	}
 	return client, a, nil, nil
 }

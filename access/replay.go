@@ -8,8 +8,8 @@ import (
 	"github.com/concord-hie/concord/hie"
 )
 
-// seen remembers which assertions this node itself has taken, so that a Redis that was flushed or lost its last writes
-// in a failover does not let one be used again here. On other nodes the assertion's own end is then the only bound.
+// seen remembers which assertions this node itself has taken, so that a Redis that lost its last writes in a failover does
+// not let one be used again here.
 type seen struct {
 	mu            sync.Mutex
 	recent, older map[[sha256.Size]byte]bool
@@ -17,8 +17,8 @@ type seen struct {
 }
 
 const (
-	// seenFor is at least as long as an assertion can be taken.
-	seenFor = maxAhead + 2*Skew + replayMargin
+	// ReplayWindow is at least as long as an assertion can be taken.
+	ReplayWindow = maxAhead + 2*Skew + replayMargin
 	// maxSeen bounds each of the two generations.
 	maxSeen = 100_000
 )
@@ -31,7 +31,7 @@ func (s *seen) first(client hie.ClientID, jti string, now time.Time) bool {
 	if s.recent[key] || s.older[key] {
 		return false
 	}
-	if s.recent == nil || len(s.recent) >= maxSeen || now.Sub(s.since) > seenFor {
+	if s.recent == nil || len(s.recent) >= maxSeen || now.Sub(s.since) > ReplayWindow {
 		s.older, s.recent, s.since = s.recent, map[[sha256.Size]byte]bool{}, now
 	}
 	s.recent[key] = true

@@ -398,7 +398,9 @@ func TestAReplayAfterExpIsRefusedAsLongAsTheAssertionWouldBeTaken(t *testing.T) 
 	}
 }
 
-func TestAfterAFlushOfRedisANodeRefusesWhatItHasTakenAndOthersWhatHasEnded(t *testing.T) {
+// A Redis that has lost what it knew takes nobody for the first who could be the second: such an assertion gets 503 at every
+// node, until it could not have been used before.
+func TestAfterAFlushOfRedisNoAssertionIsTakenTwice(t *testing.T) {
 	for _, k := range rdstest.Kinds {
 		t.Run(k.Name, func(t *testing.T) {
 			r := newRealm(t, 2, k.Start)
@@ -408,12 +410,42 @@ func TestAfterAFlushOfRedisANodeRefusesWhatItHasTakenAndOthersWhatHasEnded(t *te
 				t.Fatalf("got %d", got.status)
 			}
 			r.redis.Flush()
+			other := *p
+			other.node = 1
+			if got := other.send(); got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
+				t.Errorf("another node, after the flush: %d", got.status)
+			}
 			if got := p.send(); got.status != http.StatusUnauthorized {
 				t.Errorf("the same node, after the flush: %d", got.status)
 			}
+			fresh := func(skew time.Duration, iat any) int {
+				r.setSkew(skew)
+				q := r.post("elm-emr")
+				q.node = 1
+				q.claims["exp"] = after(skew + 4*time.Minute)
+				delete(q.claims, "iat")
+				if iat != nil {
+					q.claims["iat"] = iat
+				}
+				return q.send().status
+			}
+			for _, c := range []struct {
+				name string
+				skew time.Duration
+				iat  any
+				want int
+			}{
+				{"a new one that says when it was made, at once", 0, after(0), http.StatusServiceUnavailable},
+				{"one made half a minute later", 35 * time.Second, after(35 * time.Second), http.StatusOK},
+				{"one that does not say so", 35 * time.Second, nil, http.StatusServiceUnavailable},
+				{"one that does not, when those from before have ended", 3 * time.Minute, nil, http.StatusOK},
+			} {
+				if got := fresh(c.skew, c.iat); got != c.want {
+					t.Errorf("%s: %d, want %d", c.name, got, c.want)
+				}
+			}
 			r.setSkew(4*time.Minute + 31*time.Second)
-			p.node = 1
-			if got := p.send(); got.status != http.StatusUnauthorized {
+			if got := other.send(); got.status != http.StatusUnauthorized {
 				t.Errorf("another node, after the assertion's end: %d", got.status)
 			}
 		})

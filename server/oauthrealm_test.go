@@ -73,6 +73,9 @@ func newRealm(t testing.TB, nodes int, redis func(testing.TB) rdstest.Server) *r
 			"oak": {ID: "oak", Identifier: oakURI, Name: "Oak Hospital", Active: true},
 			"ash": {ID: "ash", Identifier: ashURI, Name: "Ash Clinic", Active: true},
 		}}
+	if err := rdstest.Open(t, r.redis).Remembers(context.Background(), "jti", time.Now().Add(-access.ReplayWindow)); err != nil {
+		t.Fatal(err)
+	}
 	r.audit = auditpg.New(r.db)
 	for id, o := range r.orgs {
 		_, err := r.db.Exec(context.Background(), `insert into directory.organization (org_id, name, identifier, kind, jurisdiction, active)
@@ -215,7 +218,7 @@ func (r *realm) node() http.Handler {
 func (r *realm) config(c *rds.Client) access.Config {
 	return access.Config{Issuer: base, TokenURL: tokenURL, FHIRBase: base + "/fhir", Codec: accessjwt.New(r.own), Store: accesspg.New(r.db),
 		Audit: r.audit, Now: r.now, NewID: rand.Text,
-		Once: func(ctx context.Context, client hie.ClientID, jti string, ttl time.Duration) (bool, error) {
+		Once: func(ctx context.Context, client hie.ClientID, jti string, ttl time.Duration) (bool, time.Time, error) {
 			return c.Once(ctx, "jti", ttl, string(client), jti)
 		},
 		Organization: func(id hie.OrgID) (access.Organization, bool) {

@@ -13,8 +13,10 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/concord-hie/concord/access"
 	"github.com/concord-hie/concord/internal/pg"
 	"github.com/concord-hie/concord/internal/pgcluster"
+	"github.com/concord-hie/concord/internal/rds"
 	"github.com/concord-hie/concord/internal/sim"
 )
 
@@ -152,6 +154,9 @@ func (m *demo) start(ctx context.Context) (err error) {
 		return err
 	}
 	m.stops = append(m.stops, redis.stop)
+	if err := redis.begin(ctx); err != nil {
+		return err
+	}
 	if err := m.startSites(); err != nil {
 		return err
 	}
@@ -183,6 +188,17 @@ func makeDatabase(ctx context.Context, cluster *pgcluster.Cluster, name string) 
 type embeddedRedis struct {
 	addr string
 	stop func()
+}
+
+// begin says that this Redis has forgotten nothing. It is new in each run, and what an earlier run's clients have used were
+// assertions of this same program; without this the demo would wait until none of them could be used any more.
+func (e embeddedRedis) begin(ctx context.Context) error {
+	c, err := rds.Open("redis://" + e.addr)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	return c.Remembers(ctx, replaySpace, time.Now().Add(-access.ReplayWindow))
 }
 
 // startEmbeddedRedis starts it. Its clock is moved by hand, second by second, so that keys expire as in a real one.

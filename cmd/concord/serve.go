@@ -16,6 +16,7 @@ import (
 	"github.com/concord-hie/concord/access"
 	"github.com/concord-hie/concord/access/accessjwt"
 	"github.com/concord-hie/concord/access/accesspg"
+	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/audit/auditpg"
 	"github.com/concord-hie/concord/consent/consentpg"
 	"github.com/concord-hie/concord/directory/directorypg"
@@ -157,6 +158,9 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	}
 	running.Go(func() { networks.Watch(background) })
 	codec := accessjwt.New(signers...)
+	if err := beginReplayKeys(ctx, redis, trail); err != nil {
+		log.WarnContext(ctx, "replay keys cannot be looked at", "kind", err.Error())
+	}
 	granting := accessConfig(cfg, codec, accesspg.New(db), trail, redis, networks, sealer)
 
 	// The three cores, and what brings them together.
@@ -232,6 +236,20 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	return &node{addr: listener.Addr().String(), base: cfg.BaseURL, failed: failed, stop: sync.OnceFunc(undo.run), db: db, trail: trail}, nil
 }
 
+// replaySpace is where once-only keys of client assertions lie in Redis.
+const replaySpace = "jti"
+
+// beginReplayKeys tells a Redis that knows of no assertion that there is none to know of, when no token was issued while one
+// of them could still be used. Otherwise what it has lost may matter, and tokens wait until it cannot.
+func beginReplayKeys(ctx context.Context, redis *rds.Client, trail *auditpg.Log) error {
+	begin := hie.Now().Add(-access.ReplayWindow)
+	issued, _, err := trail.Search(ctx, audit.Query{Kinds: []audit.Kind{audit.TokenIssued}, From: begin, Limit: 1})
+	if err != nil || len(issued) > 0 {
+		return err
+	}
+	return redis.Remembers(ctx, replaySpace, begin)
+}
+
 // accessConfig says what issuing and checking tokens rests on.
 func accessConfig(cfg nodeConfig, codec *accessjwt.Codec, store *accesspg.Store, trail *auditpg.Log, redis *rds.Client,
 	networks *directorypg.Networks, sealer *opaque.Sealer) access.Config {
@@ -239,8 +257,8 @@ func accessConfig(cfg nodeConfig, codec *accessjwt.Codec, store *accesspg.Store,
 	return access.Config{
 		Issuer: cfg.BaseURL, TokenURL: cfg.BaseURL + "/oauth/token", FHIRBase: cfg.BaseURL + "/fhir",
 		Codec: codec, Store: store, Audit: trail,
-		Once: func(ctx context.Context, client hie.ClientID, jti string, ttl time.Duration) (bool, error) {
-			return redis.Once(ctx, "jti", ttl, string(client), jti)
+		Once: func(ctx context.Context, client hie.ClientID, jti string, ttl time.Duration) (bool, time.Time, error) {
+			return redis.Once(ctx, replaySpace, ttl, string(client), jti)
 		},
 		Organization: func(id hie.OrgID) (access.Organization, bool) {
 			o, ok := networks.Network().Organization(id)

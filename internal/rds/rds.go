@@ -151,21 +151,64 @@ func (c *Client) Ping(ctx context.Context) error {
 // callers on any number of nodes exactly one is told true. parts is taken as a list: ("a","b") is not ("ab",""). An
 // error is hie.ErrUnavailable: whether the claim was made is then unknown, and the caller must refuse. A claim whose
 // answer was lost and that was sent again finds itself and is told false: refused once too often, never granted twice.
-func (c *Client) Once(ctx context.Context, space string, ttl time.Duration, parts ...string) (bool, error) {
+//
+// since is when Redis' memory of such claims begins, by the clock of the node that noticed: it is flushed, or restarted
+// empty, or has lost a failover. Something claimed before since may be told to be first once more, so who knows that it
+// could have been must refuse. [Client.Remembers] says so of a space that is known to be new.
+func (c *Client) Once(ctx context.Context, space string, ttl time.Duration, parts ...string) (first bool, since time.Time, err error) {
 	if ttl <= 0 {
-		return false, errors.New("rds: once: needs a positive time to live")
+		return false, since, errors.New("rds: once: needs a positive time to live")
 	}
 	ctx, cancel := context.WithTimeout(ctx, onceTimeout)
 	defer cancel()
-	first, err := c.rdb.SetNX(ctx, key(space, parts...), 1, ttl).Result()
+	digest := digestOf(parts)
+	mark := beginning(space, digest[0])
+	var claim *redis.BoolCmd
+	var began *redis.StringCmd
+	_, err = c.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error { // one slot: mark and claim are kept and lost together
+		p.SetNX(ctx, mark, time.Now().UnixMilli(), 0)
+		began = p.Get(ctx, mark)
+		claim = p.SetNX(ctx, strings.TrimSuffix(mark, "since")+base64.RawURLEncoding.EncodeToString(digest[:18]), 1, ttl)
+		return nil
+	})
 	if err != nil {
-		return false, fmt.Errorf("rds: once: %w", hie.ErrUnavailable) // the driver's text may name the key
+		return false, since, fmt.Errorf("rds: once: %w", hie.ErrUnavailable) // the driver's text may name the key
 	}
-	return first, nil
+	ms, err := began.Int64()
+	if err != nil {
+		return false, since, fmt.Errorf("rds: once: %w", hie.ErrUnavailable)
+	}
+	return claim.Val(), time.UnixMilli(ms), nil
+}
+
+// Remembers says that nothing in space was claimed before since that is not known here. What is known to be older stays.
+func (c *Client) Remembers(ctx context.Context, space string, since time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, onceTimeout)
+	defer cancel()
+	for b := range buckets {
+		if err := c.rdb.SetNX(ctx, beginning(space, byte(b)), since.UnixMilli(), 0).Err(); err != nil {
+			return fmt.Errorf("rds: remembers: %w", hie.ErrUnavailable)
+		}
+	}
+	return nil
+}
+
+// buckets is over how many slots of a Cluster the claims of a space are spread, each with a mark of when it begins.
+const buckets = 16
+
+// beginning is the key of the mark of the bucket that a digest beginning with first lies in.
+func beginning(space string, first byte) string {
+	return space + ":{" + space + strconv.Itoa(int(first)%buckets) + "}:since"
 }
 
 // key returns "space:{digest}". Every part is preceded by its length, so no two lists share a digest.
 func key(space string, parts ...string) string {
+	digest := digestOf(parts)
+	return space + ":{" + base64.RawURLEncoding.EncodeToString(digest[:18]) + "}"
+}
+
+// digestOf digests parts as a list.
+func digestOf(parts []string) [sha256.Size]byte {
 	h := sha256.New()
 	var n [8]byte
 	for _, p := range parts {
@@ -173,7 +216,7 @@ func key(space string, parts ...string) string {
 		_, _ = h.Write(n[:])
 		_, _ = h.Write([]byte(p))
 	}
-	return space + ":{" + base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:18]) + "}"
+	return [sha256.Size]byte(h.Sum(nil))
 }
 
 // resting reports whether Redis failed a moment ago.

@@ -32,7 +32,7 @@ func TestOfManyCallersOnManyNodesExactlyOneIsFirst(t *testing.T) {
 			node := rdstest.Open(t, s)
 			for range 100 {
 				wg.Go(func() {
-					first, err := node.Once(context.Background(), "jti", time.Minute, "client", "jti-1")
+					first, _, err := node.Once(context.Background(), "jti", time.Minute, "client", "jti-1")
 					if err != nil {
 						t.Error(err)
 					}
@@ -53,25 +53,25 @@ func TestOnceTellsClaimsApartAndForgetsThemInTime(t *testing.T) {
 	each(t, func(t *testing.T, _ rdstest.Server, c *rds.Client) {
 		ctx := context.Background()
 		for _, parts := range [][]string{{"a", "b"}, {"ab", ""}, {"ab"}, {"", "ab"}, {"a", "b", ""}, nil} {
-			if first, err := c.Once(ctx, "x", time.Minute, parts...); err != nil || !first {
+			if first, _, err := c.Once(ctx, "x", time.Minute, parts...); err != nil || !first {
 				t.Errorf("%q: first = %v, %v; a list of its own must be free", parts, first, err)
 			}
 		}
-		if first, err := c.Once(ctx, "y", time.Minute, "a", "b"); err != nil || !first {
+		if first, _, err := c.Once(ctx, "y", time.Minute, "a", "b"); err != nil || !first {
 			t.Errorf("another space: first = %v, %v", first, err)
 		}
-		if _, err := c.Once(ctx, "x", 0, "z"); err == nil {
+		if _, _, err := c.Once(ctx, "x", 0, "z"); err == nil {
 			t.Error("a claim that never ends was accepted")
 		}
 	})
 	s := rdstest.Real(t) // time passes by itself only on a real server
 	c := rdstest.Open(t, s)
-	if first, err := c.Once(context.Background(), "x", 50*time.Millisecond, "a"); err != nil || !first {
+	if first, _, err := c.Once(context.Background(), "x", 50*time.Millisecond, "a"); err != nil || !first {
 		t.Fatal(first, err)
 	}
 	deadline := time.Now().Add(5 * time.Second)
 	for time.Now().Before(deadline) {
-		if first, err := c.Once(context.Background(), "x", time.Minute, "a"); err == nil && first {
+		if first, _, err := c.Once(context.Background(), "x", time.Minute, "a"); err == nil && first {
 			return
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -88,7 +88,7 @@ func TestWithoutRedisOnceFailsClosedCachesMissAndLimitsStayLocal(t *testing.T) {
 			t.Fatal("the cache does not keep")
 		}
 		s.Stop()
-		if first, err := c.Once(ctx, "jti", time.Minute, "a"); first || !errors.Is(err, hie.ErrUnavailable) {
+		if first, _, err := c.Once(ctx, "jti", time.Minute, "a"); first || !errors.Is(err, hie.ErrUnavailable) {
 			t.Errorf("once = %v, %v; want false, unavailable", first, err)
 		}
 		if err := c.Ping(ctx); !errors.Is(err, hie.ErrUnavailable) {
