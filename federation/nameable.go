@@ -66,3 +66,15 @@ func (x *Exchange) nameable(ctx context.Context, m *matter, member mpi.Member, h
 	page, err := x.Holdings.Find(ctx, locator.Filter{}, []locator.Plan{singly}, locator.Cursor{}, 1)
 	return len(page.Pointers) > 0, err
 }
+
+// Own returns the records that are surely the patient's who acts, ordered by record. Others get hie.ErrForbidden.
+func (x *Exchange) Own(ctx context.Context, actor hie.Actor) ([]mpi.Member, error) {
+	if actor.Patient == 0 {
+		return nil, fmt.Errorf("federation: own: %w", hie.ErrForbidden)
+	}
+	p, err := x.person(ctx, actor, hie.Identifier{}, actor.Patient)
+	if err != nil {
+		return nil, fmt.Errorf("federation: own: %w", err)
+	}
+	return theirs(actor, p), nil
+}

@@ -33,6 +33,8 @@ type look struct {
 	Emergency bool
 	// Automatic says that a system acted on its own, Own that the patient did.
 	Automatic, Own bool
+	// Askable says that the patient can ask about it here.
+	Askable bool
 }
 
 // Say is the key of the words for what happened.
@@ -239,6 +241,9 @@ func (v *visit) looked() error {
 		return err
 	}
 	q := v.c.Request.URL.Query()
+	for i := range rows {
+		rows[i].Askable = !rows[i].Own
+	}
 	data := map[string]any{"Looks": rows, "Next": "", "Own": q.Get("own") == "1", "People": q.Get("people") == "1", "What": cmp.Or(q.Get("what"), "all"), "Later": q.Get("cursor") != ""}
 	if next != "" {
 		q.Set("cursor", next)

@@ -67,9 +67,11 @@ type Config struct {
 	// Demo describes a demonstration: its pages say that the people are invented and offer one-click sign-in. nil
 	// for a real exchange.
 	Demo *Demo
+	// Mails says that alerts are sent by e-mail.
+	Mails bool
 }
 
-// Deps are what the pages call. All but Preview are needed for somebody to sign in.
+// Deps are what the pages call.
 type Deps struct {
 	API      API
 	SignIn   SignIn // nil when no provider is configured: nobody can sign in
@@ -81,6 +83,10 @@ type Deps struct {
 	// PatientID is the public id of a record.
 	PatientID func(hie.SourcePatientID) string
 	Preview   Previewer
+	Alerts    Alerts
+	Questions Questions
+	Owned     Owned
+	Reporter  Reporter
 	Audit     Recorder
 	Log       *slog.Logger
 	Now       func() time.Time

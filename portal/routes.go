@@ -11,6 +11,7 @@ var (
 	patients   = []access.Duty{access.DutyPatient}
 	clinicians = []access.Duty{access.DutyClinician}
 	desks      = []access.Duty{access.DutyDesk}
+	officers   = []access.Duty{access.DutyPrivacy}
 	practice   = []access.Duty{access.DutyClinician, access.DutyDesk}
 )
 
@@ -37,6 +38,9 @@ func (p *Portal) table() []route {
 		{method: get, path: "/my/looked", duties: patients, nav: "nav.looked", do: (*visit).looked},
 		{method: get, path: "/my/looked.csv", duties: patients, stepUp: true, do: (*visit).lookedCSV},
 		{method: get, path: "/my/looked.json", duties: patients, stepUp: true, do: (*visit).lookedFHIR},
+		{method: get, path: "/my/looked/ask/:event", duties: patients, do: (*visit).askForm},
+		{method: post, path: "/my/looked/ask/:event", duties: patients, do: (*visit).ask},
+		{method: get, path: "/my/questions", duties: patients, do: (*visit).myQuestions},
 		{method: get, path: "/my/places", duties: patients, nav: "nav.places", do: (*visit).places},
 		{method: get, path: "/my/rules", duties: patients, nav: "nav.rules", do: (*visit).rules},
 		{method: post, path: "/my/rules", duties: patients, do: (*visit).addRule},
@@ -44,6 +48,14 @@ func (p *Portal) table() []route {
 		{method: post, path: "/my/rules/confirm", duties: patients, stepUp: true, again: "/my/rules/check", do: (*visit).confirmRule},
 		{method: post, path: "/my/rules/:consent/end", duties: patients, stepUp: true, again: "/my/rules", do: (*visit).endRule},
 		{method: get, path: "/my/preview", duties: patients, nav: "nav.preview", do: (*visit).previewAs},
+
+		{method: get, path: "/my/notmine", duties: patients, do: (*visit).notMineForm},
+		{method: post, path: "/my/notmine", duties: patients, do: (*visit).notMine},
+		{method: get, path: "/my/alerts", duties: patients, nav: "nav.alerts", do: (*visit).alerts},
+		{method: post, path: "/my/alerts", duties: patients, do: (*visit).setAlerts},
+
+		{method: get, path: "/officer/questions", duties: officers, nav: "nav.questions", do: (*visit).openQuestions},
+		{method: post, path: "/officer/questions/:question", duties: officers, do: (*visit).answerQuestion},
 
 		{method: get, path: "/find", duties: practice, nav: "nav.find", do: (*visit).findForm},
 		{method: post, path: "/find", duties: practice, do: (*visit).find},

@@ -43,8 +43,8 @@ func axe(t *testing.T) string {
 	return string(raw)
 }
 
-// runDemo runs a demo and returns what its demo.json says.
-func runDemo(t *testing.T, arguments ...string) demoJSON {
+// runDemo runs a demo and returns what its demo.json says, and its directory.
+func runDemo(t *testing.T, arguments ...string) (demoJSON, string) {
 	t.Helper()
 	dir := sharedDir(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -62,7 +62,7 @@ func runDemo(t *testing.T, arguments ...string) demoJSON {
 			if err := json.Unmarshal(raw, &d); err != nil {
 				t.Fatal(err)
 			}
-			return d
+			return d, dir
 		}
 		select {
 		case status := <-ended:
@@ -73,7 +73,7 @@ func runDemo(t *testing.T, arguments ...string) demoJSON {
 		}
 	}
 	t.Fatal("the demo did not start within a minute")
-	return demoJSON{}
+	return demoJSON{}, ""
 }
 
 // locked is a writer for several goroutines.
@@ -113,7 +113,7 @@ func open(t *testing.T, base string) *tab {
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(alloc)
 	t.Cleanup(cancel)
-	ctx, end := context.WithTimeout(ctx, 3*time.Minute)
+	ctx, end := context.WithTimeout(ctx, 10*time.Minute)
 	t.Cleanup(end)
 	if err := chromedp.Run(ctx); err != nil {
 		t.Fatalf("the browser does not start: %v", err)
@@ -137,7 +137,7 @@ func open(t *testing.T, base string) *tab {
 
 func (b *tab) run(actions ...chromedp.Action) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
 	defer cancel()
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		var where, text string

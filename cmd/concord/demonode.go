@@ -40,7 +40,11 @@ func (m *demo) runNode(ctx context.Context, databaseURL, redisURL string) error 
 	for i, p := range m.signIn.personas {
 		shown[i] = p.Persona
 	}
-	cfg.peopleConfig = peopleConfig{OIDCIssuer: m.signIn.issuer, OIDCClientID: signInClient, OIDCClientSecretFile: secret, OIDCStepUpClass: againClass,
+	post, err := m.startPost()
+	if err != nil {
+		return err
+	}
+	cfg.peopleConfig = peopleConfig{SMTPAddr: post, SMTPFrom: "alerts@bay-exchange.example.org", OIDCIssuer: m.signIn.issuer, OIDCClientID: signInClient, OIDCClientSecretFile: secret, OIDCStepUpClass: againClass,
 		demo: &portal.Demo{Personas: shown, Story: m.storyTicks(hie.Now())}}
 	for _, base := range m.bases {
 		u, err := url.Parse(base)

@@ -2,9 +2,12 @@ package main
 
 import (
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -18,7 +21,8 @@ func TestThePagesInABrowser(t *testing.T) {
 		t.Skip("starts a demo and a browser")
 	}
 	chromium(t)
-	p := &pagesUnderTest{axe: axe(t), demo: runDemo(t)}
+	p := &pagesUnderTest{axe: axe(t)}
+	p.demo, p.dir = runDemo(t)
 	t.Run("the story from choosing to emergency", p.story)
 	t.Run("a choice taken down at the desk", p.deskStory)
 	t.Run("what a patient keeps back", p.rulesStory)
@@ -30,7 +34,36 @@ func TestThePagesInABrowser(t *testing.T) {
 
 type pagesUnderTest struct {
 	demo demoJSON
+	dir  string
 	axe  string
+}
+
+// mail waits for a message that says all of words and nothing of what must not stand in one.
+func (p *pagesUnderTest) mail(t *testing.T, words ...string) {
+	t.Helper()
+	for range 100 {
+		files, _ := filepath.Glob(filepath.Join(p.dir, "mail", "*.eml"))
+		for _, f := range files {
+			raw, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := true
+			for _, w := range words {
+				all = all && strings.Contains(string(raw), w)
+			}
+			if all {
+				for _, secret := range []string{"Bloom", "Riverside", "Maria Elena", "unconscious", "RF-1001"} {
+					if strings.Contains(string(raw), secret) {
+						t.Errorf("the message holds %q", secret)
+					}
+				}
+				return
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Errorf("no message says %v", words)
 }
 
 func (p *pagesUnderTest) tab(t *testing.T) *tab { return open(t, p.demo.BaseURL) }
@@ -78,6 +111,11 @@ func (p *pagesUnderTest) story(t *testing.T) {
 	bloom.run(chromedp.Location(&listed))
 
 	maria.as("maria")
+	maria.visit("/my/alerts")
+	maria.run(chromedp.SetValue("#address", "maria.alvarez@mail.example", chromedp.ByQuery), chromedp.Click("#kind-emergency", chromedp.ByQuery), chromedp.Click("#kind-choice", chromedp.ByQuery))
+	maria.click(`main form button[type="submit"]`)
+	maria.wants("Saved.")
+	maria.visit("/my")
 	maria.wants("Hello, Maria Elena Alvarez", "You have not made a choice", "Dr. Avery Bloom", "9 documents")
 	maria.shot("my")
 	maria.choose("emergency")
@@ -104,6 +142,24 @@ func (p *pagesUnderTest) story(t *testing.T) {
 	maria.visit("/my/looked?what=emergency")
 	maria.wants("Said there was an emergency.")
 	maria.shot("looked")
+	p.mail(t, "Emergency access to your records was used", "/my/looked")
+	maria.click(`a[href^="/my/looked/ask/"]`)
+	maria.run(chromedp.SendKeys("#words", "Who is this doctor?", chromedp.ByQuery))
+	maria.click(`main form button[type="submit"]`)
+	maria.wants("Your question was sent.", "Who is this doctor?", "Waiting for an answer")
+	officer := p.tab(t)
+	officer.as("p.stone")
+	officer.visit("/officer/questions")
+	officer.wants("Who is this doctor?", "Dr. Avery Bloom, Riverside Family Medicine")
+	officer.run(chromedp.SendKeys("#answer-0", "The doctor at your own practice, in an emergency.", chromedp.ByQuery))
+	officer.click(`main li form button[type="submit"]`)
+	officer.wants("The answer was sent.", "No open questions")
+	maria.visit("/my/questions")
+	maria.wants("The doctor at your own practice, in an emergency.")
+	maria.visit("/my/notmine?site=chesapeake-heart")
+	maria.run(chromedp.SendKeys("#words", "I was never at a heart doctor.", chromedp.ByQuery))
+	maria.click(`main form button[type="submit"]`)
+	maria.wants("Thank you. A person will look at it.")
 	maria.visit("/my/preview?org=harbor-general&role=physician&purpose=TREAT")
 	maria.wants("0 documents shown, 9 kept back.")
 	maria.visit("/my/preview?org=harbor-general&role=physician&purpose=BTG")
@@ -216,10 +272,11 @@ func (p *pagesUnderTest) documents(t *testing.T) {
 func pagesOf(patient, deskPatient, document string) map[string][]string {
 	return map[string][]string{
 		"":       {"/", "/help", "/signin/again", "/nothing-here"},
-		"maria":  {"/my", "/my/choice", "/my/looked", "/my/looked?what=changes&own=1", "/my/places", "/my/rules", "/my/preview?org=harbor-general&role=physician&purpose=TREAT"},
+		"maria":  {"/my", "/my/choice", "/my/looked", "/my/looked?what=changes&own=1", "/my/places", "/my/rules", "/my/alerts", "/my/questions", "/my/notmine?site=harbor-main", "/my/preview?org=harbor-general&role=physician&purpose=TREAT"},
 		"thomas": {"/my", "/my/looked?what=emergency"},
 		"dr-bloom": {"/find", "/patients/" + patient, "/patients/" + patient + "?kind=none", "/patients/" + patient + "/emergency",
 			"/documents/" + document + "?of=" + patient, "/nothing-here"},
+		"p.stone": {"/officer/questions"},
 		"t.amari": {"/find", "/desk/" + deskPatient, "/desk/" + deskPatient + "/form"},
 	}
 }

@@ -1,16 +1,22 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/concord-hie/concord/access/accessoidc"
+	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/internal/mail"
 	"github.com/concord-hie/concord/internal/rds"
+	"github.com/concord-hie/concord/mpi"
 	"github.com/concord-hie/concord/portal"
 	"github.com/concord-hie/concord/server"
 )
@@ -25,12 +31,58 @@ type peopleConfig struct {
 	OIDCRolesClaim        string `name:"oidc-roles-claim" env:"CONCORD_OIDC_ROLES_CLAIM" default:"roles" help:"Claim with somebody's roles."`
 	OIDCPatientClaim      string `name:"oidc-patient-claim" env:"CONCORD_OIDC_PATIENT_CLAIM" default:"patient" help:"Claim with a patient's identifier, system|value."`
 
+	SMTPAddr         string `name:"smtp-addr" env:"CONCORD_SMTP_ADDR" help:"Mail server (host:port) that takes patients' alerts; without it none are sent." placeholder:"ADDR"`
+	SMTPFrom         string `name:"smtp-from" env:"CONCORD_SMTP_FROM" help:"Address alerts are sent from." placeholder:"ADDRESS"`
+	SMTPUser         string `name:"smtp-user" env:"CONCORD_SMTP_USER" help:"User at the mail server; none for a server that takes mail without." placeholder:"NAME"`
+	SMTPPasswordFile string `name:"smtp-password-file" env:"CONCORD_SMTP_PASSWORD_FILE" help:"File with the password at the mail server." placeholder:"FILE"`
+
 	// demo describes a demonstration, nil elsewhere.
 	demo *portal.Demo
 }
 
+// mailer returns what sends alerts, nil when nothing does.
+func (p *peopleConfig) mailer(base string) (func(context.Context, audit.Alert) error, error) {
+	if p.SMTPAddr == "" {
+		return nil, nil
+	}
+	host, _, _ := net.SplitHostPort(p.SMTPAddr)
+	s := &mail.Sender{Addr: p.SMTPAddr, From: p.SMTPFrom, User: p.SMTPUser, Plain: isLoopback(host)}
+	if p.SMTPPasswordFile != "" {
+		raw, err := os.ReadFile(p.SMTPPasswordFile)
+		if err != nil {
+			return nil, fmt.Errorf("%s cannot be read", p.SMTPPasswordFile)
+		}
+		s.Password = strings.TrimSpace(string(raw))
+	}
+	return func(ctx context.Context, a audit.Alert) error {
+		m := portal.AlertMail(a, base)
+		m.Date = time.Now()
+		return s.Send(ctx, m)
+	}, nil
+}
+
+// checkMail refuses settings for mail that cannot work.
+func (p *peopleConfig) checkMail() error {
+	if p.SMTPAddr == "" {
+		if p.SMTPFrom != "" || p.SMTPUser != "" || p.SMTPPasswordFile != "" {
+			return fmt.Errorf("--smtp-addr is missing: the mail server that takes alerts")
+		}
+		return nil
+	}
+	if err := (&mail.Sender{Addr: p.SMTPAddr, From: p.SMTPFrom}).Check(); err != nil {
+		return fmt.Errorf("--smtp-addr must be host:port and --smtp-from an e-mail address")
+	}
+	if p.SMTPPasswordFile != "" {
+		return checkPrivateFile(p.SMTPPasswordFile)
+	}
+	return nil
+}
+
 // check refuses settings that are unsafe or cannot work, in one line that says what to do.
 func (p *peopleConfig) check() error {
+	if err := p.checkMail(); err != nil {
+		return err
+	}
 	if p.OIDCIssuer == "" {
 		if p.OIDCClientID != "" || p.OIDCClientSecretFile != "" {
 			return fmt.Errorf("--oidc-issuer is missing: the provider people sign in at")
@@ -70,16 +122,37 @@ func (p *peopleConfig) provider(base string) (portal.SignIn, error) {
 }
 
 // newPortal returns the people's doors beside the machine doors.
-func newPortal(cfg nodeConfig, door *server.Server, deps server.Deps, preview portal.Previewer, redis *rds.Client, log *slog.Logger) (*portal.Portal, error) {
+func newPortal(cfg nodeConfig, door *server.Server, deps server.Deps, people portal.Deps, redis *rds.Client) (*portal.Portal, error) {
 	in, err := cfg.provider(cfg.BaseURL)
 	if err != nil {
 		return nil, err
 	}
-	return portal.New(portal.Config{BaseURL: cfg.BaseURL, Demo: cfg.demo}, portal.Deps{
-		API: door, SignIn: in, Sessions: redis.Keep("portal"), Sealer: deps.Sealer, Network: deps.Network, RecordOf: deps.Patients.RecordOf,
-		PatientID: func(r hie.SourcePatientID) string { return deps.Sealer.ID("patient", int64(r), 0) },
-		Preview:   preview, Audit: deps.Audit, Log: log,
-	}), nil
+	people.API, people.SignIn, people.Sessions, people.Sealer, people.Network, people.Audit = door, in, redis.Keep("portal"), deps.Sealer, deps.Network, deps.Audit
+	people.RecordOf, people.Log = deps.Patients.RecordOf, deps.Log
+	people.PatientID = func(r hie.SourcePatientID) string { return deps.Sealer.ID("patient", int64(r), 0) }
+	return portal.New(portal.Config{BaseURL: cfg.BaseURL, Demo: cfg.demo, Mails: cfg.SMTPAddr != ""}, people), nil
+}
+
+// personsOf tells the alerts which records are one person's: those whose link is sure, since a message about somebody
+// else's record would be a disclosure.
+func personsOf(patients *mpi.Index) func(context.Context, hie.SourcePatientID) ([]hie.SourcePatientID, error) {
+	return func(ctx context.Context, record hie.SourcePatientID) ([]hie.SourcePatientID, error) {
+		p, err := patients.PersonOf(ctx, record)
+		if errors.Is(err, hie.ErrNotFound) {
+			return []hie.SourcePatientID{record}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		self, _ := p.Member(record)
+		out := []hie.SourcePatientID{record}
+		for _, m := range p.Members {
+			if m.Record != record && m.Link == hie.LinkConfirmed && self.Link == hie.LinkConfirmed {
+				out = append(out, m.Record)
+			}
+		}
+		return out, nil
+	}
 }
 
 // machinePaths begin the paths of the machine doors. Every other path is the portal's, for what browsers send: GET, HEAD

@@ -36,6 +36,7 @@ import (
 	"github.com/concord-hie/concord/migrations"
 	"github.com/concord-hie/concord/mpi"
 	"github.com/concord-hie/concord/mpi/mpipg"
+	"github.com/concord-hie/concord/portal"
 	"github.com/concord-hie/concord/server"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
@@ -217,7 +218,14 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		Policies: policies, Simulate: impact.simulate,
 	}
 	door := server.New(server.Config{BaseURL: cfg.BaseURL, Version: version}, deps)
-	people, err := newPortal(cfg, door, deps, exchange, redis, log)
+	mailer, err := cfg.mailer(cfg.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	alerts := auditpg.NewAlerts(db, personsOf(patients), mailer, hie.Now, log)
+	running.Go(func() { alerts.Run(background) })
+	people, err := newPortal(cfg, door, deps, portal.Deps{Preview: exchange, Owned: exchange, Reporter: patients, Alerts: alerts,
+		Questions: auditpg.NewQuestions(db, ids, hie.Now)}, redis)
 	if err != nil {
 		return nil, err
 	}

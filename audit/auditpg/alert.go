@@ -1,0 +1,275 @@
+package auditpg
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/concord-hie/concord/audit"
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/internal/pg"
+)
+
+// Alerts keeps what patients want to be told, and tells them: it reads the audit tree in order, once for all nodes, puts a
+// message in the outbox for each event that is an alert to somebody who wants it, and sends what is in there.
+//
+// Both steps are claimed by rows, so any number of nodes may run them. Each event is looked at once, since the position
+// moves in the transaction that writes the messages. A message is sent at least once: a node that ends between sending and
+// noting it leaves it to be sent again, under the same message id.
+type Alerts struct {
+	db *pg.DB
+	// Persons returns all records of the person record belongs to, itself among them.
+	persons func(ctx context.Context, record hie.SourcePatientID) ([]hie.SourcePatientID, error)
+	send    func(ctx context.Context, a audit.Alert) error
+	now     func() time.Time
+	log     *slog.Logger
+}
+
+// NewAlerts returns Alerts in db. send delivers one message, nil when this node delivers none.
+func NewAlerts(db *pg.DB, persons func(context.Context, hie.SourcePatientID) ([]hie.SourcePatientID, error), send func(context.Context, audit.Alert) error,
+	now func() time.Time, log *slog.Logger) *Alerts {
+	return &Alerts{db: db, persons: persons, send: send, now: now, log: log}
+}
+
+// Setting returns what is set for record; the zero setting of the record when nothing is.
+func (a *Alerts) Setting(ctx context.Context, record hie.SourcePatientID) (audit.AlertSetting, error) {
+	s := audit.AlertSetting{Record: record}
+	var kinds []string
+	err := a.db.QueryRow(ctx, `select address, language, kinds, changed from audit.alert_setting where sp_id = $1`, int64(record)).
+		Scan(&s.Address, &s.Language, pg.Array(&kinds), &s.Changed)
+	if errors.Is(err, hie.ErrNotFound) {
+		return s, nil
+	}
+	if err != nil {
+		return s, fmt.Errorf("auditpg: alert setting: %w", err)
+	}
+	for _, k := range kinds {
+		s.Kinds = append(s.Kinds, audit.AlertKind(k))
+	}
+	s.Changed = s.Changed.UTC()
+	return s, nil
+}
+
+// Set replaces what is set for s.Record, on record. Errors: s.Check's.
+func (a *Alerts) Set(ctx context.Context, actor hie.Actor, s audit.AlertSetting) error {
+	if err := s.Check(); err != nil {
+		return err
+	}
+	kinds := make([]string, len(s.Kinds))
+	for i, k := range s.Kinds {
+		kinds[i] = string(k)
+	}
+	now := a.now()
+	err := pg.InTx(ctx, a.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
+		if _, err := tx.Exec(ctx, `
+			insert into audit.alert_setting (sp_id, address, language, kinds, changed) values ($1, $2, $3, $4, $5)
+			on conflict (sp_id) do update set address = excluded.address, language = excluded.language, kinds = excluded.kinds, changed = excluded.changed`,
+			int64(s.Record), s.Address, s.Language, kinds, now); err != nil {
+			return err
+		}
+		e := audit.NewEvent(audit.Administered, actor, now).About(s.Record)
+		e.Action, e.Detail = "U", map[string]string{"interaction": "alerts set"}
+		return Append(ctx, tx, e)
+	})
+	if err != nil {
+		return fmt.Errorf("auditpg: set alerts: %w", err)
+	}
+	return nil
+}
+
+const (
+	alertPosition = "alerts"
+	// alertBatch is how many events one step looks at, mailBatch how many messages one step sends.
+	alertBatch = 200
+	mailBatch  = 20
+	alertPause = 2 * time.Second
+)
+
+// Run looks and sends until ctx ends. What fails is tried again at the next step.
+func (a *Alerts) Run(ctx context.Context) {
+	for {
+		more, err := a.Look(ctx)
+		if err == nil && a.send != nil {
+			var sent bool
+			sent, err = a.Send(ctx)
+			more = more || sent
+		}
+		if err != nil && ctx.Err() == nil {
+			a.log.WarnContext(ctx, "alerts failed", "kind", err.Error())
+		}
+		if more && err == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(alertPause):
+		}
+	}
+}
+
+// Look puts messages in the outbox for the next events of the tree, and reports whether there may be more. The first look
+// ever begins at the end of the tree: nobody is told of what happened before there were alerts.
+func (a *Alerts) Look(ctx context.Context) (more bool, err error) {
+	err = pg.InTx(ctx, a.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
+		more = false
+		if _, err := tx.Exec(ctx, `
+			insert into audit.alert_position (name, seq) select $1, coalesce(max(seq) + 1, 0) from audit.leaf
+			on conflict (name) do nothing`, alertPosition); err != nil {
+			return err
+		}
+		var seq int64
+		if err := tx.QueryRow(ctx, `select seq from audit.alert_position where name = $1 for update`, alertPosition).Scan(&seq); err != nil {
+			return err
+		}
+		events, err := pg.Collect(ctx, tx, scanEvent, `
+			select e.body from audit.leaf l join audit.event e on e.id = l.event_id
+			where l.seq >= $1 and l.seq < $2 and e.body is not null and e.kind = any($3) order by l.seq`, seq, seq+alertBatch,
+			[]string{string(audit.EmergencyClaimed), string(audit.ConsentChanged), string(audit.LinkChanged), string(audit.Disclosed)})
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			if err := a.enqueue(ctx, tx, e); err != nil {
+				return err
+			}
+		}
+		var top int64
+		if err := tx.QueryRow(ctx, `select coalesce(max(seq) + 1, 0) from audit.leaf where seq < $1`, seq+alertBatch).Scan(&top); err != nil {
+			return err
+		}
+		if top <= seq {
+			return nil
+		}
+		more = top == seq+alertBatch
+		_, err = tx.Exec(ctx, `update audit.alert_position set seq = $2 where name = $1`, alertPosition, top)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("auditpg: look for alerts: %w", err)
+	}
+	return more, nil
+}
+
+// enqueue writes the messages e causes. Somebody with several records is told once.
+func (a *Alerts) enqueue(ctx context.Context, tx *pg.Tx, e audit.Event) error {
+	told := map[hie.SourcePatientID]bool{}
+	for _, record := range e.Records {
+		if told[record] {
+			continue
+		}
+		own, err := a.persons(ctx, record)
+		if err != nil {
+			return err
+		}
+		for _, r := range own {
+			told[r] = true
+		}
+		for _, r := range own {
+			s, err := a.Setting(ctx, r)
+			if err != nil {
+				return err
+			}
+			if s.Address == "" {
+				continue
+			}
+			kind, err := a.kind(ctx, tx, e, own)
+			if err != nil {
+				return err
+			}
+			if !wants(s, kind) {
+				continue
+			}
+			now := a.now()
+			if _, err := tx.Exec(ctx, `
+				insert into audit.alert_outbox (event_id, sp_id, kind, address, language, created, next) values ($1, $2, $3, $4, $5, $6, $6)
+				on conflict (event_id, sp_id) do nothing`, e.ID, int64(r), string(kind), s.Address, s.Language, now); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func wants(s audit.AlertSetting, kind audit.AlertKind) bool {
+	for _, k := range s.Kinds {
+		if k == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// kind is AlertOf, with a look at whether e's organisation was shown something of these records before.
+func (a *Alerts) kind(ctx context.Context, tx *pg.Tx, e audit.Event, own []hie.SourcePatientID) (audit.AlertKind, error) {
+	first := e.Kind == audit.Disclosed
+	for _, r := range own {
+		if !first {
+			break
+		}
+		var before bool
+		err := tx.QueryRow(ctx, `
+			select exists (select 1 from audit.event_record r join audit.event e on e.id = r.event_id
+				where r.sp_id = $1 and r.event_id < $2 and e.kind = $3 and e.org_id = $4 and e.outcome = $5)`,
+			int64(r), e.ID, string(audit.Disclosed), string(e.Actor.Organization), string(audit.Success)).Scan(&before)
+		if err != nil {
+			return "", err
+		}
+		first = !before
+	}
+	return audit.AlertOf(e, first), nil
+}
+
+// Send sends the messages that are due, and reports whether there may be more.
+func (a *Alerts) Send(ctx context.Context) (more bool, err error) {
+	for range mailBatch {
+		sent, err := a.sendOne(ctx)
+		if err != nil {
+			return false, fmt.Errorf("auditpg: send alert: %w", err)
+		}
+		if !sent {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// sendLease is for how long a node that claimed a message has it to itself: longer than a mail server may take.
+const sendLease = time.Minute
+
+// sendOne claims one due message by moving when it is next tried, sends it, and notes what became of it.
+func (a *Alerts) sendOne(ctx context.Context) (found bool, err error) {
+	now := a.now()
+	var m audit.Alert
+	var sp int64
+	var kind string
+	var due time.Time
+	err = a.db.QueryRow(ctx, `
+		select event_id, sp_id, kind, address, language, attempts, next from audit.alert_outbox
+		where done is null and next <= $1 order by next limit 1`, now).Scan(&m.Event, &sp, &kind, &m.Address, &m.Language, &m.Attempts, &due)
+	if errors.Is(err, hie.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	n, err := a.db.Exec(ctx, `
+		update audit.alert_outbox set next = $4, attempts = attempts + 1
+		where event_id = $1 and sp_id = $2 and next = $3 and done is null`, m.Event, sp, due, now.Add(sendLease))
+	if err != nil || n == 0 { // another node has it
+		return n == 0 && err == nil, err
+	}
+	m.Record, m.Kind = hie.SourcePatientID(sp), audit.AlertKind(kind)
+	failed := a.send(ctx, m)
+	next, again := audit.Retry(m.Attempts, now)
+	switch {
+	case failed != nil && again:
+		_, err = a.db.Exec(ctx, `update audit.alert_outbox set next = $3 where event_id = $1 and sp_id = $2`, m.Event, sp, next)
+	default:
+		_, err = a.db.Exec(ctx, `update audit.alert_outbox set done = $3, sent = $4 where event_id = $1 and sp_id = $2`, m.Event, sp, now, failed == nil)
+	}
+	return true, err
+}
