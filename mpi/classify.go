@@ -1,7 +1,5 @@
 package mpi
 
-import "math"
-
 // A veto forbids linking whatever the score.
 type veto uint16
 
@@ -15,6 +13,9 @@ const (
 	vetoSteward                     // a steward said cannot-link
 	vetoNewborn                     // one has no name of its own yet, and birth order does not tell which child it is
 )
+
+// vetoHard are those no batch overrules either: values that say outright that there are two persons.
+const vetoHard = vetoSuffix | vetoOrder | vetoSteward
 
 var vetoNames = []struct {
 	v    veto
@@ -54,11 +55,11 @@ func vetoesOf(c *Comparison, a, b *Features) veto {
 	if given == givenDifferent && c.levels[fieldSex] == sexDifferent {
 		v |= vetoSexGiven
 	}
-	if sharedID && birth == birthDifferent && given != givenExact && given != givenCommon && given != givenNickname {
+	if sharedID && birth == birthDifferent && given != givenExact && given != givenNickname {
 		v |= vetoBorrowed
 	}
 	if birth == birthDifferent {
-		if years := int(a.Birth>>9) - int(b.Birth>>9); years >= 14 || years <= -14 {
+		if years := int(a.Birth>>14) - int(b.Birth>>14); years >= 14 || years <= -14 {
 			v |= vetoGeneration
 		}
 	}
@@ -75,13 +76,13 @@ func (f *Features) isMultiple() bool { return f.Order != 0 && f.Order != single 
 // birth, and no identifier that speaks against it. A vetoed match is at best possible.
 //
 // Source: spec mpi section 6, 3, 4, 6; spec mpi-model, "Gate"; spec cms-matching, "Restrictions".
-func (w *Model) grade(s *Set) Grade {
+func (m *Model) grade(s *Set) Grade {
 	switch {
-	case s.Bits < w.Possible:
+	case s.Bits < m.Possible:
 		return GradeNone
-	case s.vetoes != 0 || s.Bits < w.Probable:
-		return pickGrade(s.vetoes != 0 || s.Bits >= w.Possible, GradePossible, GradeNone)
-	case s.Bits >= w.Certain && w.gap(s) == "":
+	case s.vetoes != 0 || s.Bits < m.Probable:
+		return pickGrade(s.vetoes != 0 || s.Bits >= m.Possible, GradePossible, GradeNone)
+	case s.Bits >= m.Certain && m.gap(s) == "":
 		return GradeCertain
 	}
 	return GradeProbable
@@ -95,11 +96,11 @@ func pickGrade(ok bool, yes, no Grade) Grade {
 }
 
 // gap names the field without which s cannot be certain however high its score, or returns "".
-func (w *Model) gap(s *Set) string {
+func (m *Model) gap(s *Set) string {
 	l := &s.Union.levels
 	id := l[fieldSSN] == ssnExact || l[fieldID] == idEqual
 	given := l[fieldGiven]
-	named := given >= givenExact && given <= givenNickname || given == givenSwapped
+	named := given >= givenExact && given <= givenNickname
 	fuzzy := given == givenOneEdit || given == givenNear
 	switch {
 	case !id && l[fieldSSN] == ssnDifferent:
@@ -115,9 +116,4 @@ func (w *Model) gap(s *Set) string {
 		return ""
 	}
 	return "address"
-}
-
-// Probability returns how likely bits of evidence mean one person, given the prior.
-func (w *Model) Probability(b Bits) Probability {
-	return Probability(1 / (1 + math.Exp2(float64(w.Prior-b))))
 }

@@ -1,47 +1,67 @@
 package mpi
 
-// A Comparison says for each field how well two records, or a record and a person, agree. It is symmetric:
-// swapping the records changes nothing.
+// A Comparison says for each field how well two records, or a record and a person, agree, and on what. It is
+// symmetric: swapping the records changes nothing.
 type Comparison struct {
 	levels [numFields]level
+	// values are the hashes of what was compared, where a rare value says more than a common one.
+	values [numFields]pairOfValues
 }
+
+// A pairOfValues holds the hashes of two values, the smaller first; both are 0 where frequencies play no part.
+type pairOfValues [2]uint32
+
+func valuesOf(a, b uint32) pairOfValues { return pairOfValues{min(a, b), max(a, b)} }
+
+func (v pairOfValues) less(w pairOfValues) bool { return v[0] < w[0] || v[0] == w[0] && v[1] < w[1] }
 
 // Compare compares a and b field by field, without allocating. What is missing on either side stays missing.
 //
 // Source: README.md, "Levels"; spec mpi section 6, 1-4.
 func Compare(a, b *Features) Comparison {
 	var c Comparison
-	c.levels[fieldGiven] = compareGiven(a, b)
-	c.levels[fieldFamily] = compareFamily(a, b)
-	if c.levels[fieldGiven] >= givenInitial && c.levels[fieldFamily] >= familySound && swapped(a, b) {
-		c.levels[fieldGiven], c.levels[fieldFamily] = givenSwapped, familySwapped
-	}
-	c.levels[fieldMiddle] = compareMiddle(a, b)
+	c.compareNames(a, b)
+	c.levels[fieldMiddle], c.values[fieldMiddle] = compareMiddle(a, b)
 	if a.Suffix != 0 && b.Suffix != 0 {
 		c.levels[fieldSuffix] = pick(a.Suffix == b.Suffix, suffixEqual, suffixDifferent)
 	}
-	c.levels[fieldBirth] = compareDates(a, b)
+	if c.levels[fieldBirth] = compareDates(a, b); c.levels[fieldBirth] == birthExact || c.levels[fieldBirth] == birthWeak {
+		c.values[fieldBirth] = valuesOf(a.Birth, a.Birth)
+	}
 	c.levels[fieldOrder] = compareOrder(a.Order, b.Order)
 	if a.Sex != 0 && b.Sex != 0 {
 		c.levels[fieldSex] = pick(a.Sex == b.Sex, sexEqual, sexDifferent)
 	}
-	c.levels[fieldSSN] = compareSSN(a, b)
-	c.levels[fieldID] = compareIDs(a, b)
-	c.levels[fieldPhone] = comparePhones(a, b)
-	c.levels[fieldEmail] = compareEmails(a, b)
-	c.levels[fieldAddress] = compareAddresses(a, b)
-	if a.maiden != 0 && b.maiden != 0 {
-		c.levels[fieldMaiden] = pick(a.maiden == b.maiden, maidenEqual, maidenDifferent)
+	c.levels[fieldSSN], c.values[fieldSSN] = compareSSN(a, b)
+	c.levels[fieldID], c.values[fieldID] = compareIDs(a, b)
+	c.levels[fieldPhone], c.values[fieldPhone] = comparePhones(a, b)
+	c.levels[fieldEmail], c.values[fieldEmail] = compareEmails(a, b)
+	c.levels[fieldAddress], c.values[fieldAddress] = compareAddresses(a, b)
+	if a.maiden.n != 0 && b.maiden.n != 0 {
+		c.levels[fieldMaiden] = compareWord(&a.maiden, &b.maiden)
+	}
+	if a.guardian.n != 0 && b.guardian.n != 0 {
+		c.levels[fieldGuardian] = compareWord(&a.guardian, &b.guardian)
 	}
 	if a.Died != 0 && b.Died != 0 {
-		if shared := a.Died & b.Died; shared&31 != 0 && shared>>5&15 != 0 || a.Died == b.Died {
+		x, y := unpackDate(a.Died), unpackDate(b.Died)
+		if x.day != 0 && y.day != 0 || a.Died == b.Died {
 			c.levels[fieldDeath] = pick(a.Died == b.Died, deathEqual, deathDifferent)
 		}
 	}
-	if a.source != 0 && a.source == b.source {
-		c.levels[fieldSource] = sourceSame
+	if a.source != 0 && b.source != 0 {
+		c.levels[fieldSource] = pick(a.source == b.source, sourceSame, sourceOther)
 	}
 	return c
+}
+
+// improve takes from d each field that agrees better there.
+func (c *Comparison) improve(d *Comparison) {
+	for f := range numFields {
+		if now, was := d.levels[f], c.levels[f]; now != missing && (was == missing || now < was) {
+			c.levels[f], c.values[f] = now, d.values[f]
+		}
+	}
 }
 
 func pick(equal bool, yes, no level) level {
@@ -51,200 +71,15 @@ func pick(equal bool, yes, no level) level {
 	return no
 }
 
-// compareGiven returns the best level over all pairs of given names in use.
-func compareGiven(a, b *Features) level {
-	if a.nGivens == 0 || b.nGivens == 0 {
-		return missing
-	}
-	best := givenDifferent
-	for i := range a.nGivens {
-		for j := range b.nGivens {
-			best = min(best, compareGivenTokens(&a.givens[i], &b.givens[j]))
-		}
-	}
-	if best > givenMiddle && (amongMiddles(a, b) || amongMiddles(b, a)) {
-		return givenMiddle
-	}
-	return best
-}
-
-func compareGivenTokens(a, b *token) level {
-	x, y := a.bytes(), b.bytes()
-	if string(x) == string(y) {
-		if len(x) == 1 {
-			return givenInitial
-		}
-		return pick(a.flags&flagCommon != 0, givenCommon, givenExact)
-	}
-	if len(x) == 1 || len(y) == 1 {
-		return pick(x[0] == y[0], givenInitial, givenDifferent)
-	}
-	for _, g := range a.nicks {
-		if g != 0 && (g == b.nicks[0] || g == b.nicks[1] || g == b.nicks[2]) {
-			return givenNickname
-		}
-	}
+// compareWord compares single words whose levels are equal, similar, different.
+func compareWord(a, b *token) level {
 	switch {
-	case min(len(x), len(y)) >= 4 && oneEdit(x, y):
-		return givenOneEdit
-	case min(len(x), len(y)) >= 3 && jaroWinkler(x, y) >= 0.92:
-		return givenNear
-	case a.sound != 0 && a.sound == b.sound:
-		return givenSound
+	case a.hash == b.hash:
+		return 1
+	case likeness(a, b) <= 1, a.nicks[0] != 0 && a.nicks[0] == b.nicks[0]:
+		return 2
 	}
-	return givenDifferent
-}
-
-// amongMiddles reports whether b goes by one of a's middle names.
-func amongMiddles(a, b *Features) bool {
-	for i := range a.nMiddles {
-		for j := range b.nGivens {
-			if m := &a.middles[i]; m.n > 1 && string(m.bytes()) == string(b.givens[j].bytes()) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func compareMiddle(a, b *Features) level {
-	if a.nMiddles == 0 || b.nMiddles == 0 {
-		return missing
-	}
-	best := middleDifferent
-	for i := range a.nMiddles {
-		for j := range b.nMiddles {
-			x, y := a.middles[i].bytes(), b.middles[j].bytes()
-			switch {
-			case string(x) == string(y) && len(x) > 1:
-				return middleExact
-			case len(x) == 1 || len(y) == 1:
-				if x[0] == y[0] {
-					best = min(best, middleInitial)
-				}
-			case oneEdit(x, y):
-				best = min(best, middleNear)
-			}
-		}
-	}
-	return best
-}
-
-// compareFamily returns the best level over all family names, current and former.
-func compareFamily(a, b *Features) level {
-	if a.nFamilies == 0 || b.nFamilies == 0 {
-		return missing
-	}
-	best := familyDifferent
-	for i := range a.nFamilies {
-		for j := range b.nFamilies {
-			best = min(best, compareFamilyTokens(&a.families[i], &b.families[j]))
-		}
-	}
-	return best
-}
-
-func compareFamilyTokens(a, b *token) level {
-	x, y := a.bytes(), b.bytes()
-	part := (a.flags|b.flags)&flagPart != 0
-	if string(x) == string(y) {
-		switch {
-		case part:
-			return familyPart
-		case a.flags&flagCommon != 0:
-			return familyCommon
-		}
-		return familyExact
-	}
-	switch {
-	case part:
-		return familyDifferent // parts count only whole
-	case min(len(x), len(y)) >= 4 && oneEdit(x, y):
-		return familyOneEdit
-	case similarFamily(x, y):
-		return familyNear
-	case a.sound != 0 && a.sound == b.sound:
-		return familySound
-	}
-	return familyDifferent
-}
-
-// similarFamily reports whether two names are close: by Jaro-Winkler, or, in eight letters or more, by two edits.
-// Names of strangers, which are most, fail the cheaper test first.
-func similarFamily(x, y []byte) bool {
-	n := min(len(x), len(y))
-	if n < 3 {
-		return false
-	}
-	sim := jaroWinkler(x, y)
-	return sim >= 0.92 || n >= 8 && sim >= 0.75 && editDistance(x, y) <= 2
-}
-
-// swapped reports whether the given name of each is the family name of the other.
-func swapped(a, b *Features) bool {
-	cross := func(a, b *Features) bool {
-		for i := range a.nGivens {
-			for j := range b.nFamilies {
-				if a.givens[i].n > 1 && string(a.givens[i].bytes()) == string(b.families[j].bytes()) {
-					return true
-				}
-			}
-		}
-		return false
-	}
-	return cross(a, b) && cross(b, a)
-}
-
-// compareDates compares birth dates at the coarser of the two precisions.
-func compareDates(a, b *Features) level {
-	if a.Birth == 0 || b.Birth == 0 {
-		return missing
-	}
-	ya, ma, da := int(a.Birth>>9), int(a.Birth>>5&15), int(a.Birth&31)
-	yb, mb, db := int(b.Birth>>9), int(b.Birth>>5&15), int(b.Birth&31)
-	if ma == 0 || mb == 0 {
-		return pick(ya == yb, birthYear, birthDifferent)
-	}
-	if da == 0 || db == 0 {
-		switch {
-		case ya == yb && ma == mb:
-			return birthMonth
-		case ya == yb || ma == mb && oneDigit(ya, yb):
-			return birthTwoParts
-		}
-		return birthDifferent
-	}
-	if a.Birth == b.Birth {
-		return pick(a.BirthWeak, birthWeak, birthExact)
-	}
-	if ya == yb && ma == db && da == mb {
-		return birthSwapped
-	}
-	if oneDigit(ya*10000+ma*100+da, yb*10000+mb*100+db) {
-		return birthOneDigit
-	}
-	same := 0
-	for _, eq := range [...]bool{ya == yb, ma == mb, da == db} {
-		if eq {
-			same++
-		}
-	}
-	return pick(same == 2, birthTwoParts, birthDifferent)
-}
-
-// oneDigit reports whether two numbers differ in exactly one decimal digit, or by a swap of two neighbours.
-func oneDigit(x, y int) bool {
-	diff, last, at, swap := 0, 0, -2, false
-	for i := 0; x != 0 || y != 0; i++ {
-		p, q := x%10, y%10
-		if p != q {
-			diff++
-			swap = diff == 2 && at == i-1 && last == q*10+p
-			last, at = p*10+q, i
-		}
-		x, y = x/10, y/10
-	}
-	return diff == 1 || diff == 2 && swap
+	return 3
 }
 
 // compareOrder speaks only of multiple births: two single births say nothing new, and one said to be single
@@ -261,97 +96,212 @@ func compareOrder(a, b byte) level {
 	return pick(a == b, orderEqual, orderDifferent)
 }
 
-func compareSSN(a, b *Features) level {
+func compareSSN(a, b *Features) (level, pairOfValues) {
 	if a.ssn == 0 || b.ssn == 0 {
-		return missing
+		return missing, pairOfValues{}
 	}
 	if a.ssnLast4 || b.ssnLast4 {
-		return pick(a.ssn%10000 == b.ssn%10000, ssnLast4Equal, ssnDifferent)
+		return pick(a.ssn%10000 == b.ssn%10000, ssnLast4Equal, ssnDifferent), pairOfValues{}
 	}
 	switch {
 	case a.ssn == b.ssn:
-		return ssnExact
+		return ssnExact, pairOfValues{a.ssn, a.ssn}
 	case oneDigit(int(a.ssn), int(b.ssn)):
-		return ssnOneDigit
+		return ssnOneDigit, pairOfValues{}
+	case digitsApart(int(a.ssn), int(b.ssn)) == 2:
+		return ssnTwoDigits, pairOfValues{}
 	}
-	return ssnDifferent
+	return ssnDifferent, pairOfValues{}
 }
 
-// compareIDs looks at identifiers of the same namespace only.
-func compareIDs(a, b *Features) level {
+// compareIDs looks at identifiers of the same namespace only. That a site's own numbers differ says nothing here:
+// that both are registrations of one site is a field of its own.
+func compareIDs(a, b *Features) (level, pairOfValues) {
 	out := missing
 	for i := range a.nIDs {
 		for j := range b.nIDs {
-			if a.ids[i].space != b.ids[j].space {
-				continue
+			x, y := a.ids[i], b.ids[j]
+			switch {
+			case x.space != y.space:
+			case x.value == y.value:
+				h := uint32(x.value ^ x.value>>32)
+				return idEqual, pairOfValues{h, h}
+			case x.local():
+			case x.value>>63 == 0 && y.value>>63 == 0 && oneDigit(int(x.value), int(y.value)):
+				out = idOneDigit
+			case out == missing:
+				out = idDifferent
 			}
-			if a.ids[i].value == b.ids[j].value {
-				return idEqual
-			}
-			out = idDifferent
 		}
 	}
-	return out
+	return out, pairOfValues{}
 }
 
-func comparePhones(a, b *Features) level {
+func comparePhones(a, b *Features) (level, pairOfValues) {
 	if a.nPhones == 0 || b.nPhones == 0 {
-		return missing
+		return missing, pairOfValues{}
 	}
+	out := phoneDifferent
 	for i := range a.nPhones {
 		for j := range b.nPhones {
 			x, y := a.phones[i], b.phones[j]
-			if x == y || min(x, y) < 1e7 && max(x, y)%1e7 == min(x, y) { // without area code
-				return phoneEqual
+			switch {
+			case x == y || min(x, y) < 1e7 && max(x, y)%1e7 == min(x, y): // without area code
+				h := uint32(min(x, y) % 1e7)
+				return phoneEqual, pairOfValues{h, h}
+			case x%1e7 == y%1e7, oneDigit(int(x), int(y)):
+				out = phoneNear
 			}
 		}
 	}
-	return phoneDifferent
+	return out, pairOfValues{}
 }
 
-func compareEmails(a, b *Features) level {
+// nearMail is how much of two mail addresses' letters must agree to call them similar.
+const nearMail = 70
+
+func compareEmails(a, b *Features) (level, pairOfValues) {
 	if a.nEmails == 0 || b.nEmails == 0 {
-		return missing
+		return missing, pairOfValues{}
 	}
+	out := emailDifferent
 	for i := range a.nEmails {
 		for j := range b.nEmails {
-			if a.emails[i] == b.emails[j] {
-				return emailEqual
+			x, y := &a.emails[i], &b.emails[j]
+			if x.hash == y.hash {
+				return emailEqual, pairOfValues{x.hash, x.hash}
+			}
+			if resembles(x.sketch, y.sketch, nearMail) {
+				out = emailNear
 			}
 		}
 	}
-	return emailDifferent
+	return out, pairOfValues{}
 }
 
-func compareAddresses(a, b *Features) level {
+func compareAddresses(a, b *Features) (level, pairOfValues) {
 	if a.nAddresses == 0 || b.nAddresses == 0 {
-		return missing
+		return missing, pairOfValues{}
 	}
-	best := addressDifferent
+	best, value := missing, pairOfValues{}
 	for i := range a.nAddresses {
 		for j := range b.nAddresses {
-			best = min(best, compareAddress(&a.addresses[i], &b.addresses[j]))
+			if l, v := compareAddress(&a.addresses[i], &b.addresses[j]); l != missing && (best == missing || l < best || l == best && v.less(value)) {
+				best, value = l, v
+			}
 		}
 	}
-	return best
+	return best, value
 }
 
-func compareAddress(a, b *address) level {
-	zip := a.zip != 0 && a.zip == b.zip
-	city := a.city != 0 && a.city == b.city
-	known := (a.zip != 0 && b.zip != 0) || (a.city != 0 && b.city != 0)
-	street := a.street != 0 && a.street == b.street && a.number == b.number && a.number != 0
+// How well streets and places agree.
+const (
+	agreeUnknown = iota
+	agreeNot
+	agreePart
+	agreeNear
+	agreeFull
+)
+
+func compareAddress(a, b *address) (level, pairOfValues) {
+	street, sv := compareStreet(a, b)
+	place, pv := comparePlace(a, b)
 	switch {
-	case street && (zip || city):
-		return addressExact
-	case street && !known:
-		return addressStreet
-	case (zip || city) && a.number != 0 && a.number == b.number && a.sound != 0 && a.sound == b.sound:
-		return addressNear
-	case zip:
-		return addressPlace
-	case city:
-		return addressCity
+	case street == agreeFull && place >= agreePart:
+		return addressExact, sv
+	case street == agreeFull && place == agreeUnknown:
+		return addressStreet, sv
+	case street == agreeFull:
+		return addressElsewhere, sv
+	case street == agreeNear && place != agreeNot:
+		return addressNear, sv
+	case place == agreeFull:
+		return addressPlace, pv
+	case place >= agreePart:
+		return addressCity, pv
+	case a.area != 0 && a.area == b.area:
+		h := uint32(a.area)*0x85ebca6b | 1
+		return addressArea, pairOfValues{h, h}
+	case street == agreeNear:
+		return addressNearStreet, sv
+	case street == agreeNot || place == agreeNot:
+		return addressDifferent, pairOfValues{}
 	}
-	return addressDifferent
+	return missing, pairOfValues{}
+}
+
+// nearLine is how much of two street names' letters must agree to call them similar.
+const nearLine = 60
+
+// compareStreet compares house numbers and the names in the lines, which may have changed places.
+func compareStreet(a, b *address) (int, pairOfValues) {
+	exact, near, known := uint32(0), false, false
+	for i := range a.lines {
+		for j := range b.lines {
+			x, y := &a.lines[i], &b.lines[j]
+			if x.hash == 0 || y.hash == 0 {
+				continue
+			}
+			known = true
+			if x.hash == y.hash {
+				exact = x.hash
+			} else if resembles(x.sketch, y.sketch, nearLine) {
+				near = true
+			}
+		}
+	}
+	numbers := a.number != 0 && b.number != 0
+	number := numbers && a.number == b.number
+	h := exact ^ a.number*0x9e3779b1
+	switch {
+	case exact != 0 && (number || a.number == 0 && b.number == 0):
+		return agreeFull, pairOfValues{h, h}
+	case exact != 0 && (!numbers || oneDigit(int(a.number), int(b.number))), near && number:
+		return agreeNear, pairOfValues{exact, exact}
+	case number && !known && a.number >= 10: // a number without a street on either side says a little
+		return agreeUnknown, pairOfValues{}
+	case known || numbers:
+		return agreeNot, pairOfValues{}
+	}
+	return agreeUnknown, pairOfValues{}
+}
+
+// nearCity is how much of two cities' letters must agree to call them similar.
+const nearCity = 65
+
+func comparePlace(a, b *address) (int, pairOfValues) {
+	zip, city := agreeUnknown, agreeUnknown
+	value := uint32(0)
+	if a.city != 0 && b.city != 0 {
+		switch {
+		case a.city == b.city:
+			city, value = agreeFull, a.city
+		case resembles(uint64(a.citySketch), uint64(b.citySketch), nearCity):
+			city = agreeNear
+		default:
+			city = agreeNot
+		}
+	}
+	if a.zip != 0 && b.zip != 0 {
+		switch {
+		case a.zip == b.zip:
+			zip, value = agreeFull, a.zip*0x9e3779b1|1
+		case a.zip < 1<<24 && b.zip < 1<<24 && oneDigit(int(a.zip), int(b.zip)):
+			zip = agreeNear
+		default:
+			zip = agreeNot
+		}
+	}
+	v := pairOfValues{value, value}
+	switch {
+	case zip == agreeFull && city != agreeNot, city == agreeFull && zip == agreeNear:
+		return agreeFull, v
+	case zip == agreeFull || city == agreeFull || zip == agreeNear && city == agreeNear:
+		return agreePart, v
+	case zip == agreeNear && city == agreeUnknown || city == agreeNear && zip == agreeUnknown:
+		return agreePart, pairOfValues{}
+	case zip == agreeUnknown && city == agreeUnknown:
+		return agreeUnknown, pairOfValues{}
+	}
+	return agreeNot, pairOfValues{}
 }

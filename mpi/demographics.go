@@ -21,7 +21,9 @@ type Demographics struct {
 	Multiple MultipleBirth
 	// MothersMaidenName is the family name of the mother before marriage, or "".
 	MothersMaidenName string
-	Deceased          Deceased
+	// Guardians are the names of parents or guardians, in the order received.
+	Guardians []Name
+	Deceased  Deceased
 }
 
 // A Name is one name of a person. Text is used where the parts are missing.

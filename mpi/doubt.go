@@ -138,7 +138,7 @@ func (s *settling) borrowed() []Task {
 		}
 		other := s.n.records[e.A+e.B-self]
 		c := Compare(&s.features[e.A], &s.features[e.B])
-		set := Set{Union: c, Bits: e.Bits}
+		set := s.x.model.scorePair(&c)
 		out = append(out, Task{Kind: TaskIdentifier, Record: s.self.Record, Other: other, Grade: e.grade, Bits: e.Bits, Evidence: s.x.model.evidence(&set)})
 	}
 	return out
@@ -152,7 +152,7 @@ func (s *settling) reopened() []Task {
 		i := s.n.index(v.A)
 		j := s.n.index(v.B)
 		c := Compare(&s.features[i], &s.features[j])
-		set := Set{Union: c, Bits: s.x.model.Score(&c)}
+		set := s.x.model.scorePair(&c)
 		out = append(out, Task{Kind: TaskReopen, Record: v.A, Other: v.B, Bits: set.Bits, Evidence: s.x.model.evidence(&set)})
 	}
 	for _, v := range s.n.verdicts {

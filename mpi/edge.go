@@ -12,7 +12,7 @@ type Edge struct {
 // Edge compares a and b, without allocating. The caller sets A and B.
 func (m *Model) Edge(a, b *Features) Edge {
 	c := Compare(a, b)
-	s := Set{Union: c, Bits: m.Score(&c), vetoes: vetoesOf(&c, a, b)}
+	s := Set{Union: c, Bits: m.weigh(&c), vetoes: vetoesOf(&c, a, b)}
 	return Edge{Bits: s.Bits, grade: m.grade(&s), vetoes: s.vetoes}
 }
 
@@ -26,4 +26,11 @@ func (e Edge) Vetoes() []string { return e.vetoes.names() }
 type Tie struct {
 	A, B    int32
 	Verdict Verdict
+}
+
+// Explain returns the evidence between a and b row by row; the rows add up to bits.
+func (m *Model) Explain(a, b *Features) (bits Bits, rows []Evidence) {
+	c := Compare(a, b)
+	s := m.scorePair(&c)
+	return s.Bits, m.evidence(&s)
 }

@@ -8,8 +8,8 @@ import (
 
 // Rows of a waterfall that are no field's.
 const (
-	evidenceCeiling     = byte(numFields) + iota // the household's ceiling
-	evidenceConsistency                          // the members disagree
+	evidenceCeiling     = 64 + iota // what relatives share
+	evidenceConsistency             // the members one by one
 )
 
 // EncodeEvidence returns the compact form in which a waterfall is stored: four bytes a row (field, level,

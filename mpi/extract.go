@@ -13,7 +13,7 @@ func Extract(site hie.SiteID, d Demographics) Features {
 }
 
 func (v *values) features(site hie.SiteID) Features {
-	f := Features{Birth: packDate(v.birth), Died: packDate(v.died), BirthWeak: weakBirth(v.birth), Sex: v.sex, Suffix: v.suffix, Order: v.order}
+	f := Features{Birth: packDate(v.typed), Died: packDate(v.died), BirthWeak: weakBirth(v.birth), Sex: v.sex, Suffix: v.suffix, Order: v.order}
 	if site != "" {
 		f.source = hash32(string(site))
 	}
@@ -35,7 +35,7 @@ func (v *values) features(site hie.SiteID) Features {
 	}
 	for _, x := range v.ids {
 		if f.nIDs < maxIDs {
-			f.ids[f.nIDs] = id{hash32(x.system), hash32(x.value)}
+			f.ids[f.nIDs] = packID(x)
 			f.nIDs++
 		}
 	}
@@ -47,7 +47,7 @@ func (v *values) features(site hie.SiteID) Features {
 	}
 	for _, m := range v.emails {
 		if f.nEmails < maxEmails {
-			f.emails[f.nEmails] = hash32(m)
+			f.emails[f.nEmails] = mail{hash32(m), sketch(m)}
 			f.nEmails++
 		}
 	}
@@ -58,7 +58,11 @@ func (v *values) features(site hie.SiteID) Features {
 		}
 	}
 	if v.maiden != "" {
-		f.maiden = hash32(v.maiden)
+		f.maiden = newToken(v.maiden)
+	}
+	if v.guardian != "" {
+		f.guardian = newToken(v.guardian)
+		f.guardian.nicks = nicknames[v.guardian]
 	}
 	return f
 }
@@ -69,9 +73,6 @@ func (f *Features) addGiven(g string, also bool) {
 	}
 	t := newToken(g)
 	t.nicks = nicknames[g]
-	if commonGivens[g] {
-		t.flags |= flagCommon
-	}
 	if also {
 		t.flags |= flagAlso
 	}
@@ -89,9 +90,6 @@ func (f *Features) addFamily(n familyName, also bool) {
 		if also {
 			t.flags |= flagAlso
 		}
-		if commonFamilies[s] {
-			t.flags |= flagCommon
-		}
 		f.families[f.nFamilies] = t
 		f.nFamilies++
 	}
@@ -106,17 +104,41 @@ func (f *Features) addFamily(n familyName, also bool) {
 func newToken(s string) token {
 	var t token
 	t.n = uint8(copy(t.text[:], s))
-	t.sound = phonetic(t.bytes())
+	t.finish()
 	return t
 }
 
-func packDate(d Date) uint32 { return uint32(d.Year)<<9 | uint32(d.Month)<<5 | uint32(d.Day) }
+// areaOf is how much of a postal code names its wider area: three of five digits in the United States, all but the last
+// three characters elsewhere.
+func areaOf(zip string) int {
+	switch {
+	case len(zip) == 5 && digits(zip) == zip:
+		return 3
+	case len(zip) <= 4:
+		return min(2, len(zip))
+	}
+	return len(zip) - 3
+}
+
+func packDate(d Date) uint32 { return uint32(d.Year)<<14 | uint32(d.Month)<<7 | uint32(d.Day) }
+
+func packID(x typedID) id {
+	out := id{space: hash32(x.system) &^ 1, value: hash64(x.value) | 1<<63}
+	if x.kind == "local" {
+		out.space |= 1
+	}
+	if d := digits(x.value); d == x.value && len(d) <= 17 {
+		out.value, _ = strconv.ParseUint("1"+d, 10, 64) // at most eighteen digits
+	}
+	return out
+}
 
 func packAddress(p postal) address {
 	var a address
-	if p.street != "" {
-		a.street = hash32(p.street)
-		a.sound = phonetic([]byte(p.street))
+	for i, s := range [...]string{p.street, p.second} {
+		if s != "" {
+			a.lines[i] = line{hash32(s), sketch(s)}
+		}
 	}
 	if p.number != "" {
 		n, err := strconv.ParseUint(p.number, 10, 24)
@@ -131,9 +153,12 @@ func packAddress(p postal) address {
 			n = uint64(hash32(p.zip)>>8 | 1<<24)
 		}
 		a.zip = uint32(n)
+		a.area = uint16(hash32(p.zip[:areaOf(p.zip)])) | 1
 	}
 	if p.city != "" {
-		a.city = hash32(p.city)>>12 | 1
+		a.city = hash32(p.city)
+		s := sketch(p.city)
+		a.citySketch = uint32(s | s>>32)
 	}
 	return a
 }

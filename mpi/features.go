@@ -21,8 +21,9 @@ const (
 // Features are a record's normalised values, ready to be compared: fixed arrays, nothing to allocate. A zero
 // part is missing. They hold personal data and are never printed.
 type Features struct {
-	// Birth is year<<9 | month<<5 | day; a zero month or day is unknown. BirthWeak marks a date often put for
-	// "only the year is known". Died is the same for death.
+	// Birth is year<<14 | month<<7 | day as typed, 0 to 99 each of the latter two; a zero month or day is unknown, and
+	// a date that cannot be is still compared by its digits. BirthWeak marks a date often put for "only the year is
+	// known". Died is the same for death.
 	Birth, Died uint32
 	BirthWeak   bool
 	Sex         byte // 'm', 'f' or 0
@@ -40,14 +41,14 @@ type Features struct {
 	// ssn holds the digits as a number; ssnLast4 says that only the last four are known.
 	ssn      uint32
 	ssnLast4 bool
-	// maiden is the hash of the mother's maiden name.
-	maiden uint32
+	// maiden is the mother's maiden name, guardian the first given name of a parent or guardian; n 0 when missing.
+	maiden, guardian token
 	// source is the hash of the registering site, 0 for a query.
 	source uint32
 
 	ids       [maxIDs]id
 	phones    [maxPhones]uint64
-	emails    [maxEmails]uint32
+	emails    [maxEmails]mail
 	addresses [maxAddresses]address
 }
 
@@ -62,32 +63,53 @@ type token struct {
 	flags uint8
 	nicks [maxNicks]uint8
 	sound uint32
+	hash  uint32 // of the text, for frequencies
+	mask  uint32 // the letters in it
 	text  [maxToken]byte
 }
 
 const (
-	flagCommon = 1 << iota // many people bear it
-	flagPart               // one part of a double family name, beside the whole
-	flagAlso               // of a name in use beside or before the first
+	flagPart = 2 << iota // one part of a double family name, beside the whole
+	flagAlso             // of a name in use beside or before the first
 )
 
 func (t *token) bytes() []byte { return t.text[:t.n] }
 
-// An id is an identifier that belongs to one person: the hash of its namespace and of its value.
-type id struct{ space, value uint32 }
+// An id is an identifier that belongs to one person: the hash of its namespace, odd for a site's own number, and
+// its digits behind a 1, or a hash with the highest bit set.
+type id struct {
+	space uint32
+	value uint64
+}
 
-// An address is reduced to what is compared: number, hash of the street's name, how it sounds, place.
+// local reports whether it is a site's own number, of which one person may have several.
+func (x id) local() bool { return x.space&1 != 0 }
+
+// A mail is a mail address: its hash and the sketch of its letters.
+type mail struct {
+	hash   uint32
+	sketch uint64
+}
+
+// An address is reduced to what is compared: the names in its two lines, in any order, house number, place.
 type address struct {
-	street uint32
-	sound  uint32
-	number uint32
-	zip    uint32
-	city   uint32
+	lines      [2]line
+	number     uint32
+	zip        uint32
+	area       uint16 // of the beginning of the postal code
+	city       uint32
+	citySketch uint32
+}
+
+// A line is a line of an address: hash and sketch of its words without number, unit and kind of street.
+type line struct {
+	hash   uint32
+	sketch uint64
 }
 
 // featuresVersion is the first byte of every encoded vector. A change of the layout, of a normaliser or of
 // the nickname table's order needs a new one, and a rebuild of the stored rows.
-const featuresVersion = 1
+const featuresVersion = 2
 
 // errFeatures means that stored features are not what this program writes.
 var errFeatures = errors.New("mpi: features cannot be read")
@@ -100,6 +122,7 @@ const (
 	hasSSN
 	hasLast4
 	hasMaiden
+	hasGuardian
 )
 
 // AppendTo appends f's compact form to b, about 60 to 160 bytes, and returns it.
@@ -118,14 +141,15 @@ func (f *Features) AppendTo(b []byte) []byte {
 	on(f.BirthWeak, hasWeakBirth)
 	on(f.ssn != 0 || f.ssnLast4, hasSSN)
 	on(f.ssnLast4, hasLast4)
-	on(f.maiden != 0, hasMaiden)
+	on(f.maiden.n != 0, hasMaiden)
+	on(f.guardian.n != 0, hasGuardian)
 	b = append(b, featuresVersion, parts, f.Sex, f.Suffix, f.Order)
 	b = binary.LittleEndian.AppendUint32(b, f.source)
 	b = append(b, f.nGivens|f.nMiddles<<4, f.nFamilies|f.nIDs<<4, f.nPhones|f.nEmails<<4, f.nAddresses)
 	for _, p := range [...]struct {
 		bit byte
 		v   uint32
-	}{{hasBirth, f.Birth}, {hasDied, f.Died}, {hasSSN, f.ssn}, {hasMaiden, f.maiden}} {
+	}{{hasBirth, f.Birth}, {hasDied, f.Died}, {hasSSN, f.ssn}} {
 		if parts&p.bit != 0 {
 			b = binary.LittleEndian.AppendUint32(b, p.v)
 		}
@@ -139,24 +163,86 @@ func (f *Features) AppendTo(b []byte) []byte {
 	for i := range f.nFamilies {
 		b = f.families[i].appendTo(b, false)
 	}
+	if f.maiden.n != 0 {
+		b = f.maiden.appendTo(b, false)
+	}
+	if f.guardian.n != 0 {
+		b = f.guardian.appendTo(b, true)
+	}
 	for i := range f.nIDs {
 		b = binary.LittleEndian.AppendUint32(b, f.ids[i].space)
-		b = binary.LittleEndian.AppendUint32(b, f.ids[i].value)
+		b = binary.LittleEndian.AppendUint64(b, f.ids[i].value)
 	}
 	for i := range f.nPhones {
 		b = binary.LittleEndian.AppendUint32(b, uint32(f.phones[i]))
 		b = append(b, byte(f.phones[i]>>32))
 	}
 	for i := range f.nEmails {
-		b = binary.LittleEndian.AppendUint32(b, f.emails[i])
+		b = binary.LittleEndian.AppendUint32(b, f.emails[i].hash)
+		b = binary.LittleEndian.AppendUint64(b, f.emails[i].sketch)
 	}
 	for i := range f.nAddresses {
-		a := &f.addresses[i]
-		for _, v := range [...]uint32{a.street, a.sound, a.number, a.zip, a.city} {
-			b = binary.AppendUvarint(b, uint64(v))
-		}
+		b = f.addresses[i].appendTo(b)
 	}
 	return b
+}
+
+// appendTo writes which parts there are, then those.
+func (a *address) appendTo(b []byte) []byte {
+	at := len(b)
+	b = append(b, 0)
+	for i, l := range a.lines {
+		if l.hash != 0 {
+			b[at] |= 1 << i
+			b = binary.LittleEndian.AppendUint32(b, l.hash)
+			b = binary.LittleEndian.AppendUint64(b, l.sketch)
+		}
+	}
+	if a.city != 0 {
+		b[at] |= 4
+		b = binary.LittleEndian.AppendUint32(b, a.city)
+		b = binary.LittleEndian.AppendUint32(b, a.citySketch)
+	}
+	b = binary.LittleEndian.AppendUint16(b, a.area)
+	b = binary.AppendUvarint(b, uint64(a.number))
+	return binary.AppendUvarint(b, uint64(a.zip))
+}
+
+// decode reads what appendTo wrote and returns the rest; ok is false for anything else.
+func (a *address) decode(b []byte) (rest []byte, ok bool) {
+	if len(b) == 0 || b[0] > 7 || len(b) < 3+12*bits.OnesCount8(b[0]&3)+8*int(b[0]>>2) {
+		return nil, false
+	}
+	parts := b[0]
+	b = b[1:]
+	for i := range a.lines {
+		if parts&(1<<i) != 0 {
+			a.lines[i] = line{binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint64(b[4:])}
+			b = b[12:]
+			ok = a.lines[i].hash != 0
+			if !ok {
+				return nil, false
+			}
+		}
+	}
+	if parts&4 != 0 {
+		a.city, a.citySketch = binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
+		b = b[8:]
+		if a.city == 0 {
+			return nil, false
+		}
+	}
+	a.area = binary.LittleEndian.Uint16(b)
+	b = b[2:]
+	for _, to := range [...]*uint32{&a.number, &a.zip} {
+		v, n := binary.Uvarint(b)
+		if n <= 0 || v > 1<<32-1 {
+			return nil, false
+		}
+		*to = uint32(v)
+		b = b[n:]
+	}
+	return b, true
 }
 
 func (t *token) appendTo(b []byte, nicks bool) []byte {
@@ -186,13 +272,13 @@ func (f *Features) Decode(b []byte) error {
 	}
 	f.BirthWeak, f.ssnLast4 = parts&hasWeakBirth != 0, parts&hasLast4 != 0
 	b = b[13:]
-	if len(b) < 4*bits.OnesCount8(parts&(hasBirth|hasDied|hasSSN|hasMaiden)) {
+	if len(b) < 4*bits.OnesCount8(parts&(hasBirth|hasDied|hasSSN)) {
 		return errFeatures
 	}
 	for _, p := range [...]struct {
 		bit byte
 		to  *uint32
-	}{{hasBirth, &f.Birth}, {hasDied, &f.Died}, {hasSSN, &f.ssn}, {hasMaiden, &f.maiden}} {
+	}{{hasBirth, &f.Birth}, {hasDied, &f.Died}, {hasSSN, &f.ssn}} {
 		if parts&p.bit != 0 {
 			*p.to = binary.LittleEndian.Uint32(b)
 			b = b[4:]
@@ -208,30 +294,30 @@ func (f *Features) Decode(b []byte) error {
 	for i := range f.nFamilies {
 		b, ok = f.families[i].decode(b, false, ok)
 	}
-	if !ok || len(b) < 8*int(f.nIDs)+5*int(f.nPhones)+4*int(f.nEmails) {
+	if parts&hasMaiden != 0 {
+		b, ok = f.maiden.decode(b, false, ok)
+	}
+	if parts&hasGuardian != 0 {
+		b, ok = f.guardian.decode(b, true, ok)
+	}
+	if !ok || len(b) < 12*int(f.nIDs)+5*int(f.nPhones)+12*int(f.nEmails) {
 		return errFeatures
 	}
 	for i := range f.nIDs {
-		f.ids[i] = id{binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])}
-		b = b[8:]
+		f.ids[i] = id{binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint64(b[4:])}
+		b = b[12:]
 	}
 	for i := range f.nPhones {
 		f.phones[i] = uint64(binary.LittleEndian.Uint32(b)) | uint64(b[4])<<32
 		b = b[5:]
 	}
 	for i := range f.nEmails {
-		f.emails[i] = binary.LittleEndian.Uint32(b)
-		b = b[4:]
+		f.emails[i] = mail{binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint64(b[4:])}
+		b = b[12:]
 	}
 	for i := range f.nAddresses {
-		a := &f.addresses[i]
-		for _, to := range [...]*uint32{&a.street, &a.sound, &a.number, &a.zip, &a.city} {
-			v, n := binary.Uvarint(b)
-			if n <= 0 || v > 1<<32-1 {
-				return errFeatures
-			}
-			*to = uint32(v)
-			b = b[n:]
+		if b, ok = f.addresses[i].decode(b); !ok {
+			return errFeatures
 		}
 	}
 	if len(b) != 0 {
@@ -256,8 +342,45 @@ func (t *token) decode(b []byte, nicks, ok bool) ([]byte, bool) {
 	if nicks {
 		copy(t.nicks[:], b[1+t.n:])
 	}
-	t.sound = phonetic(t.bytes())
+	t.finish()
 	return b[need:], true
+}
+
+// finish sets what follows from the text.
+func (t *token) finish() {
+	t.sound = phonetic(t.bytes())
+	h := uint64(14695981039346656037)
+	for _, c := range t.bytes() {
+		h = (h ^ uint64(c)) * 1099511628211
+		if c >= 'a' {
+			t.mask |= 1 << (c - 'a') & (1<<26 - 1)
+		} else {
+			t.mask |= 1 << 26
+		}
+	}
+	t.hash = uint32(h ^ h>>32)
+}
+
+// sketch returns the pairs of neighbouring letters of s, and its first and last, as a set of 64 places: strings
+// that share most pairs share most places.
+func sketch(s string) uint64 {
+	var out uint64
+	last := uint64('^')
+	put := func(c uint64) {
+		x := (last<<8 | c) * 0x9e3779b97f4a7c15
+		out |= 1 << (x >> 58)
+		last = c
+	}
+	for i := range len(s) {
+		put(uint64(s[i]))
+	}
+	put('$')
+	return out
+}
+
+// resembles reports whether two sketches have at least part/100 of their places in common (Dice's coefficient).
+func resembles(a, b uint64, part int) bool {
+	return 200*bits.OnesCount64(a&b) >= part*(bits.OnesCount64(a)+bits.OnesCount64(b))
 }
 
 // hash32 and hash64 are FNV-1a: stable for ever, since their values are stored.

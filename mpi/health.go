@@ -42,7 +42,7 @@ func (s *settling) health(touched map[int32]bool) []Task {
 // within returns a task about two records of one person.
 func (s *settling) within(kind TaskKind, a, b hie.SourcePatientID) Task {
 	c := Compare(&s.features[s.n.index(a)], &s.features[s.n.index(b)])
-	set := Set{Union: c, Bits: s.x.model.Score(&c)}
+	set := s.x.model.scorePair(&c)
 	return Task{Kind: kind, Record: a, Other: b, Bits: set.Bits, Evidence: s.x.model.evidence(&set)}
 }
 

@@ -25,10 +25,36 @@ const (
 	KeyStreetGiven                       // house number, postal code or street, initial of the given name
 	KeyNames                             // both names, in any order
 	KeyStreetBirth                       // house number, postal code or street, date of birth
+
+	// Kinds from here on serve batches only, where a key costs no disk: they are wider, and find records with little
+	// on them or with several errors.
+	KeyBirth        // date of birth
+	KeyMonthDaySome // month and day + sound of any name
+	KeyYearDaySome  // year and day + sound of any name
+	KeyYearMonthSome
+	KeyYearSome    // year + any name
+	KeySounds      // sounds of two names, in any order
+	KeySound       // sound of any name
+	KeyName        // any name
+	KeyHalves      // first and second half of the digits of an identifier
+	KeyPhoneEnd    // last seven digits; last four + sound of any name
+	KeyMailLocal   // a mail address up to "@", or behind it
+	KeyStreet      // a line of an address
+	KeyStreetName  // a line of an address + initial of any name
+	KeyPlaceName   // city or postal code + sound of any name
+	KeyPlaceBirth  // city or postal code + year of birth, month and day
+	KeyPlaceNumber // house number + postal code or city
+	KeyPlace       // postal code or city
+	KeyStem        // beginning or end of a name + beginning of another, or year
 )
 
+// firstBatchKind is the first kind that serves batches only.
+const firstBatchKind = KeyBirth
+
 var keyNames = [...]string{"", "ssn", "ssn-last-four+year", "identifier", "phone", "email", "birth-date+given", "birth-date+family",
-	"birth-date+initials", "year+names", "month-day+names", "year-month+names", "street+given", "names", "street+birth-date"}
+	"birth-date+initials", "year+names", "month-day+names", "year-month+names", "street+given", "names", "street+birth-date",
+	"birth-date", "month-day+sound", "year-day+sound", "year-month+sound", "year+name", "sounds", "sound", "name", "identifier-half",
+	"phone-end", "mail-part", "street", "street+initial", "place+sound", "place+birth", "number+place", "place", "stems"}
 
 func (k KeyKind) String() string {
 	if int(k) < len(keyNames) {

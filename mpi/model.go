@@ -1,199 +1,132 @@
 package mpi
 
-// A field is one thing compared. The order is that of evidence rows.
-type field uint8
+import "math"
 
-const (
-	fieldGiven field = iota
-	fieldMiddle
-	fieldFamily
-	fieldSuffix
-	fieldBirth
-	fieldOrder
-	fieldSex
-	fieldSSN
-	fieldID
-	fieldPhone
-	fieldEmail
-	fieldAddress
-	fieldMaiden
-	fieldDeath
-	fieldSource
-	numFields
-)
-
-var fieldNames = [numFields]string{"given", "middle", "family", "suffix", "birth-date", "birth-order", "sex", "ssn", "identifier",
-	"phone", "email", "address", "mothers-maiden-name", "death-date", "source"}
-
-// A level says how well one field agrees. Level 0 is always "missing" and 0 bits.
-type level uint8
-
-const missing level = 0
-
-// The levels of each field. Their order is that of the tables below.
-const (
-	givenExact level = iota + 1
-	givenCommon
-	givenNickname
-	givenOneEdit
-	givenNear
-	givenSwapped // given and family names have changed places
-	givenMiddle  // the other's middle name
-	givenInitial
-	givenSound
-	givenDifferent
-)
-
-const (
-	middleExact level = iota + 1
-	middleInitial
-	middleNear
-	middleDifferent
-)
-
-const (
-	familyExact level = iota + 1
-	familyCommon
-	familyPart // one part of a double name, or the name without its particle
-	familyOneEdit
-	familyNear
-	familySwapped
-	familySound
-	familyDifferent
-)
-
-const (
-	suffixEqual level = iota + 1
-	suffixDifferent
-)
-
-const (
-	birthExact    level = iota + 1
-	birthWeak           // exact, but a date often put for "only the year is known"
-	birthSwapped        // day and month have changed places
-	birthMonth          // equal as far as known: year and month
-	birthOneDigit       // one digit, or two neighbouring digits swapped
-	birthYear           // equal as far as known: the year
-	birthTwoParts       // two of year, month, day equal
-	birthDifferent
-)
-
-const (
-	orderEqual level = iota + 1
-	orderDifferent
-)
-
-const (
-	sexEqual level = iota + 1
-	sexDifferent
-)
-
-const (
-	ssnExact level = iota + 1
-	ssnLast4Equal
-	ssnOneDigit
-	ssnDifferent
-)
-
-const (
-	idEqual level = iota + 1
-	idDifferent
-)
-
-const (
-	phoneEqual level = iota + 1
-	phoneDifferent
-)
-
-const (
-	emailEqual level = iota + 1
-	emailDifferent
-)
-
-const (
-	addressExact  level = iota + 1 // number, street and place
-	addressStreet                  // number and street; the place is not known
-	addressNear                    // number and place, the street sounds alike
-	addressPlace                   // postal code
-	addressCity
-	addressDifferent
-)
-
-const (
-	maidenEqual level = iota + 1
-	maidenDifferent
-)
-
-const (
-	deathEqual level = iota + 1
-	deathDifferent
-)
-
-const sourceSame level = 1
-
-const maxLevels = 11
-
-var levelNames = [numFields][]string{
-	fieldGiven:   {"missing", "exact", "exact, common", "nickname", "one edit", "similar", "swapped with family", "other's middle name", "initial", "sounds alike", "different"},
-	fieldMiddle:  {"missing", "exact", "initial", "similar", "different"},
-	fieldFamily:  {"missing", "exact", "exact, common", "part", "one edit", "similar", "swapped with given", "sounds alike", "different"},
-	fieldSuffix:  {"missing", "equal", "different"},
-	fieldBirth:   {"missing", "exact", "exact, default-like", "day and month swapped", "year and month", "one digit", "year", "two parts", "different"},
-	fieldOrder:   {"missing", "equal", "different"},
-	fieldSex:     {"missing", "equal", "different"},
-	fieldSSN:     {"missing", "exact", "last four", "one digit", "different"},
-	fieldID:      {"missing", "equal", "different"},
-	fieldPhone:   {"missing", "equal", "different"},
-	fieldEmail:   {"missing", "equal", "different"},
-	fieldAddress: {"missing", "street and place", "street", "similar street", "postal code", "city", "different"},
-	fieldMaiden:  {"missing", "equal", "different"},
-	fieldDeath:   {"missing", "equal", "different"},
-	fieldSource:  {"missing", "same site, another registration"},
-}
-
-// A Model is the whole of what evidence is worth: what each level of each field is worth, and where the grades begin. Use
-// [DefaultModel]; it is not changed once an Index uses it.
+// A Model is the whole of what evidence is worth: for each field and level how likely it is among records of one
+// person (m), of two strangers (u), of two relatives or members of one household, and of two twins; how common values
+// are; and where the grades begin. Use [DefaultModel] or an estimated one; it is not changed once in use.
+//
+// Source: Fellegi and Sunter 1969, with classes for relatives and twins; README.md, "The model".
 type Model struct {
 	// ID names this model in link events and evidence.
 	ID string
-	// Prior is how many bits of evidence make a link as likely as not: log2 of the size of the population.
+	// Prior is how many bits of evidence make a link as likely as not: the pairs of strangers to one pair of records of
+	// one person, as log2.
 	Prior Bits
+	// Kin is how rare pairs of relatives, and pairs of twins, are among pairs of strangers, as log2.
+	Kin [kinds]Bits
 	// Certain, Probable and Possible are the evidence a grade needs at least.
 	Certain, Probable, Possible Bits
-	// Household bounds what family name, address, phone, mail and mother's maiden name may add together: a
-	// family shares all of them.
-	Household Bits
 	// Margin is by how much the best identity must beat the next to be certain.
 	Margin Bits
 	// Overlay: an update scoring below it against its own previous self looks like somebody else.
 	Overlay Bits
 
-	bits [numFields][maxLevels]Bits
+	m, u table
+	r    [kinds]table
+	freq [numFields]*Frequencies
+
+	// same and kin are m/u and r/u.
+	same    table
+	kin     [kinds]table
+	kinOdds [kinds]float64
 }
 
-// DefaultModel returns the hand-set model "hand-1" for a population of about a million.
-//
-// Source: README.md, "Weights": each is log2 of how often the level is seen among records of one person over
-// how often among two strangers, estimated from the frequencies named there.
-func DefaultModel() *Model {
-	return &Model{
-		ID: "hand-1", Prior: 20, Certain: 30, Probable: 23, Possible: 15, Household: 16, Margin: 6, Overlay: -6,
-		bits: [numFields][maxLevels]Bits{
-			fieldGiven:   {0, 8, 5.5, 4.5, 4, 3, 4, 2, 1.5, 1.5, -7},
-			fieldMiddle:  {0, 4, 1.5, 1, -2.5},
-			fieldFamily:  {0, 9, 6.5, 6, 5.5, 3.5, 4, 2, -5},
-			fieldSuffix:  {0, 2, -8},
-			fieldBirth:   {0, 13.5, 9, 7.5, 8, 5, 4.5, 2.5, -9},
-			fieldOrder:   {0, 2, -8},
-			fieldSex:     {0, 0.9, -3.5},
-			fieldSSN:     {0, 17, 9, 7, -6},
-			fieldID:      {0, 17, -3},
-			fieldPhone:   {0, 8, -0.5},
-			fieldEmail:   {0, 9, -0.5},
-			fieldAddress: {0, 9, 7, 6, 2.5, 1.5, -0.7},
-			fieldMaiden:  {0, 5, -2},
-			fieldDeath:   {0, 6, -4},
-			fieldSource:  {0, -2},
-		},
+// The kinds of relatives. Twins share their birth date and never their given name, which other relatives may: father and
+// son.
+const (
+	relatives = iota
+	twins
+	kinds
+)
+
+// ratios are how many times likelier something is for each kind of relatives than for strangers.
+type ratios [kinds]float64
+
+func (r *ratios) times(other ratios) {
+	for k := range r {
+		r[k] *= other[k]
 	}
+}
+
+// odds returns what is held against one person: 1 for strangers and what r adds for relatives.
+func (r *ratios) odds() float64 {
+	sum := 1.0
+	for _, x := range r {
+		sum += x
+	}
+	return sum
+}
+
+type table [numFields][maxLevels]float64
+
+// finish computes what follows from the rest.
+func (m *Model) finish() {
+	for k := range kinds {
+		m.kinOdds[k] = math.Exp2(float64(m.Kin[k]))
+	}
+	for f := range numFields {
+		m.same[f][missing] = 1
+		for l := 1; l < levelsOf(f); l++ {
+			m.same[f][l] = m.m[f][l] / m.u[f][l]
+		}
+		for k := range kinds {
+			m.kin[k][f][missing] = 1
+			for l := 1; l < levelsOf(f); l++ {
+				m.kin[k][f][l] = m.r[k][f][l] / m.u[f][l]
+			}
+		}
+	}
+}
+
+// exactLevels is the last level of a field whose values are equal as a whole, so that their frequency counts fully;
+// behind it, half.
+var exactLevels = [numFields]level{fieldGiven: givenExact, fieldMiddle: middleExact, fieldFamily: familyPart, fieldBirth: birthWeak,
+	fieldSSN: ssnExact, fieldID: idEqual, fieldPhone: phoneEqual, fieldEmail: emailEqual, fieldAddress: addressNearStreet}
+
+// likelihood returns how many times likelier c's level of f is for one person, and for relatives, than for strangers.
+func (m *Model) likelihood(f field, c *Comparison) (same float64, kin ratios) {
+	l := c.levels[f]
+	same = m.same[f][l]
+	for k := range kin {
+		kin[k] = m.kin[k][f][l]
+	}
+	v := c.values[f]
+	if v == (pairOfValues{}) || m.freq[f] == nil {
+		return same, kin
+	}
+	u := m.u[f][l]
+	if l > exactLevels[f] {
+		u = m.u[f][1]
+	}
+	ratio := m.freq[f].ratio(f, v, u)
+	if l > exactLevels[f] {
+		ratio = soften(ratio)
+	}
+	for k := range kin {
+		kin[k] *= ratio
+	}
+	return same * ratio, kin
+}
+
+// weigh returns the evidence of c in bits. Relatives share much, so what speaks for one person is held against what would
+// speak for two relatives.
+func (m *Model) weigh(c *Comparison) Bits {
+	same, kin := 1.0, ratios(m.kinOdds)
+	for f := range numFields {
+		if c.levels[f] != missing {
+			s, k := m.likelihood(f, c)
+			same *= s
+			kin.times(k)
+		}
+	}
+	return Bits(math.Log2(same / kin.odds()))
+}
+
+// Score returns the evidence of c in bits.
+func (m *Model) Score(c *Comparison) Bits { return m.weigh(c) }
+
+// Probability returns how likely bits of evidence mean one person, given the prior.
+func (m *Model) Probability(b Bits) Probability {
+	return Probability(1 / (1 + math.Exp2(float64(m.Prior-b))))
 }

@@ -296,22 +296,3 @@ func formal(given string) string {
 	}
 	return given
 }
-
-// Names so common that sharing one says less: together about a quarter of the people in the United States.
-//
-// Source: US Census 2010 surnames and SSA given names, heads of the tables.
-var (
-	commonFamilies = set(`smith johnson williams brown jones garcia miller davis rodriguez martinez hernandez lopez gonzalez
-	wilson anderson thomas taylor moore jackson martin lee perez thompson white harris sanchez clark ramirez lewis robinson
-	walker young allen king wright scott torres nguyen hill flores green adams nelson baker hall rivera campbell mitchell
-	carter roberts gomez phillips evans turner diaz parker cruz edwards collins reyes stewart morris morales murphy cook
-	rogers gutierrez ortiz morgan cooper peterson bailey reed kelly howard ramos kim cox ward richardson watson brooks
-	chavez wood james bennett gray mendoza ruiz hughes price alvarez castillo sanders patel myers long ross foster jimenez`)
-	commonGivens = set(`james john robert michael william david richard joseph thomas charles christopher daniel matthew
-	anthony mark donald steven paul andrew joshua kenneth kevin brian george edward ronald timothy jason jeffrey ryan jacob
-	gary nicholas eric jonathan stephen larry justin scott brandon benjamin samuel gregory frank alexander raymond patrick
-	jack jose juan luis carlos noah liam ethan mason logan aiden elijah lucas mary patricia jennifer linda elizabeth barbara
-	susan jessica sarah karen lisa nancy betty margaret sandra ashley kimberly emily donna michelle carol amanda dorothy
-	melissa deborah stephanie rebecca sharon laura cynthia kathleen amy angela shirley anna brenda pamela emma nicole helen
-	samantha katherine christine maria olivia ava sophia isabella mia charlotte amelia abigail madison hannah grace`)
-)

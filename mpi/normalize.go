@@ -21,7 +21,8 @@ type values struct {
 	middles   []string // the given names after the first
 	families  []familyName
 	suffix    byte
-	birth     Date
+	birth     Date // a date that can be
+	typed     Date // birth, or the digits typed where they cannot be one: compared, never a proof
 	died      Date
 	sex       byte
 	order     byte
@@ -31,6 +32,7 @@ type values struct {
 	emails    []string
 	addresses []postal
 	maiden    string
+	guardian  string // first given name of a parent or guardian
 	dropped   []Dropped
 }
 
@@ -41,7 +43,7 @@ type familyName struct {
 }
 
 type typedID struct {
-	kind          string // "mbi", "legal", "member", "itin", "other"
+	kind          string // "mbi", "legal", "member", "itin", "local", "other"
 	system, value string
 }
 
@@ -49,6 +51,7 @@ type typedID struct {
 type postal struct {
 	number, street string // street without number, unit and kind of street
 	line           string // number, direction, name, kind in its standard form; without unit
+	second         string // the second line, as street
 	zip, city      string
 }
 
@@ -63,6 +66,9 @@ func normalize(d Demographics) values {
 		v.addName(n)
 	}
 	v.birth = v.normalDate("birth-date", d.Birth)
+	if v.typed = v.birth; v.birth.IsZero() {
+		v.typed = typedDate(d.Birth)
+	}
 	if d.Deceased.Dead {
 		v.died = v.normalDate("death-date", d.Deceased.On)
 	}
@@ -84,6 +90,11 @@ func normalize(d Demographics) values {
 	}
 	for _, a := range d.Addresses {
 		v.addAddress(a)
+	}
+	for _, g := range d.Guardians {
+		if given := strings.Fields(fold(strings.Join(g.Given, " "))); v.guardian == "" && len(given) > 0 && !unknownNames[given[0]] {
+			v.guardian = given[0]
+		}
 	}
 	if w := familyOf(fold(d.MothersMaidenName)); w.whole != "" && !unknownNames[w.whole] {
 		v.maiden = w.whole
@@ -287,6 +298,16 @@ func (v *values) normalDate(field string, d Date) Date {
 	return Date{Year: d.Year, Month: d.Month, Day: d.Day}
 }
 
+// typedDate returns the digits of a date that cannot be one, as typed, when there is enough of them to compare:
+// "1853-89-11" is still near to "1853-09-11". Default dates stay missing.
+func typedDate(d Date) Date {
+	if d.Year < 1000 || d.Year > 2200 || d.Month < 1 || d.Month > 99 || d.Day < 1 || d.Day > 99 ||
+		d.Year >= 1850 && d.Month <= 12 && d.Day <= 31 {
+		return Date{}
+	}
+	return Date{Year: d.Year, Month: d.Month, Day: d.Day}
+}
+
 // Systems of identifiers that have a meaning of their own.
 //
 // Source: HL7 terminology, external identifier systems; HL7 table 0203.
@@ -321,6 +342,8 @@ func (v *values) addIdentifier(i Identifier) {
 		v.ids = append(v.ids, typedID{"member", i.System, value})
 	case i.Type == "SN" || i.Type == "GN":
 		v.drop("identifier", "shared by a family") // subscriber and guarantor numbers are not one person's
+	case i.Type == "MR" || i.Type == "PI" || i.Type == "PT":
+		v.ids = append(v.ids, typedID{"local", i.System, value})
 	default:
 		v.ids = append(v.ids, typedID{"other", i.System, value})
 	}
@@ -423,6 +446,12 @@ func (v *values) addAddress(a Address) {
 		number, street, whole = "", "", ""
 	}
 	p.number, p.street, p.line = number, street, whole
+	if len(a.Lines) > 1 && line == a.Lines[0] {
+		first, _, _ := strings.Cut(fold(a.Lines[1]), " ")
+		if _, second, _ := normalStreet(a.Lines[1]); !unknownStreets[second] && !unitWords[first] {
+			p.second = second
+		}
+	}
 	if p == (postal{}) {
 		return
 	}

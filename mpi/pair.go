@@ -52,7 +52,8 @@ func (x *Index) Pairs(ctx context.Context, records []hie.SourcePatientID) ([]Pai
 	for i := range rows {
 		for j := i + 1; j < len(rows); j++ {
 			c := Compare(&features[i], &features[j])
-			set := Set{Union: c, Bits: x.model.Score(&c), vetoes: vetoesOf(&c, &features[i], &features[j])}
+			set := x.model.scorePair(&c)
+			set.vetoes = vetoesOf(&c, &features[i], &features[j])
 			p := Pair{A: rows[i].Record, B: rows[j].Record, Grade: x.model.grade(&set), Bits: set.Bits, Evidence: x.model.evidence(&set), Vetoes: set.vetoes.names()}
 			if k := slices.IndexFunc(verdicts, func(v Constraint) bool { return v.A == p.A && v.B == p.B }); k >= 0 {
 				p.Verdict = verdicts[k].Verdict

@@ -3,6 +3,7 @@ package mpi
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -53,15 +54,16 @@ func (m *Model) Partition(nodes []Features, edges []Edge, ties []Tie, policy Pol
 
 // A partitioning is one run: groups by their smallest node, and the joints between groups that share an edge.
 type partitioning struct {
-	m      *Model
-	nodes  []Features
-	policy Policy
-	of     []int32           // node -> its group
-	groups map[int32][]int32 // group -> nodes, sorted
-	apart  map[[2]int32]bool // nodes a steward keeps apart
-	tied   union             // nodes that must be together
-	joints map[[2]int32]*joint
-	rank   []int32 // node -> its place by content, so that ties do not depend on order
+	m       *Model
+	nodes   []Features
+	policy  Policy
+	of      []int32           // node -> its group
+	groups  map[int32][]int32 // group -> nodes, sorted
+	apart   map[[2]int32]bool // nodes a steward keeps apart
+	tied    union             // nodes that must be together
+	anyTied bool
+	joints  map[[2]int32]*joint
+	rank    []int32 // node -> its place by content, so that ties do not depend on order
 }
 
 // A joint is what is known between two groups.
@@ -97,6 +99,7 @@ func (p *partitioning) begin(ties []Tie) {
 		case MustLink:
 			p.merge(p.of[t.A], p.of[t.B])
 			p.tied.join(t.A, t.B)
+			p.anyTied = true
 		case CannotLink:
 			p.apart[pairOf(t.A, t.B)] = true
 		}
@@ -148,56 +151,52 @@ func (p *partitioning) likelier(x Bits, a [2]int32, y Bits, b [2]int32) bool {
 	return cmp.Or(cmp.Compare(ra[0], rb[0]), cmp.Compare(ra[1], rb[1])) < 0
 }
 
-// weigh scores one group against another: for each field the best agreement of any cross pair, less what the
-// pairs at the lower quartile contradict beyond it. Of nodes that a steward or a site tied together only the face most
-// like the other speaks against: that they contradict each other has been settled, and says nothing about a third.
+// weigh scores one group against another. Nodes that a steward or a site tied together show one face to a third: for each
+// field the one most like it, and the veto of the kindest; that they contradict each other has been settled.
 func (p *partitioning) weigh(j *joint) {
-	var s Set
+	var sum profile
 	faces := map[[2]int32]face{}
 	for _, a := range p.groups[j.a] {
 		for _, b := range p.groups[j.b] {
 			c := Compare(&p.nodes[a], &p.nodes[b])
-			f := face{against: p.m.contradiction(&c), vetoes: vetoesOf(&c, &p.nodes[a], &p.nodes[b])}
-			key := [2]int32{p.tied.find(a), p.tied.find(b)}
-			if was, seen := faces[key]; !seen || f.kinder(was) {
-				faces[key] = f
-			}
-			for f := range numFields {
-				was := s.Union.levels[f]
-				if now := c.levels[f]; now != missing && (was == missing || p.m.bits[f][now] > p.m.bits[f][was]) {
-					s.Union.levels[f] = now
-				}
-			}
+			vetoes := vetoesOf(&c, &p.nodes[a], &p.nodes[b])
 			j.verdict = j.verdict || p.apart[pairOf(a, b)]
+			if !p.anyTied {
+				sum.add(p.m, &c, vetoes)
+				continue
+			}
+			key := [2]int32{p.tied.find(a), p.tied.find(b)}
+			f, seen := faces[key]
+			if !seen {
+				f.vetoes = vetoes
+			} else if (vetoes == 0) != (f.vetoes == 0) {
+				f.vetoes = 0
+			} else {
+				f.vetoes = min(f.vetoes, vetoes)
+			}
+			f.best.improve(&c)
+			faces[key] = f
 		}
 	}
-	against := make([]Bits, 0, len(faces))
-	for _, f := range faces {
-		against = append(against, f.against)
-		s.vetoes |= f.vetoes
+	for _, key := range slices.SortedFunc(maps.Keys(faces), func(x, y [2]int32) int {
+		return cmp.Or(cmp.Compare(x[0], y[0]), cmp.Compare(x[1], y[1]))
+	}) {
+		f := faces[key]
+		sum.add(p.m, &f.best, f.vetoes)
 	}
-	slices.Sort(against)
-	s.Consistency = min(0, against[(len(against)-1)/4]-p.m.contradiction(&s.Union))
-	s.Bits = p.m.Score(&s.Union) + s.Consistency
-	j.set, j.grade = s, p.m.grade(&s)
+	j.set = sum.score(p.m)
+	j.grade = p.m.grade(&j.set)
 }
 
-// A face is what two nodes say against being one person.
+// A face is what tied nodes show to others: the best agreement of each field, and what forbids all of them.
 type face struct {
-	against Bits
-	vetoes  veto
-}
-
-func (f face) kinder(g face) bool {
-	if (f.vetoes == 0) != (g.vetoes == 0) {
-		return f.vetoes == 0
-	}
-	return cmp.Or(cmp.Compare(f.against, g.against), cmp.Compare(g.vetoes, f.vetoes)) > 0
+	best   Comparison
+	vetoes veto
 }
 
 // open reports whether the policy would join j, its rivals aside.
 func (p *partitioning) open(j *joint) bool {
-	if j.verdict || j.set.vetoes != 0 {
+	if j.verdict || j.set.vetoes&vetoHard != 0 || !p.policy.Batch && j.set.vetoes != 0 {
 		return false
 	}
 	if p.policy.Batch {

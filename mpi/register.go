@@ -426,7 +426,7 @@ func (g *registering) undispute(ctx context.Context, own MemberRow) error {
 func (m *Model) againstSelf(before, after *Features) Set {
 	c := Compare(before, after)
 	c.levels[fieldSource], c.levels[fieldID] = missing, idAgainstSelf(before, after)
-	return Set{Union: c, Bits: m.Score(&c)}
+	return m.scorePair(&c)
 }
 
 // idAgainstSelf compares identifiers other than the local one, which always agrees with itself.
@@ -445,7 +445,8 @@ func idAgainstSelf(before, after *Features) level {
 	}
 	drop(&a, after)
 	drop(&b, before)
-	return compareIDs(&a, &b)
+	l, _ := compareIDs(&a, &b)
+	return l
 }
 
 // withdraw stores an inactive registration: it is no longer found, and stays a member.

@@ -1,100 +1,147 @@
 package mpi
 
-import "slices"
-
-// household are the fields a family shares. What they add together is bounded by Model.Household, and it
-// never makes a match certain by itself.
-const household = 1<<fieldFamily | 1<<fieldAddress | 1<<fieldPhone | 1<<fieldEmail | 1<<fieldMaiden
+import "math"
 
 // stable are the fields that do not change in a life, so that a contradiction in one counts against every
 // member of a person it is found in.
 const stable = 1<<fieldGiven | 1<<fieldSuffix | 1<<fieldBirth | 1<<fieldOrder | 1<<fieldSSN | 1<<fieldID | 1<<fieldDeath
 
-// Score returns the evidence of c in bits, the household bounded.
-func (w *Model) Score(c *Comparison) Bits {
-	var individual, shared, against Bits
-	for f := range numFields {
-		b := w.bits[f][c.levels[f]]
-		switch {
-		case household&(1<<f) == 0:
-			individual += b
-		case b > 0:
-			shared += b
-		default:
-			against += b
-		}
-	}
-	return individual + min(shared, w.Household) + against
-}
-
 // contradiction returns the bits, 0 or negative, by which c's stable fields speak against one person.
-func (w *Model) contradiction(c *Comparison) Bits {
-	var sum Bits
+func (m *Model) contradiction(c *Comparison) Bits {
+	sum := 0.0
 	for f := range numFields {
-		if b := w.bits[f][c.levels[f]]; b < 0 && stable&(1<<f) != 0 {
-			sum += b
+		if s := m.same[f][c.levels[f]]; s < 1 && stable&(1<<f) != 0 {
+			sum += math.Log2(s)
 		}
 	}
-	return sum
+	return Bits(sum)
 }
 
-// A Set is a record scored against all records of a person: Union holds, for each field, the best agreement
-// with any of them; Consistency, 0 or negative, is how much more the members contradict than the union shows,
-// at their lower quartile, so that a record resembling one member cannot chain two people together.
+// A profile adds up what all pairs between two groups of records say. For each field it keeps the mean likelihood ratio
+// over the pairs that know it, so that evidence spread over the members of a group counts once; beside it the mean of
+// the pairs' own evidence, so that a bridge record cannot chain two persons together. Profiles add.
+type profile struct {
+	same   [numFields]float64
+	kin    [numFields]ratios
+	known  [numFields]uint32
+	pairs  uint32
+	bits   float64 // each at most clip above the prior
+	vetoes veto
+	// best holds for each field the level of the pair that agrees best: what a gate looks at.
+	best Comparison
+}
+
+// clip bounds what one pair says for itself above the prior.
+const clip = 15
+
+// oneByOne is the weight of the members one by one beside the profile of the whole.
+const oneByOne = 0.25
+
+func (p *profile) add(m *Model, c *Comparison, vetoes veto) {
+	same, kin := 1.0, ratios(m.kinOdds)
+	for f := range numFields {
+		if c.levels[f] == missing {
+			continue
+		}
+		s, k := m.likelihood(f, c)
+		p.same[f] += s
+		for i := range k {
+			p.kin[f][i] += k[i]
+		}
+		p.known[f]++
+		same *= s
+		kin.times(k)
+	}
+	p.best.improve(c)
+	p.pairs++
+	p.bits += min(clip+float64(m.Prior), math.Log2(same/kin.odds()))
+	p.vetoes |= vetoes
+}
+
+// merge adds q to p.
+func (p *profile) merge(q *profile) {
+	for f := range numFields {
+		p.same[f] += q.same[f]
+		for i := range p.kin[f] {
+			p.kin[f][i] += q.kin[f][i]
+		}
+		p.known[f] += q.known[f]
+	}
+	p.best.improve(&q.best)
+	p.pairs += q.pairs
+	p.bits += q.bits
+	p.vetoes |= q.vetoes
+}
+
+// A Set is a record scored against all records of a person, or two groups of records: Union holds, for each field, the
+// best agreement of any pair; Bits is the whole score.
 //
 // Source: spec mpi section 6, 5 (cluster score); section 7 scenarios 5 and 7.
 type Set struct {
-	Union       Comparison
+	Union Comparison
+	// Consistency is what the members say one by one beyond, or, negative, short of, their profile as a whole; 0 for a pair.
 	Consistency Bits
 	// Bits is the whole score.
 	Bits Bits
-	// vetoes found with any member.
+	// fields are the bits of each field, kin what is held against them because relatives share much.
+	fields [numFields]Bits
+	kin    Bits
 	vetoes veto
 }
 
-// ScoreSet scores r against members. It does not change them. No members give the zero Set.
-func (w *Model) ScoreSet(r *Features, members []Features) Set {
-	if len(members) == 0 {
-		return Set{}
+// score returns p's evidence: the profile, drawn a quarter of the way towards the mean of its pairs.
+func (p *profile) score(m *Model) Set {
+	s := Set{Union: p.best, vetoes: p.vetoes}
+	if p.pairs == 0 {
+		return s
 	}
-	var s Set
-	var buf [32]Bits
-	against := buf[:0]
-	for i := range members {
-		c := Compare(r, &members[i])
-		against = append(against, w.contradiction(&c))
-		s.vetoes |= vetoesOf(&c, r, &members[i])
-		for f := range numFields {
-			was := s.Union.levels[f]
-			if now := c.levels[f]; now != missing && (was == missing || w.bits[f][now] > w.bits[f][was]) {
-				s.Union.levels[f] = now
+	whole, kin := 0.0, ratios(m.kinOdds)
+	for f := range numFields {
+		if n := float64(p.known[f]); n > 0 {
+			b := math.Log2(p.same[f] / n)
+			s.fields[f] = Bits(b)
+			whole += b
+			for i := range kin {
+				kin[i] *= p.kin[f][i] / n
 			}
 		}
 	}
-	slices.Sort(against)
-	quartile := against[(len(against)-1)/4]
-	s.Consistency = min(0, quartile-w.contradiction(&s.Union))
-	s.Bits = w.Score(&s.Union) + s.Consistency
+	s.kin = -Bits(math.Log2(kin.odds()))
+	whole += float64(s.kin)
+	if p.pairs > 1 {
+		s.Consistency = Bits((p.bits/float64(p.pairs) - whole) * oneByOne)
+	}
+	s.Bits = Bits(whole) + s.Consistency
 	return s
 }
 
+// scorePair is the score of one pair, compared as c.
+func (m *Model) scorePair(c *Comparison) Set {
+	var p profile
+	p.add(m, c, 0)
+	return p.score(m)
+}
+
+// ScoreSet scores r against members. It does not change them. No members give the zero Set.
+func (m *Model) ScoreSet(r *Features, members []Features) Set {
+	var p profile
+	for i := range members {
+		c := Compare(r, &members[i])
+		p.add(m, &c, vetoesOf(&c, r, &members[i]))
+	}
+	return p.score(m)
+}
+
 // evidence returns the waterfall of s: its rows add up to s.Bits.
-func (w *Model) evidence(s *Set) []Evidence {
+func (m *Model) evidence(s *Set) []Evidence {
 	var out []Evidence
-	var shared Bits
 	for f := range numFields {
-		l := s.Union.levels[f]
-		if l == missing {
-			continue
-		}
-		b := w.bits[f][l]
-		out = append(out, Evidence{Field: fieldNames[f], Level: levelNames[f][l], Bits: b})
-		if household&(1<<f) != 0 && b > 0 {
-			shared += b
+		if l := s.Union.levels[f]; l != missing {
+			out = append(out, Evidence{Field: fieldNames[f], Level: levelNames[f][l], Bits: s.fields[f]})
 		}
 	}
-	if shared > w.Household {
-		out = append(out, Evidence{Field: "household", Level: "ceiling", Bits: w.Household - shared})
+	if s.kin < -0.005 {
+		out = append(out, Evidence{Field: "household", Level: "ceiling", Bits: s.kin})
 	}
 	if s.Consistency != 0 {
 		out = append(out, Evidence{Field: "consistency", Level: "members disagree", Bits: s.Consistency})

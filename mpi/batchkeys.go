@@ -1,0 +1,149 @@
+package mpi
+
+import "strconv"
+
+// Blocks larger than these say too little to compare all their records. A single value makes a key only while it is rare.
+const (
+	blockCap     = 150
+	rareBlockCap = 40
+)
+
+// capOf is the largest block of a kind.
+func capOf(k KeyKind) int {
+	switch k {
+	case KeySound, KeyName, KeyPlace, KeyStreet, KeyYearSome, KeyMailLocal, KeyHalves:
+		return rareBlockCap
+	}
+	return blockCap
+}
+
+// batchKeys returns the keys of a record for a batch: those of the live index and the wider ones.
+func (v *values) batchKeys() []Key {
+	out := v.keys()
+	add := func(k KeyKind, parts ...string) {
+		for _, p := range parts {
+			if p == "" {
+				return
+			}
+		}
+		out = append(out, newKey(k, parts...))
+	}
+	year, birth, monthDay, yearMonth, yearDay := "", "", "", "", ""
+	if d := v.typed; d.Year != 0 {
+		year = strconv.Itoa(d.Year)
+		if d.Month != 0 {
+			yearMonth = year + "-" + strconv.Itoa(d.Month)
+		}
+		if d.Day != 0 {
+			monthDay, yearDay = strconv.Itoa(d.Month)+"-"+strconv.Itoa(d.Day), year+"--"+strconv.Itoa(d.Day)
+			birth = year + "-" + monthDay
+		}
+	}
+	names := v.anyNames()
+	add(KeyBirth, birth)
+	for i, w := range names {
+		s := sound(w)
+		add(KeyMonthDaySome, monthDay, s)
+		add(KeyYearDaySome, yearDay, s)
+		add(KeyYearMonthSome, yearMonth, s)
+		add(KeyYearSome, year, w)
+		add(KeyName, w)
+		add(KeySound, s)
+		for _, x := range names[:i] {
+			add(KeySounds, inOrder(s, sound(x))...)
+			add(KeyNames, inOrder(formal(w), formal(x))...)
+			add(KeyStem, inOrder(stem(w), stem(x))...)
+			add(KeyStem, inOrder(ending(w), ending(x))...)
+		}
+		add(KeyStem, stem(w), year)
+		add(KeyStem, ending(w), year)
+	}
+	numbers := make([]string, 0, 4)
+	if len(v.ssn) > 4 {
+		numbers = append(numbers, v.ssn)
+	}
+	for _, x := range v.ids {
+		if x.kind != "local" && len(x.value) >= 6 {
+			numbers = append(numbers, x.value)
+		}
+	}
+	for _, n := range numbers {
+		add(KeyHalves, "a", n[:len(n)/2])
+		add(KeyHalves, "b", n[len(n)/2:])
+	}
+	for _, p := range v.phones {
+		if len(p) >= 7 {
+			add(KeyPhoneEnd, p[len(p)-7:])
+			for _, w := range names {
+				add(KeyPhoneEnd, p[len(p)-4:], sound(w))
+			}
+		}
+	}
+	for _, m := range v.emails {
+		for i := range len(m) {
+			if m[i] == '@' {
+				add(KeyMailLocal, m[:i])
+				add(KeyMailLocal, m[i:])
+			}
+		}
+	}
+	for _, a := range v.addresses {
+		v.placeKeys(add, a, names, year, monthDay)
+	}
+	return out
+}
+
+func (v *values) placeKeys(add func(KeyKind, ...string), a postal, names []string, year, monthDay string) {
+	for _, s := range [...]string{a.street, a.second} {
+		add(KeyStreet, s)
+		for _, w := range names {
+			add(KeyStreetName, s, w[:1])
+		}
+	}
+	for i, p := range [...]string{a.zip, a.city} {
+		tag := strconv.Itoa(i)
+		add(KeyPlace, tag, p)
+		add(KeyPlaceNumber, tag, p, a.number)
+		add(KeyPlaceBirth, tag, p, year)
+		add(KeyPlaceBirth, tag, p, monthDay)
+		for _, w := range names {
+			add(KeyPlaceName, tag, p, sound(w))
+		}
+	}
+}
+
+// anyNames returns the names a person may be looked for under, given and family alike: at most five.
+func (v *values) anyNames() []string {
+	var out []string
+	for _, g := range v.givens {
+		if len(g) > 1 {
+			out = addOnce(out, g)
+		}
+	}
+	for _, f := range v.familyWords() {
+		if len(f) > 1 {
+			out = addOnce(out, f)
+		}
+	}
+	for _, m := range v.middles {
+		if len(m) > 2 {
+			out = addOnce(out, m)
+		}
+	}
+	return out[:min(len(out), 5)]
+}
+
+// stem and ending are what a single error elsewhere in the word leaves alone.
+func stem(w string) string {
+	if len(w) < 3 {
+		return w
+	}
+	return w[:max(2, len(w)/2)]
+}
+
+func ending(w string) string {
+	if len(w) < 3 {
+		return "-" + w
+	}
+	return "-" + w[len(w)-max(2, len(w)/2):]
+}

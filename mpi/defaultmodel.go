@@ -1,0 +1,92 @@
+package mpi
+
+// DefaultModel returns the model the live index uses when none is configured, for a population of about a million.
+func DefaultModel() *Model {
+	m := &Model{ID: "default-1", Prior: 20, Kin: [kinds]Bits{-18, -24}, Certain: 30, Probable: 23, Possible: 15, Margin: 8, Overlay: -6,
+		m: defaultM, u: defaultU, r: defaultR}
+	m.finish()
+	return m
+}
+
+// What the levels are worth before anything is known of the records at hand. Each row is a distribution over the levels
+// that are not missing.
+//
+// Source: README.md, "Weights": m from the error rates reported for registries, u from census tables, r from
+// households: three of four relatives share a family name, half an address, one in thirty (twins) a birth date.
+var (
+	defaultM = table{
+		fieldGiven:    {0, .80, .05, .05, .025, .01, .95, .03, .03},
+		fieldMiddle:   {0, .86, .96, .04, .10},
+		fieldFamily:   {0, .83, .025, .055, .02, .02, .05},
+		fieldSuffix:   {0, .97, .03},
+		fieldBirth:    {0, .86, .02, .015, .96, .055, .97, .03, .005, .005, .01},
+		fieldOrder:    {0, .99, .01},
+		fieldSex:      {0, .97, .03},
+		fieldSSN:      {0, .93, .96, .03, .01, .03},
+		fieldID:       {0, .91, .04, .05},
+		fieldPhone:    {0, .66, .04, .30},
+		fieldEmail:    {0, .70, .06, .24},
+		fieldAddress:  {0, .50, .02, .10, .02, .10, .10, .03, .02, .11},
+		fieldMaiden:   {0, .85, .06, .09},
+		fieldDeath:    {0, .92, .08},
+		fieldSource:   {0, .06, .94},
+		fieldSwap:     {0, .02, .3, 1},
+		fieldGuardian: {0, .70, .07, .23},
+	}
+	defaultU = table{
+		fieldGiven:    {0, .006, .004, .004, .004, .002, .065, .03, .951},
+		fieldMiddle:   {0, .008, .065, .005, .987},
+		fieldFamily:   {0, .0025, .001, .0015, .002, .006, .987},
+		fieldSuffix:   {0, .35, .65},
+		fieldBirth:    {0, .00004, .0003, .00005, .0013, .0009, .015, .003, .007, .010, .97871},
+		fieldOrder:    {0, .5, .5},
+		fieldSex:      {0, .5, .5},
+		fieldSSN:      {0, .0000004, .0001, .00001, .0001, .9997896},
+		fieldID:       {0, .0000004, .00001, .9999896},
+		fieldPhone:    {0, .000004, .0001, .999896},
+		fieldEmail:    {0, .000002, .0005, .999498},
+		fieldAddress:  {0, .000003, .000003, .00002, .000004, .0015, .006, .012, .004, .97647},
+		fieldMaiden:   {0, .002, .003, .995},
+		fieldDeath:    {0, .0002, .9998},
+		fieldSource:   {0, .20, .80},
+		fieldSwap:     {0, 1, 1, 1},
+		fieldGuardian: {0, .008, .01, .982},
+	}
+	defaultR = [kinds]table{relatives: {
+		fieldGiven:    {0, .015, .006, .005, .006, .01, .09, .03, .928},
+		fieldMiddle:   {0, .03, .09, .005, .965},
+		fieldFamily:   {0, .72, .03, .045, .015, .01, .18},
+		fieldSuffix:   {0, .30, .70},
+		fieldBirth:    {0, .002, .0005, .0003, .004, .0015, .03, .004, .008, .015, .9687},
+		fieldOrder:    {0, .2, .8},
+		fieldSex:      {0, .48, .52},
+		fieldSSN:      {0, .004, .0005, .0005, .0005, .9945},
+		fieldID:       {0, .004, .0005, .9955},
+		fieldPhone:    {0, .50, .03, .47},
+		fieldEmail:    {0, .20, .03, .77},
+		fieldAddress:  {0, .48, .01, .06, .01, .12, .10, .03, .02, .17},
+		fieldMaiden:   {0, .40, .03, .57},
+		fieldDeath:    {0, .001, .999},
+		fieldSource:   {0, .30, .70},
+		fieldSwap:     {0, 1, 1, 1},
+		fieldGuardian: {0, .50, .05, .45},
+	}, twins: {
+		fieldGiven:    {0, .0005, .006, .02, .02, .006, .09, .05, .8975},
+		fieldMiddle:   {0, .02, .09, .005, .975},
+		fieldFamily:   {0, .83, .02, .055, .015, .01, .07},
+		fieldSuffix:   {0, .30, .70},
+		fieldBirth:    {0, .93, .02, .012, .98, .02, .98, .012, .002, .002, .002},
+		fieldOrder:    {0, .02, .98},
+		fieldSex:      {0, .48, .52},
+		fieldSSN:      {0, .004, .0005, .0005, .0005, .9945},
+		fieldID:       {0, .004, .0005, .9955},
+		fieldPhone:    {0, .60, .03, .37},
+		fieldEmail:    {0, .20, .03, .77},
+		fieldAddress:  {0, .50, .02, .08, .02, .10, .10, .03, .02, .13},
+		fieldMaiden:   {0, .80, .06, .14},
+		fieldDeath:    {0, .001, .999},
+		fieldSource:   {0, .30, .70},
+		fieldSwap:     {0, 1, 1, 1},
+		fieldGuardian: {0, .68, .07, .25},
+	}}
+)

@@ -1,0 +1,206 @@
+package mpi
+
+import "math"
+
+// An observation is one pair as the estimation sees it: levels, and how much rarer than usual the agreed values are.
+type observation struct {
+	levels [numFields]level
+	rarity [numFields]float32 // 1 where frequency plays no part
+}
+
+func (m *Model) observe(c *Comparison) observation {
+	o := observation{levels: c.levels}
+	for f := range numFields {
+		o.rarity[f] = 1
+		if c.levels[f] != missing {
+			if s, _ := m.likelihood(f, c); m.same[f][c.levels[f]] > 0 {
+				o.rarity[f] = float32(s / m.same[f][c.levels[f]])
+			}
+		}
+	}
+	return o
+}
+
+// Bounds that keep an estimate from learning households, or a file's quirks, for persons.
+//
+// Source: spec mpi-model section 2; moj-analytical-services/splink issue 1817.
+const (
+	priorPairs    = 50  // pairs the defaults count as in m
+	priorKinPairs = 500 // and in r
+	emSteps       = 12
+	surely        = 0.95 // how sure the other fields must be before a field learns from a pair
+	leastMatches  = 0.01 // pairs of one person, a record
+	mostMatches   = 20
+)
+
+// Pairs of relatives, and of twins, a record.
+var (
+	leastKin = ratios{relatives: 0.08, twins: 0.003}
+	mostKin  = ratios{relatives: 3, twins: 0.1}
+)
+
+// mostDifferent bounds how often a field may differ among records of one person.
+var mostDifferent = [numFields]float64{fieldGiven: .10, fieldMiddle: .30, fieldFamily: .20, fieldSuffix: .10, fieldBirth: .15, fieldOrder: .05,
+	fieldSex: .10, fieldSSN: .12, fieldID: .12, fieldPhone: .6, fieldEmail: .6, fieldAddress: .6, fieldMaiden: .3, fieldDeath: .2, fieldSource: 1,
+	fieldSwap: .1, fieldGuardian: .5}
+
+// learnsKin are the fields whose r is learnt.
+const learnsKin = 1<<fieldFamily | 1<<fieldAddress | 1<<fieldPhone | 1<<fieldEmail | 1<<fieldBirth | 1<<fieldSource | 1<<fieldGuardian | 1<<fieldMaiden
+
+// estimate fits m and the relatives' tables to observed candidate pairs, each standing for scale pairs, of n records;
+// u stays.
+func (m *Model) estimate(pairs []observation, scale float64, n int) {
+	strangers := float64(n) * float64(n-1) / 2
+	records := float64(n)
+	for range emSteps {
+		var sums table
+		var kinSums [kinds]table
+		var matches float64
+		var kins ratios
+		odds := math.Exp2(-float64(m.Prior))
+		for i := range pairs {
+			o := &pairs[i]
+			same, kin := m.odds(o, odds)
+			total := same + kin.odds()
+			matches += same / total
+			for k := range kins {
+				kins[k] += kin[k] / total
+			}
+			sums[fieldSwap][missing] += same / total
+			for f := range numFields {
+				l := o.levels[f]
+				if l == missing {
+					continue
+				}
+				// what the other fields say: a field does not vouch for itself, and only where they leave no doubt
+				rarity := float64(o.rarity[f])
+				rest, restKin := same/(m.same[f][l]*rarity), kin
+				for k := range restKin {
+					restKin[k] /= m.kin[k][f][l] * rarity
+				}
+				total := rest + restKin.odds()
+				if rest > surely*total {
+					sums[f][l] += rest / total
+				}
+				if learnsKin&(1<<f) != 0 {
+					for k := range restKin {
+						kinSums[k][f][l] += restKin[k] / total
+					}
+				}
+			}
+		}
+		matches = min(mostMatches*records, max(leastMatches*records, matches*scale))
+		m.Prior = Bits(math.Log2(strangers / matches))
+		for k := range kins {
+			m.Kin[k] = Bits(math.Log2(min(mostKin[k]*records, max(leastKin[k]*records, kins[k]*scale)) / strangers))
+		}
+		for f := range numFields {
+			m.learn(f, &sums, &kinSums)
+		}
+		m.finish()
+	}
+}
+
+// odds returns how many times likelier than of strangers o is of one person, whose odds before are given, and of relatives.
+func (m *Model) odds(o *observation, before float64) (same float64, kin ratios) {
+	same, kin = before, ratios(m.kinOdds)
+	for f := range numFields {
+		if l := o.levels[f]; l != missing {
+			rarity := float64(o.rarity[f])
+			same *= m.same[f][l] * rarity
+			for k := range kin {
+				kin[k] *= m.kin[k][f][l] * rarity
+			}
+		}
+	}
+	return same, kin
+}
+
+// learn sets field f's tables from weighted counts.
+func (m *Model) learn(f field, sums *table, kinSums *[kinds]table) {
+	if f == fieldSwap { // its other level is "missing"
+		m.m[f][nameSwapped] = (sums[f][nameSwapped] + priorPairs*defaultM[f][nameSwapped]) / (sums[f][missing] + priorPairs)
+		single := sums[f][nameSingle] + sums[f][nameStraight] + priorPairs
+		m.m[f][nameSingle] = (sums[f][nameSingle] + priorPairs*defaultM[f][nameSingle]) / single
+		return
+	}
+	m.m[f] = blend(f, sums[f], defaultM[f], priorPairs)
+	if learnsKin&(1<<f) != 0 {
+		for k := range kinds {
+			if k == relatives || f != fieldBirth { // twins are born on one day by definition
+				m.r[k][f] = blend(f, kinSums[k][f], defaultR[k][f], priorKinPairs)
+			}
+		}
+	}
+	m.bound(f)
+}
+
+// apart reports whether a level is met only where a value is known in part: its worth is that of agreement as far as known,
+// and it takes no part in the field's distribution.
+func apart(f field, l level) bool {
+	return f == fieldBirth && (l == birthMonth || l == birthYear) || f == fieldSSN && l == ssnLast4Equal ||
+		f == fieldGiven && l == givenInitial || f == fieldMiddle && l == middleInitial
+}
+
+// blend is the distribution of counts and of prior pairs spread as before.
+func blend(f field, counts, before [maxLevels]float64, prior float64) [maxLevels]float64 {
+	total, was := 0.0, 0.0
+	for l := level(1); int(l) < levelsOf(f); l++ {
+		total += counts[l]
+		if !apart(f, l) {
+			was += before[l]
+		}
+	}
+	out := before
+	for l := level(1); int(l) < levelsOf(f); l++ {
+		if !apart(f, l) {
+			out[l] = (counts[l] + prior*before[l]/was) / (total + prior)
+		}
+	}
+	return out
+}
+
+// bound keeps f's estimate within reason: full agreement never speaks for strangers or relatives, difference never for
+// one person, and difference is no rule among records of one person.
+func (m *Model) bound(f field) {
+	last := levelsOf(f) - 1
+	if f == fieldSwap || f == fieldSource {
+		return
+	}
+	if over := m.m[f][last] - mostDifferent[f]; over > 0 {
+		m.m[f][last] -= over
+		m.m[f][1] += over
+	}
+	m.m[f][1] = max(m.m[f][1], m.u[f][1])
+	m.m[f][last] = min(m.m[f][last], m.u[f][last])
+	for k := range kinds {
+		if k == relatives || f != fieldBirth {
+			m.m[f][1] = max(m.m[f][1], m.r[k][f][1])
+			m.m[f][last] = min(m.m[f][last], m.r[k][f][last])
+		}
+	}
+}
+
+// learnStrangers sets u from random pairs, each weighed by how surely they are strangers under m as it is.
+func (m *Model) learnStrangers(pairs []observation) {
+	odds := math.Exp2(-float64(m.Prior))
+	var sums table
+	for i := range pairs {
+		o := &pairs[i]
+		same, kin := m.odds(o, odds)
+		w := 1 / (same + kin.odds())
+		for f := range numFields {
+			if l := o.levels[f]; l != missing {
+				sums[f][l] += w
+			}
+		}
+	}
+	for f := range numFields {
+		if f == fieldSwap {
+			continue
+		}
+		m.u[f] = blend(f, sums[f], defaultU[f], priorPairs)
+		m.bound(f)
+	}
+	m.finish()
+}

@@ -1,0 +1,95 @@
+package mpi
+
+import (
+	"math"
+	"slices"
+)
+
+// Frequencies say how many persons of a population bear a value: hash -> count. Two Smiths are two strangers far
+// sooner than two Dobrzynskis are. The zero Frequencies know nothing, and then a field's own average is used.
+type Frequencies struct {
+	persons float64
+	slots   []slot // open addressing, a power of two
+}
+
+type slot struct{ hash, count uint32 }
+
+// NewFrequencies returns the counts of hashes, each occurrence one person, among persons. hashes is sorted in place.
+func newFrequencies(hashes []uint32, persons int) *Frequencies {
+	slices.Sort(hashes)
+	distinct := 0
+	for i := range hashes {
+		if i == 0 || hashes[i] != hashes[i-1] {
+			distinct++
+		}
+	}
+	f := &Frequencies{persons: float64(persons)}
+	f.reserve(distinct)
+	for i := 0; i < len(hashes); {
+		j := i
+		for j < len(hashes) && hashes[j] == hashes[i] {
+			j++
+		}
+		f.put(hashes[i], uint32(j-i))
+		i = j
+	}
+	return f
+}
+
+func (f *Frequencies) reserve(n int) {
+	size := 16
+	for size < n*3/2+1 {
+		size *= 2
+	}
+	f.slots = make([]slot, size)
+}
+
+func (f *Frequencies) put(hash, count uint32) {
+	mask := uint32(len(f.slots) - 1)
+	i := hash * 0x9e3779b1 & mask
+	for f.slots[i].count != 0 && f.slots[i].hash != hash {
+		i = (i + 1) & mask
+	}
+	f.slots[i] = slot{hash, count}
+}
+
+// count returns how many persons bear the value.
+func (f *Frequencies) count(hash uint32) uint32 {
+	mask := uint32(len(f.slots) - 1)
+	for i := hash * 0x9e3779b1 & mask; ; i = (i + 1) & mask {
+		if s := f.slots[i]; s.count == 0 || s.hash == hash {
+			return s.count
+		}
+	}
+}
+
+// doubt is the number of persons whose values are believed to be spread as the field's average, beside those counted:
+// it keeps a small file from taking chance for rarity.
+const doubt = 300
+
+// share returns the share of persons other than the two compared that bear the value, drawn towards u.
+func (f *Frequencies) share(hash uint32, u float64) float64 {
+	others := max(0, float64(f.count(hash))-2)
+	return (others + doubt*u) / (f.persons + doubt)
+}
+
+// rarest bounds by how many times a value may be rarer than its field's average: names follow Zipf's law and a rare one is
+// rare indeed, while each birth date, number or house is about as common as the next. How much commoner it may be has no
+// such bound: default dates, clinic phones and shelters.
+var rarest = [numFields]float64{fieldGiven: 32, fieldMiddle: 16, fieldFamily: 256, fieldBirth: 1.5, fieldSSN: 2, fieldID: 2, fieldPhone: 2,
+	fieldEmail: 2, fieldAddress: 4}
+
+// commonest is how many times commoner than average a value may be at most.
+const commonest = 4096
+
+// ratio returns u over the share of v's commoner value: above 1 for a rare value.
+func (f *Frequencies) ratio(what field, v pairOfValues, u float64) float64 {
+	share := f.share(v[0], u)
+	if v[1] != v[0] {
+		share = max(share, f.share(v[1], u))
+	}
+	return min(rarest[what], max(1.0/commonest, u/share))
+}
+
+// soften is the ratio for a level that is only near: half its bits, four at most.
+func soften(ratio float64) float64 { return min(16, max(1.0/16, math.Sqrt(ratio))) }
