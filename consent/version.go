@@ -33,4 +33,4 @@ type Version struct {
 // have begun before it has ended, so nothing leaves under the old rules after the acknowledgement.
 //
 // Source: spec consent 2.14 (read lease); DESIGN idea 8.
-const ReleaseLease = 12 * time.Millisecond
+const ReleaseLease = 8 * time.Millisecond
