@@ -205,32 +205,42 @@ func (p *partitioning) open(j *joint) bool {
 	return j.grade == GradeCertain
 }
 
-// joinBest joins the two groups that belong together most; false means that none are left.
+// joinBest joins the two groups that belong together most; false means that none are left. Rivals are looked for from
+// the likeliest joint down, and only until one has none.
 func (p *partitioning) joinBest() bool {
-	var best *joint
+	open := make([]*joint, 0, len(p.joints))
+	near := map[int32][]*joint{} // joints by the groups they touch
 	for _, j := range p.joints {
 		j.margin = false
-		if !p.open(j) {
-			continue
+		if p.open(j) {
+			open = append(open, j)
 		}
-		if !p.policy.Batch && p.rivalled(j) {
+		near[j.a], near[j.b] = append(near[j.a], j), append(near[j.b], j)
+	}
+	slices.SortFunc(open, func(x, y *joint) int {
+		switch {
+		case p.likelier(x.set.Bits, x.best, y.set.Bits, y.best):
+			return -1
+		case p.likelier(y.set.Bits, y.best, x.set.Bits, x.best):
+			return 1
+		}
+		return 0
+	})
+	for _, j := range open {
+		if !p.policy.Batch && (p.rivalled(j, near[j.a]) || p.rivalled(j, near[j.b])) {
 			j.margin = true
 			continue
 		}
-		if best == nil || p.likelier(j.set.Bits, j.best, best.set.Bits, best.best) {
-			best = j
-		}
+		p.join(j)
+		return true
 	}
-	if best == nil {
-		return false
-	}
-	p.join(best)
-	return true
+	return false
 }
 
-// rivalled reports whether a third group fits one side of j nearly as well and cannot be the other side.
-func (p *partitioning) rivalled(j *joint) bool {
-	for _, k := range p.joints {
+// rivalled reports whether one of near, the joints of a group of j, fits j's side nearly as well and cannot be the
+// other side.
+func (p *partitioning) rivalled(j *joint, near []*joint) bool {
+	for _, k := range near {
 		if k == j || k.verdict || k.set.vetoes != 0 || k.grade < GradePossible || k.set.Bits <= j.set.Bits-p.m.Margin {
 			continue
 		}

@@ -54,6 +54,7 @@ type desk struct {
 	tasksKnown  map[hie.SourcePatientID]bool
 	tasksOf     map[hie.SourcePatientID][]mpi.TaskID
 	opened      []mpi.TaskID
+	sealed      int // how many of opened are written by what is kept for later
 
 	events  []mpi.Event
 	notices []mpi.Notice

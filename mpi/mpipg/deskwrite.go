@@ -280,9 +280,16 @@ func (d *desk) OpenTasks(ctx context.Context, tasks []mpi.Task) (int, error) {
 	return n, nil
 }
 
-// PutTask implements mpi.Tx.
+// PutTask implements mpi.Tx. Tasks opened before are written before it: one closed now may be asked again later in the
+// load, and only one of a kind about a pair is ever open.
 func (d *desk) PutTask(_ context.Context, t mpi.Task) error {
 	set(d, d.tasks, t.ID, &t)
+	if was, now := d.sealed, len(d.opened); now > was {
+		d.undo = append(d.undo, func() { d.sealed = was })
+		d.sealed = now
+		opened := slices.Clone(d.opened[was:now])
+		d.then(func(ctx context.Context) error { return d.insertTasks(ctx, opened) })
+	}
 	d.then(func(ctx context.Context) error { return d.writer.PutTask(ctx, t) })
 	return nil
 }

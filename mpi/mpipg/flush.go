@@ -16,7 +16,7 @@ import (
 // flush writes what the load did: new rows by COPY, then the few changes to rows that were there.
 func (d *desk) flush(ctx context.Context, a mpi.Ahead) error {
 	for _, step := range []func(context.Context) error{d.flushClaims, d.flushPatients, d.flushKeys, d.flushPersons, d.flushMembers, d.flushEdges,
-		d.flushEvents, d.flushNotices, d.flushTasks} {
+		d.flushEvents, d.flushNotices} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -25,6 +25,9 @@ func (d *desk) flush(ctx context.Context, a mpi.Ahead) error {
 		if err := f(ctx); err != nil {
 			return err
 		}
+	}
+	if err := d.insertTasks(ctx, d.opened[d.sealed:]); err != nil {
+		return err
 	}
 	if err := d.record(ctx, a); err != nil {
 		return err
@@ -228,9 +231,9 @@ func (d *desk) flushNotices(ctx context.Context) error {
 	return c.End(ctx)
 }
 
-func (d *desk) flushTasks(ctx context.Context) error {
-	tasks := make([]mpi.Task, 0, len(d.opened))
-	for _, id := range d.opened {
+func (d *desk) insertTasks(ctx context.Context, ids []mpi.TaskID) error {
+	tasks := make([]mpi.Task, 0, len(ids))
+	for _, id := range ids {
 		tasks = append(tasks, *d.tasks[id])
 	}
 	return inChunks(tasks, func(part []mpi.Task) error {

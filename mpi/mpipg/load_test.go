@@ -20,7 +20,7 @@ import (
 )
 
 // A town is registrations as the sites of an exchange send them.
-func town(t *testing.T, seed uint64, people int) []mpi.Registration {
+func town(t testing.TB, seed uint64, people int) []mpi.Registration {
 	t.Helper()
 	sites := sim.Exchange(10)
 	bySite := map[string]sim.Site{}
@@ -49,7 +49,7 @@ type indexed struct {
 	db *pg.DB
 }
 
-func newIndexed(t *testing.T) indexed {
+func newIndexed(t testing.TB) indexed {
 	db := pgtest.DB(t)
 	s := New(db, auditpg.Append)
 	return indexed{mpi.New(s, hie.NewIDs(nil), auditpg.New(db), mpi.Options{}), s, db}
