@@ -77,12 +77,15 @@ var insertPointers = perBatch(func(n int) string {
 			period_lo, period_hi, status, site, custodian, endpoint, path, hash, terms, names, detail) values ` + values(n, 23, pointerParams, 0)
 })
 
-func pointerArgs(p locator.Pointer) []any {
+func pointerArgs(p locator.Pointer) []any { return pointerArgsWith(p, numbers(p.Terms())) }
+
+// pointerArgsWith is pointerArgs with the terms in the form in which they are sent.
+func pointerArgsWith(p locator.Pointer, terms any) []any {
 	dateLo, dateHi := bounds(p.Date)
 	creationLo, creationHi := bounds(p.Creation)
 	periodLo, periodHi := bounds(p.Period)
 	return []any{int64(p.Record), int64(p.ID), p.SortAt, p.Kind.ID, p.Version, p.Size, p.Published, p.Updated, dateLo, dateHi, creationLo, creationHi,
-		periodLo, periodHi, int64(p.Status), string(p.Site), string(p.Custodian), p.Location.Endpoint, p.Location.Path, p.Hash, numbers(p.Terms()), p.NameIndex(),
+		periodLo, periodHi, int64(p.Status), string(p.Site), string(p.Custodian), p.Location.Endpoint, p.Location.Path, p.Hash, terms, p.NameIndex(),
 		encodeDetail(p), int64(p.Record), int64(p.ID), p.Received}
 }
 

@@ -191,8 +191,7 @@ func copyPointers(ctx context.Context, tx *pg.Tx, ps []locator.Pointer) error {
 	}
 	bodies := make([][]any, 0, len(ps))
 	for _, p := range ps {
-		args := pointerArgs(p)
-		args[20] = pg.ArrayText(p.Terms())
+		args := pointerArgsWith(p, pg.ArrayText(p.Terms()))
 		c.Row(ctx, args[:23]...)
 		bodies = append(bodies, args[23:])
 	}
