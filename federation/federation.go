@@ -133,6 +133,9 @@ type Limits struct {
 	Sites int
 	// PerSite is how many documents are taken from one site's answer, 1,000.
 	PerSite int
+	// Linger is how long a site that was late is still listened to after its query was answered; what it says then is kept
+	// for the next query. 0 is not at all.
+	Linger time.Duration
 	// Keep is how long what live sites told is kept, 10 minutes.
 	Keep time.Duration
 	// Document is the largest document passed on whose size is not known, 2 GiB.
@@ -182,6 +185,7 @@ type Parts struct {
 // An Exchange answers where a person's documents are and hands them over. It is safe for use by many goroutines.
 type Exchange struct {
 	Parts
+	late lateness
 }
 
 // New returns an Exchange of parts.
@@ -190,7 +194,13 @@ func New(parts Parts) *Exchange {
 	if parts.Now == nil {
 		parts.Now = hie.Now
 	}
-	return &Exchange{Parts: parts}
+	return &Exchange{Parts: parts, late: newLateness()}
+}
+
+// Close stops listening to late sites and returns when nothing runs any more.
+func (x *Exchange) Close() {
+	x.late.end()
+	x.late.running.Wait()
 }
 
 // recordTimeout bounds how long the audit trail may take; a request never waits longer for it.

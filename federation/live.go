@@ -52,8 +52,11 @@ func (x *Exchange) live(ctx context.Context, m *matter, q Query, l *lot, held []
 	out.asked = m.now
 	within, cancel := context.WithTimeout(ctx, x.wait(q))
 	defer cancel()
-	out.answers = x.ask(within, m.actor, q.Filter.Status, members)
+	out.answers = x.ask(within, m.actor, q.Filter.Status, members, func(a answer) { x.keepLate(m, a) })
 	if err := ctx.Err(); err != nil {
+		return live{}, err
+	}
+	if err := x.recall(ctx, &out); err != nil {
 		return live{}, err
 	}
 	for _, a := range out.answers {

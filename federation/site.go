@@ -63,11 +63,12 @@ type answer struct {
 }
 
 // ask puts the question about each member to its site, all at once, and returns one answer a member in the order
-// of members. It returns when all have answered or ctx ends, and leaves no goroutine behind.
+// of members. It returns when all have answered or ctx ends. It leaves no goroutine behind but those that listen to sites
+// that are late, which hand what they hear to heard and end with the Exchange at the latest.
 //
 // All are asked at once, since a bounded number of askers would let sites that hang take the places of those that
 // answer; each endpoint's permits and Limits.Sites bound what that costs.
-func (x *Exchange) ask(ctx context.Context, actor hie.Actor, states []locator.Status, members []mpi.Member) []answer {
+func (x *Exchange) ask(ctx context.Context, actor hie.Actor, states []locator.Status, members []mpi.Member, heard func(answer)) []answer {
 	out := make([]answer, len(members))
 	var wg sync.WaitGroup
 	for i, m := range members {
@@ -77,19 +78,26 @@ func (x *Exchange) ask(ctx context.Context, actor hie.Actor, states []locator.St
 			continue
 		}
 		wg.Go(func() {
-			start := time.Now()
-			docs, err := x.Sites.Search(ctx, Ask{Site: m.Site, Record: m.Record, Local: m.Local, Status: states,
-				Most: x.Limits.PerSite, Request: actor.Request})
-			out[i].took = time.Since(start)
-			if err != nil {
-				out[i].fate = fateOf(err)
-			}
-			if out[i].fate == nil || out[i].fate.Fate == Partial {
-				out[i].docs = docs
-			}
+			out[i] = x.within(ctx, m, Ask{Site: m.Site, Record: m.Record, Local: m.Local, Status: states,
+				Most: x.Limits.PerSite, Request: actor.Request}, heard)
 		})
 	}
 	wg.Wait()
+	return out
+}
+
+// search asks one site and says what became of it.
+func (x *Exchange) search(ctx context.Context, m mpi.Member, ask Ask) answer {
+	out := answer{member: m}
+	start := time.Now()
+	docs, err := x.Sites.Search(ctx, ask)
+	out.took = time.Since(start)
+	if err != nil {
+		out.fate = fateOf(err)
+	}
+	if out.fate == nil || out.fate.Fate == Partial {
+		out.docs = docs
+	}
 	return out
 }
 

@@ -179,7 +179,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	running.Go(func() { inForce.Run(background) })
 	environment := &environments{network: networks.Network, policies: inForce.Set, clock: hie.Now}
 	impact := newImpactRun(db, policies, networks.Network)
-	guard, err := egress.New(egress.Options{Allow: cfg.AllowSite})
+	guard, err := egress.New(egress.Options{Allow: cfg.AllowSite, Header: linger + 5*time.Second})
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +197,9 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		Sites:   federationhttp.New(federationhttp.Options{Guard: guard, Network: networks.Network, Bearer: siteTokens, Log: log}),
 		Handles: handles, Record: trail.Record, Network: networks.Network, Env: environment.env,
 		DocumentID: func(ref locator.Ref) string { return sealer.ID("document", int64(ref.Record), int64(ref.ID)) },
+		Limits:     federation.Limits{Linger: linger},
 	})
+	undo.push(exchange.Close)
 
 	staff := &desk{patients: patients, consents: consents, env: environment.env, network: networks.Network, now: hie.Now, log: log}
 	running.Go(func() { staff.watch(background) })
@@ -257,6 +259,9 @@ func beginReplayKeys(ctx context.Context, redis *rds.Client, trail *auditpg.Log)
 	}
 	return redis.Remembers(ctx, replaySpace, begin)
 }
+
+// linger is how long a late site is still listened to once its query has been answered.
+const linger = 10 * time.Second
 
 // accessConfig says what issuing and checking tokens rests on.
 func accessConfig(cfg nodeConfig, codec *accessjwt.Codec, store *accesspg.Store, trail *auditpg.Log, redis *rds.Client,
