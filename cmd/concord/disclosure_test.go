@@ -205,19 +205,14 @@ func TestAMergeTouchesLinksAndNothingElse(t *testing.T) {
 		}
 		ids[i] = id
 	}
-	linked := x.must(http.StatusOK, "steward-desk", settling, http.MethodPost, "/admin/v1/match/verdicts",
-		map[string]any{"records": ids, "verdict": "same", "reason": "one person, says the desk"})
+	change := x.link(ids...)
 	if seen() == answerBefore {
 		t.Error("the link changed nothing that can be seen, so the test shows nothing")
 	}
 	if got := x.rows("locator"); got != locatorBefore {
 		t.Error("linking wrote rows of the locator")
 	}
-	var change struct{ Change string }
-	if err := json.Unmarshal(linked.body, &change); err != nil || change.Change == "" {
-		t.Fatalf("the verdict names no change: %s", linked.body)
-	}
-	x.must(http.StatusOK, "steward-desk", settling, http.MethodPost, "/admin/v1/match/changes/"+change.Change+"/undo", map[string]any{"reason": "two people after all"})
+	x.must(http.StatusOK, "steward-desk", settling, http.MethodPost, "/admin/v1/match/changes/"+change+"/undo", map[string]any{"reason": "two people after all"})
 	if got := x.rows("locator"); got != locatorBefore {
 		t.Error("undoing the link wrote rows of the locator")
 	}
@@ -227,6 +222,28 @@ func TestAMergeTouchesLinksAndNothingElse(t *testing.T) {
 	if seen() != answerBefore {
 		t.Error("the answer after the undoing differs from the one before")
 	}
+}
+
+// link has a steward say that records are one person's, and a second one agree where that is asked for, and returns the
+// change by which it can be undone.
+func (x *exchangeUnderTest) link(records ...string) string {
+	x.t.Helper()
+	var done struct {
+		Change, Task string
+		Pending      bool
+	}
+	decode(x.t, x.must(http.StatusOK, "steward-desk", settling, http.MethodPost, "/admin/v1/match/verdicts",
+		map[string]any{"records": records, "verdict": "same", "reason": "one person, says the desk"}), &done)
+	if done.Pending {
+		colleague := settling
+		colleague.user, colleague.name = "d.osei", "Dele Osei"
+		decode(x.t, x.must(http.StatusOK, "steward-desk", colleague, http.MethodPost, "/admin/v1/match/tasks/"+done.Task+"/verdict",
+			map[string]any{"verdict": "same", "reason": "so it is"}), &done)
+	}
+	if done.Change == "" {
+		x.t.Fatal("the verdict names no change")
+	}
+	return done.Change
 }
 
 // rows digests every row of a schema's tables with the place it stands at: any write shows.

@@ -39,6 +39,7 @@ func TestSlowBodiesAndSlowReadersAreLetGo(t *testing.T) {
 	})
 	stop := serveHTTP(listener, h, nodeConfig{}, httpTimes{head: 300 * time.Millisecond, request: 600 * time.Millisecond, answer: 600 * time.Millisecond, idle: 600 * time.Millisecond}, make(chan error, 1))
 	defer stop()
+	good := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // an idle connection could be closed just as it is used again
 	for name, attack := range map[string]struct {
 		text string
 		drip bool
@@ -83,7 +84,7 @@ func TestSlowBodiesAndSlowReadersAreLetGo(t *testing.T) {
 			if !gone {
 				t.Error("it is still being waited for")
 			}
-			resp, err := http.Post("http://"+listener.Addr().String()+"/take", "text/plain", strings.NewReader(strings.Repeat("y", 2000)))
+			resp, err := good.Post("http://"+listener.Addr().String()+"/take", "text/plain", strings.NewReader(strings.Repeat("y", 2000)))
 			if err != nil || resp.StatusCode != http.StatusOK {
 				t.Fatalf("a good caller beside it: %v", err)
 			}
