@@ -64,7 +64,8 @@ var properties = []struct {
 	}},
 	{"revoking a permit never adds access", true, func(g gen, o *oracle) bool {
 		i := slices.IndexFunc(o.dirs, func(d consent.Directive) bool {
-			return d.Status == "active" && d.Provision != nil && d.Provision.Type == "permit" && !slices.Contains(d.PolicyRules, "OPTOUT")
+			return d.Status == "active" && d.Provision != nil && d.Provision.Type == "permit" && !slices.Contains(d.PolicyRules, "OPTOUT") &&
+				(d.Provision.Period == nil || d.Provision.Period.Start == "") // one yet to begin had replaced nothing
 		})
 		if i < 0 {
 			return false
