@@ -45,8 +45,23 @@ type Trace struct {
 	Steps []Step
 	// Answers are the reasons for each atom and purpose.
 	Answers []Answer
+	// Basis is what the decision rests on besides the request, nil where the caller did not say.
+	Basis *Basis
 
 	told int // steps of answers given already
+}
+
+// A Basis is what a decision at an instant rests on, as it stood then.
+type Basis struct {
+	At time.Time
+	// Directory is the number of its picture; Kept is false when none is kept from then and the earliest there is stands in.
+	Directory int64
+	Kept      bool
+	Policies  []PackVersion
+	// Records are the person's, with the state of each link. Epochs guard them, by record; nil for an instant that is past,
+	// since only the present number is kept.
+	Records []Record
+	Epochs  map[string]int64
 }
 
 // An Answer is the reason for one atom and purpose.

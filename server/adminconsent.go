@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
@@ -17,12 +18,14 @@ type explainJSON struct {
 	// Patient is a Patient id as served.
 	Patient string `json:"patient"`
 	// Record is the Patient id of the registration the document hangs on; "" for Patient.
-	Record       string   `json:"record,omitzero"`
-	Organization string   `json:"organization"`
-	User         string   `json:"user,omitzero"`
-	Practitioner string   `json:"practitioner,omitzero"`
-	Roles        []string `json:"roles,omitempty"`
-	Purposes     []string `json:"purposes"`
+	Record string `json:"record,omitzero"`
+	// At is as of when; now when it is missing.
+	At           time.Time `json:"at,omitzero"`
+	Organization string    `json:"organization"`
+	User         string    `json:"user,omitzero"`
+	Practitioner string    `json:"practitioner,omitzero"`
+	Roles        []string  `json:"roles,omitempty"`
+	Purposes     []string  `json:"purposes"`
 	// Document is what the decision would be about; its site is the record's.
 	Document struct {
 		ID              string   `json:"id,omitzero"`
@@ -47,6 +50,7 @@ type traceJSON struct {
 	Obligations []string        `json:"obligations"`
 	Directives  []standingJSON  `json:"directives"`
 	Steps       []stepJSON      `json:"steps"`
+	Basis       *basisJSON      `json:"basis,omitzero"`
 }
 
 type standingJSON struct {
@@ -68,8 +72,8 @@ type stepJSON struct {
 	Source  string `json:"source,omitzero"`
 }
 
-// explainDecision answers POST /admin/v1/consent/explain: what would be decided now about such a document for such
-// a request, and everything that spoke. Nothing is disclosed and nothing changes.
+// explainDecision answers POST /admin/v1/consent/explain: what would be decided, now or at a past instant, about such a
+// document for such a request, and everything that spoke. Nothing is disclosed and nothing changes.
 //
 // Source: spec consent 2.12 and 2.19.
 func (s *Server) explainDecision(c *gin.Context) {
@@ -84,20 +88,27 @@ func (s *Server) explainDecision(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	onFile, err := s.deps.Consents.Load(ctx, person.Records())
-	if err != nil {
-		s.fail(c, err)
+	if in.At.After(s.deps.Now()) {
+		s.fail(c, hie.Invalid("at", "must not lie in the future"))
 		return
 	}
 	if err := s.deps.Audit.Record(context.WithoutCancel(ctx), s.reviewed(c, "consent explain").About(person.Records()...)); err != nil {
 		s.fail(c, err)
 		return
 	}
-	env := s.deps.ConsentEnv()
-	subject := subjectOf(person, onFile)
-	req, doc := in.read(env, member)
-	trace := consent.Compile(env, subject, onFile.Directives).Explain(req, doc, s.deps.Now())
-	s.sendJSON(c, http.StatusOK, s.traceJSON(trace, onFile.Directives))
+	past, err := s.deps.Past(ctx, member.Record, in.At)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	if then, was := past.Person.Member(member.Record); was { // its site is the same; its link may not be
+		member = then
+	}
+	req, doc := in.read(past.Env, member)
+	out := s.traceJSON(past.Explain(req, doc), past.OnFile.Directives)
+	basis := s.basisJSON(past)
+	out.Basis = &basis
+	s.sendJSON(c, http.StatusOK, out)
 }
 
 // explained returns the person asked about and the membership of the record the document hangs on. An officer of

@@ -181,6 +181,17 @@ func newWard(t *testing.T) *ward {
 		d.Patients, d.Stewardship, d.Audit, d.Now = x, x, w.trail, now
 		d.Network = func() *directory.Network { return n }
 		d.Consents, d.Emergencies, d.Suspensions, d.ConsentEnv = w.cabinet, w.cabinet, w.cabinet, func() *consent.Env { return env }
+		d.Past = func(ctx context.Context, record hie.SourcePatientID, at time.Time) (Past, error) {
+			person, err := d.Patients.PersonOf(ctx, record)
+			if err != nil {
+				return Past{}, err
+			}
+			onFile, err := w.cabinet.Load(ctx, person.Records())
+			if at.IsZero() {
+				at = d.Now()
+			}
+			return Past{Env: env, Person: person, OnFile: onFile, Basis: consent.Basis{At: at, Directory: 1, Kept: true}}, err
+		}
 	})
 	rest := `,"telecom":[{"system":"phone","value":"410-827-2231"}],"address":[{"line":["12 Harbor Way"],"city":"Towson","state":"MD","postalCode":"21204"}]`
 	register := func(token, system, value, body string) (string, hie.SourcePatientID) {

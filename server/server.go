@@ -65,6 +65,8 @@ type Deps struct {
 	Recheck func(ctx context.Context, record hie.SourcePatientID)
 	// Suspensions keep disclosures off reports.
 	Suspensions Suspensions
+	// Past is what decisions about record's person rested on at an instant; zero is now.
+	Past func(ctx context.Context, record hie.SourcePatientID, at time.Time) (Past, error)
 	// Policies are the law packs and policies; Simulate says what one would change.
 	Policies Policies
 	Simulate Simulate

@@ -7,18 +7,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"github.com/concord-hie/concord/audit/auditpg"
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/consent/consentfhir"
-	"github.com/concord-hie/concord/consent/consentpg"
-	"github.com/concord-hie/concord/directory/directorypg"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/mpi"
-	"github.com/concord-hie/concord/mpi/mpipg"
 )
 
 // consentCmd groups what proves and explains decisions.
@@ -51,7 +48,7 @@ type consentExplainCmd struct {
 	Case string `help:"Explain the first case of this file instead of a stored patient; - for standard input." placeholder:"FILE" xor:"what" required:""`
 	// PatientRecord is the number of a source patient, as concord match prints it.
 	PatientRecord int64     `help:"Record (source patient) the document hangs on." placeholder:"RECORD" xor:"what" required:""`
-	At            time.Time `help:"As things stood then (RFC 3339): directives and grants on file at that instant, under the directory, policies and links of now; default now." placeholder:"INSTANT"`
+	At            time.Time `help:"As things stood then (RFC 3339): directives, grants, links, directory and policies of that instant; default now." placeholder:"INSTANT"`
 
 	Organization    string   `help:"Organisation that asks." placeholder:"ID"`
 	User            string   `help:"Person who asks, as the organisation names them; claimed emergencies are a person's." placeholder:"ID"`
@@ -93,34 +90,13 @@ func (e *consentExplainCmd) trace(ctx context.Context, g *Globals) (consent.Trac
 		return consent.Trace{}, err
 	}
 	defer func() { _ = db.Close() }()
-	network, err := directorypg.New(db, auditpg.Append, hie.Now).Load(ctx)
+	past, err := pastOf(ctx, db, hie.SourcePatientID(e.PatientRecord), e.At)
 	if err != nil {
 		return consent.Trace{}, err
 	}
-	at := e.At
-	if at.IsZero() {
-		at = hie.Now()
-	}
-	env, _, err := environmentAt(ctx, db, network, at)
-	if err != nil {
-		return consent.Trace{}, err
-	}
-	ids := hie.NewIDs(nil)
-	person, err := mpi.New(mpipg.New(db, auditpg.Append), ids, auditpg.New(db), mpi.Options{}).PersonOf(ctx, hie.SourcePatientID(e.PatientRecord))
-	if err != nil {
-		return consent.Trace{}, err
-	}
-	onFile, err := consentpg.New(db, ids, auditpg.Append, hie.Now).LoadAt(ctx, person.Records(), at)
-	if err != nil {
-		return consent.Trace{}, err
-	}
-	subject := consent.Subject{Grants: onFile.Grants, Proxies: onFile.Proxies}
-	for _, m := range person.Members {
-		subject.Records = append(subject.Records, consent.Record{ID: m.Record.String(), Site: m.Site, Link: m.Link})
-	}
-	member, _ := person.Member(hie.SourcePatientID(e.PatientRecord)) // PersonOf found it by this record
-	req, doc := e.supposed(env, member)
-	return consent.Compile(env, subject, onFile.Directives).Explain(req, doc, at), nil
+	member, _ := past.Person.Member(hie.SourcePatientID(e.PatientRecord)) // found by this record
+	req, doc := e.supposed(past.Env, member)
+	return past.Explain(req, doc), nil
 }
 
 // supposed is the request and the document the flags describe.
@@ -158,6 +134,7 @@ func (e *consentExplainCmd) caseTrace() (consent.Trace, error) {
 
 // explained is a trace as --output json prints it.
 type explained struct {
+	Basis       *explainedBasis   `json:"basis,omitzero"`
 	Release     bool              `json:"release"`
 	Reason      string            `json:"reason"`
 	Layer       string            `json:"layer"`
@@ -165,6 +142,42 @@ type explained struct {
 	Obligations []string          `json:"obligations"`
 	Directives  []explainedPart   `json:"directives"`
 	Steps       []explainedStep   `json:"steps"`
+}
+
+// explainedBasis is what it rests on, as it stood then.
+type explainedBasis struct {
+	At        string           `json:"at"`
+	Directory int64            `json:"directory"`
+	Kept      bool             `json:"directory_kept"`
+	Policies  []explainedPack  `json:"policies"`
+	Records   []explainedLink  `json:"records"`
+	Epochs    map[string]int64 `json:"epochs,omitempty"`
+}
+
+type explainedPack struct {
+	Policy  string `json:"policy"`
+	Version int64  `json:"version"`
+	Edition string `json:"edition,omitzero"`
+}
+
+type explainedLink struct {
+	Record string `json:"record"`
+	Site   string `json:"site"`
+	Link   string `json:"link"`
+}
+
+func newExplainedBasis(b *consent.Basis) *explainedBasis {
+	if b == nil {
+		return nil
+	}
+	out := &explainedBasis{At: b.At.Format(time.RFC3339Nano), Directory: b.Directory, Kept: b.Kept, Epochs: b.Epochs}
+	for _, p := range b.Policies {
+		out.Policies = append(out.Policies, explainedPack{p.Pack.ID, p.Version, p.Pack.Edition})
+	}
+	for _, r := range b.Records {
+		out.Records = append(out.Records, explainedLink{r.ID, string(r.Site), r.Link.String()})
+	}
+	return out
 }
 
 type explainedPart struct {
@@ -187,7 +200,7 @@ type explainedStep struct {
 }
 
 func traceRows(t consent.Trace) explained {
-	out := explained{Release: t.Decision.Release, Reason: t.Decision.Reason.String(), Layer: string(t.Decision.Layer), Atoms: map[string]string{},
+	out := explained{Basis: newExplainedBasis(t.Basis), Release: t.Decision.Release, Reason: t.Decision.Reason.String(), Layer: string(t.Decision.Layer), Atoms: map[string]string{},
 		Obligations: t.Decision.Obligations, Directives: []explainedPart{}, Steps: []explainedStep{}}
 	t.Decision.Atoms.Each(func(label string, permit bool) { out.Atoms[label] = word(permit) })
 	for _, d := range t.Directives {
@@ -218,6 +231,25 @@ func printTrace(out io.Writer, t consent.Trace) error {
 		fmt.Fprintf(out, "obligations: %s\n", strings.Join(x.Obligations, " "))
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if b := x.Basis; b != nil {
+		kept := ""
+		if !b.Kept {
+			kept = " (none is kept from then: the earliest there is)"
+		}
+		fmt.Fprintf(out, "as of %s, directory %d%s\n", b.At, b.Directory, kept)
+		fmt.Fprintln(w, "\nRECORD\tSITE\tLINK\tEPOCH")
+		for _, r := range b.Records {
+			epoch := "-"
+			if n, known := b.Epochs[r.Record]; known {
+				epoch = strconv.FormatInt(n, 10)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Record, r.Site, r.Link, epoch)
+		}
+		fmt.Fprintln(w, "\nPOLICY\tVERSION\tEDITION")
+		for _, p := range b.Policies {
+			fmt.Fprintf(w, "%s\t%d\t%s\n", p.Policy, p.Version, p.Edition)
+		}
+	}
 	if len(x.Directives) > 0 {
 		fmt.Fprintln(w, "\nDIRECTIVE\tVERSION\tSTATE\tWHY")
 		for _, d := range x.Directives {

@@ -53,7 +53,7 @@ func withReports(ctx context.Context, g *Globals, f func(*reporter) error) error
 	if err != nil {
 		return err
 	}
-	env, err := consent.FromNetwork(network, consent.Options{})
+	env, _, err := environmentAt(ctx, db, network, hie.Now())
 	if err != nil {
 		return err
 	}

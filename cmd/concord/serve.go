@@ -218,6 +218,9 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		Documents: documents, Visible: exchange.Visible, Exchange: exchange,
 		Consents: consents, Emergencies: consents, Suspensions: consents, Desk: consents, Forms: consents, Recheck: staff.recheck, ConsentEnv: environment.env,
 		Policies: policies, Simulate: impact.simulate,
+		Past: func(ctx context.Context, record hie.SourcePatientID, at time.Time) (server.Past, error) {
+			return pastOf(ctx, db, record, at)
+		},
 	}
 	door := server.New(server.Config{BaseURL: cfg.BaseURL, Version: version}, deps)
 	mailer, err := cfg.mailer(cfg.BaseURL)

@@ -79,7 +79,8 @@ func (s *Store) Apply(ctx context.Context, actor hie.Actor, f directory.File, dr
 			return err
 		}
 		var version int64
-		if err := tx.QueryRow(ctx, `select version from directory.version where id = 1 for update`).Scan(&version); err != nil {
+		var since time.Time
+		if err := tx.QueryRow(ctx, `select version, changed_at from directory.version where id = 1 for update`).Scan(&version, &since); err != nil {
 			return err
 		}
 		stored, err := read(ctx, tx)
@@ -105,7 +106,14 @@ func (s *Store) Apply(ctx context.Context, actor hie.Actor, f directory.File, dr
 		if err := write(ctx, tx, after); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `update directory.version set version = $1, changed_at = $2 where id = 1`, version+1, s.now()); err != nil {
+		now := s.now()
+		if err := keep(ctx, tx, before, since); err != nil {
+			return err
+		}
+		if err := keep(ctx, tx, after, now); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `update directory.version set version = $1, changed_at = $2 where id = 1`, version+1, now); err != nil {
 			return err
 		}
 		return s.record(ctx, tx, applied(actor, diff, version+1, s.now()))

@@ -202,3 +202,31 @@ func TestEveryNodeSeesANewPictureSoon(t *testing.T) {
 		t.Error("Watch goes on after its context ended")
 	}
 }
+
+func TestEveryPictureThatWasCanBeReadAgain(t *testing.T) {
+	ctx, db := context.Background(), pgtest.DB(t)
+	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	s := New(db, auditpg.Append, func() time.Time { return now })
+	first := directory.File{Organizations: []directory.Organization{{ID: "a", Name: "A", Identifier: "urn:a", Kind: "hospital", Active: true}}}
+	if _, err := s.Apply(ctx, hie.Actor{}, first, false); err != nil {
+		t.Fatal(err)
+	}
+	now = now.AddDate(0, 1, 0)
+	second := directory.File{Organizations: []directory.Organization{{ID: "a", Name: "A", Identifier: "urn:a", Kind: "practice", Active: true}}}
+	if _, err := s.Apply(ctx, hie.Actor{}, second, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		at   time.Time
+		kind string
+		kept bool
+	}{{now, "practice", true}, {now.Add(-time.Microsecond), "hospital", true}, {now.AddDate(0, -1, 0), "hospital", true}} {
+		n, kept, err := s.LoadAt(ctx, tt.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o, _ := n.Organization("a"); o.Kind != tt.kind || kept != tt.kept {
+			t.Errorf("at %v: %q, kept %t", tt.at, o.Kind, kept)
+		}
+	}
+}
