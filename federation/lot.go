@@ -14,8 +14,10 @@ import (
 type lot struct {
 	plans []locator.Plan
 	// held is how many documents of kinds that may be read each plan's record has, in the order of plans.
-	held  []int64
-	kinds map[kindOf]ruling // of kinds permitted as a whole
+	held []int64
+	// all and current are how many documents of kinds permitted as a whole there are, and how many of them are current.
+	all, current int64
+	kinds        map[kindOf]ruling // of kinds permitted as a whole
 
 	mu sync.Mutex // the locator may decide documents of several records at once
 	// single are the rulings on documents decided one by one, withheld counts what may not be shown: documents of
@@ -55,6 +57,7 @@ func (m *matter) plan(held []locator.Presence) *lot {
 			continue
 		}
 		l.plans[at].Kinds = append(l.plans[at].Kinds, h.Kind.ID)
+		l.all, l.current = l.all+h.Count, l.current+h.Current
 		l.kinds[kindOf{h.Record, h.Kind.ID}] = r
 	}
 	return l
@@ -112,6 +115,22 @@ func (x *Exchange) read(ctx context.Context, m *matter, q Query, l *lot, told li
 	return cut(collapse(append(entries(l, first.Pointers), told.entries...)), q, highest), nil
 }
 
+// known returns how many documents f finds at the beginning of an answer, if what is kept about presence says so: when
+// all kinds are permitted as a whole and nothing but states is asked for. It is as true as a count made at that moment.
+func (l *lot) known(f locator.Filter) (int64, bool) {
+	if !f.OnlyStates() || slices.ContainsFunc(l.plans, func(p locator.Plan) bool { return len(p.PerRow) > 0 }) {
+		return 0, false
+	}
+	switch {
+	case f.Status == nil:
+		return l.all, true
+	case slices.Equal(f.Status, []locator.Status{locator.Current}):
+		return l.current, true
+	default:
+		return 0, false
+	}
+}
+
 // single pages the answer of one record, which holds nothing twice: the index does the work.
 func (x *Exchange) single(ctx context.Context, q Query, l *lot) (Found, error) {
 	if len(l.plans) == 0 {
@@ -130,6 +149,10 @@ func (x *Exchange) single(ctx context.Context, q Query, l *lot) (Found, error) {
 			return f, nil
 		}
 		highest = max(highest, page.Next.Highest)
+	}
+	if n, known := l.known(q.Filter); known && q.Cursor.IsZero() {
+		f.Total = max(n, f.Total) // documents may have gone since presence was read
+		return f, nil
 	}
 	var err error
 	f.Total, err = x.Holdings.Count(ctx, q.Filter, l.plans, locator.Cursor{Highest: highest})

@@ -48,6 +48,11 @@ type Filter struct {
 	Names []NameClause
 }
 
+// OnlyStates reports whether f asks for nothing but states.
+func (f Filter) OnlyStates() bool {
+	return f.IDs == nil && len(f.Codes)+len(f.Names)+len(f.Times) == 0
+}
+
 // A CodeClause wants one of its alternatives among the codes of Field.
 type CodeClause struct {
 	Field Field

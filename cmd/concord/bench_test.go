@@ -59,7 +59,7 @@ func TestBench(t *testing.T) {
 }
 
 // stageTime bounds one stage, the filling aside.
-const stageTime = 5 * time.Minute
+const stageTime = 8 * time.Minute
 
 // stage runs one part as a test of its own, so that what fails there fails there alone, and saves what is known.
 func (b *bencher) stage(t *testing.T, name string, run func()) {

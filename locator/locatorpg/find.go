@@ -69,7 +69,7 @@ const (
 func (s *Store) Rows(ctx context.Context, record hie.SourcePatientID, q locator.Query) ([]locator.Pointer, error) {
 	query, args := selectRows, arguments(record, q)
 	switch {
-	case q.Received && onlyStates(q.Filter):
+	case q.Received && q.Filter.OnlyStates():
 		query, args = selectRowsPlain, args[:4]
 	case q.Received:
 		query = selectRowsReceived
@@ -98,16 +98,11 @@ func (s *Store) Rows(ctx context.Context, record hie.SourcePatientID, q locator.
 func (s *Store) Count(ctx context.Context, record hie.SourcePatientID, q locator.Query) (int64, error) {
 	var n int64
 	query, args := selectCount, arguments(record, q)
-	if onlyStates(q.Filter) {
+	if q.Filter.OnlyStates() {
 		query, args = selectCountPlain, args[:4]
 	}
 	err := s.db.QueryRow(ctx, query, args...).Scan(&n)
 	return n, err
-}
-
-// onlyStates reports whether f asks for nothing but states.
-func onlyStates(f locator.Filter) bool {
-	return f.IDs == nil && len(f.Codes)+len(f.Names)+len(f.Times) == 0
 }
 
 // arguments returns the parameters of wanted.
