@@ -1,6 +1,7 @@
 package consent_test
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -385,6 +386,22 @@ func TestAcceptanceVectors(t *testing.T) {
 		{"LEAP: an unreadable deny is not dropped in favour of an older permit", "permit", all(say(permit()), say(deny(to("Organization/gone")))), []asked{{"Dr X", none, "DENY", ""}}},
 		{"LEAP: a newer research permit does not beat a privacy deny", "permit", all(say(deny()), say(permit(), func(d *consent.Directive) { d.Scope = "research" })), []asked{{"treatment", none, "DENY", ""}}},
 		{"PCF: a permit for one label carries no other along", "deny", say(permit(label("PSY"))), []asked{{"PSY and HIV", sens("PSY", "HIV"), "NOT_COVERED", ""}}},
+		{"LEAP: every purpose asked must be permitted, not any", "deny", say(permit(forP("TREAT"))), []asked{{"treatment and payment", purposes("TREAT", "HPAYMT"), "DEFAULT_DENY", ""}}},
+		{"LEAP: no purpose passes nothing", "permit", none, []asked{{"none", purposes(), "INPUT", ""}}},
+		{"LEAP: the data period counts", "deny", say(permit(in("2022", "2022"))), []asked{{"2021", years(2021, 2021), "NOT_COVERED", ""}}},
+		{"LEAP: an inner period counts", "permit", say(deny(but(permit(valid("", "2025-12-31"))))), []asked{{"after it", none, "DENY", ""}}},
+		{"LEAP: the third level counts", "permit", say(deny(but(permit(to("Organization/x"), but(deny(label("HIV"))))))), []asked{{"HIV", sens("HIV"), "DENY", ""}, {"plain", none, "PERMIT", ""}}},
+		{"SHARES: inner provisions are evaluated", "permit", say(permit(but(deny(classes("lab"))))), []asked{{"a lab", none, "DENY", ""}}},
+		{"SHARES: the last provision does not win over a denial before it", "permit", say(permit(but(deny(classes("lab")), permit(to("Organization/x"))))), []asked{{"a lab for x", none, "DENY", ""}}},
+		{"SHARES: actors are matched", "permit", say(deny(to("Organization/y"))), []asked{{"Dr X", none, "DEFAULT", ""}, {"Dr Y", asY, "DENY", ""}}},
+		{"C2S: no consent is an answer, not an error", "deny", none, []asked{{"Dr X", none, "DEFAULT_DENY", ""}}},
+		{"C2S: overlapping consents may both be filed", "deny", all(say(permit(to("Organization/x"), tpo)), say(permit(to("Organization/x"), forP("TREAT")))), []asked{{"Dr X", none, "PERMIT", ""}}},
+		{"EKA: expiry needs no timer", "deny", say(permit(valid("", "2026-03-01T09:59:59Z"))), []asked{{"a second later", none, "DEFAULT_DENY", ""}}},
+		{"Google: a revocation needs no job to be run", "permit", all(say(permit(), sameKey), say(permit(), sameKey, status("inactive"))), []asked{{"Dr X", none, "TOMBSTONE", ""}}},
+		{"SanteDB: what no rule is written for is not let through", "deny", say(permit(classes("note"))), []asked{{"a lab", none, "NOT_COVERED", ""}}},
+		{"PCF: a root without a type takes its policy rule's", "deny", say(node{}, func(d *consent.Directive) { d.PolicyRules = []string{"OPTIN"} }), []asked{{"Dr X", none, "PERMIT", ""}}},
+		{"PCF: denying R does not deny everything below", "permit", say(deny(label("R"))), []asked{{"N", none, "DEFAULT", ""}, {"V", conf("V"), "DENY", ""}}},
+		{"Nuts: the first policy that allows does not win", "deny", all(say(permit(to("Organization/x"))), say(deny(to("Organization/x")))), []asked{{"Dr X", none, "DENY", ""}}},
 		{"SanteDB: an inactive policy does not grant", "deny", say(permit(), status("inactive")), []asked{{"Dr X", none, "TOMBSTONE", ""}}},
 	} {
 		number, _, _ := strings.Cut(v.name, " ")
@@ -438,4 +455,40 @@ func TestTheTraceOfARefusalNamesWhatAnOfficerNeeds(t *testing.T) {
 		}
 	}
 	t.Errorf("no step decided about HIV: %+v", tr.Steps)
+}
+
+// TestEveryLabelOfWhatIsReleasedIsCovered is scenario 4: 200 random trees, each asked about 200 sets of labels.
+func TestEveryLabelOfWhatIsReleasedIsCovered(t *testing.T) {
+	released := 0
+	for i := range 200 {
+		g := gen{rand.New(rand.NewPCG(uint64(i), 37))}
+		o := g.all()
+		o.now, o.req.Purposes, o.req.Emergency, o.req.Organization = t0, []hie.Purpose{"TREAT"}, nil, "a"
+		o.setup.Rules = nil
+		d := o.engine(t)
+		for range 200 {
+			o.doc.Record, o.doc.Site, o.doc.LabelState = "r1", "s1", consent.Labelled
+			if o.doc.Sensitivity = pickSome(g, 4, genLabels...); o.doc.Sensitivity == nil {
+				o.doc.Sensitivity = []string{}
+			}
+			got, want := d.Decide(o.req, o.doc, o.now), o.decide()
+			if asVerdict(got).String() != want.String() {
+				t.Fatalf("tree %d: %v, want %v\n%s", i, got.Reason, want, o.dump())
+			}
+			if !got.Release {
+				continue
+			}
+			released++
+			for _, l := range o.doc.Sensitivity { // alone, each label is covered too
+				one := o.doc
+				one.Sensitivity = []string{l}
+				if alone := d.Decide(o.req, one, o.now); !alone.Release {
+					t.Fatalf("tree %d: released with %s among its labels, which alone is %v\n%s", i, l, alone.Reason, o.dump())
+				}
+			}
+		}
+	}
+	if released < 500 {
+		t.Errorf("only %d released: nothing was shown", released)
+	}
 }

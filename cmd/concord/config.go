@@ -20,6 +20,7 @@ import (
 type Globals struct {
 	Config      kong.ConfigFlag `help:"JSON file of settings, by flag name." placeholder:"FILE"`
 	DatabaseURL string          `env:"CONCORD_DATABASE_URL" help:"PostgreSQL to use; sslmode must be stated." placeholder:"URL"`
+	PolicyKey   []string        `env:"CONCORD_POLICY_KEY" help:"Further Ed25519 public keys (PEM files) whose law packs are trusted, besides the publisher's." placeholder:"FILE"`
 }
 
 // open connects to the database of --database-url.

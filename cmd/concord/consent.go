@@ -90,7 +90,7 @@ func (e *consentExplainCmd) trace(ctx context.Context, g *Globals) (consent.Trac
 		return consent.Trace{}, err
 	}
 	defer func() { _ = db.Close() }()
-	past, err := pastOf(ctx, db, hie.SourcePatientID(e.PatientRecord), e.At)
+	past, err := pastOf(ctx, db, g.PolicyKey, hie.SourcePatientID(e.PatientRecord), e.At)
 	if err != nil {
 		return consent.Trace{}, err
 	}

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/concord-hie/concord/audit/auditpg"
 	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/consent/consentjson"
 	"github.com/concord-hie/concord/consent/consentpg"
 	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/hie"
@@ -54,8 +57,8 @@ func (e *environments) env() *consent.Env {
 }
 
 // environmentAt is the environment of an instant: n, with the policies that were in force then.
-func environmentAt(ctx context.Context, db *pg.DB, n *directory.Network, at time.Time) (*consent.Env, []consent.PackVersion, error) {
-	policies, err := openPolicies(db)
+func environmentAt(ctx context.Context, db *pg.DB, keys []string, n *directory.Network, at time.Time) (*consent.Env, []consent.PackVersion, error) {
+	policies, err := openPolicies(db, keys)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -74,6 +77,19 @@ func environmentAt(ctx context.Context, db *pg.DB, n *directory.Network, at time
 	return env, packs, nil
 }
 
-func openPolicies(db *pg.DB) (*consentpg.Policies, error) {
-	return consentpg.NewPolicies(db, auditpg.Append, hie.Now)
+// openPolicies opens the policies of db, whose law packs are signed by the publisher or by one of the keys in files.
+func openPolicies(db *pg.DB, files []string) (*consentpg.Policies, error) {
+	var trusted []ed25519.PublicKey
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			return nil, fmt.Errorf("policy key: %s cannot be read", f)
+		}
+		key, err := consentjson.ReadPublicKey(raw)
+		if err != nil {
+			return nil, fmt.Errorf("policy key: %s: %w", f, err)
+		}
+		trusted = append(trusted, key)
+	}
+	return consentpg.NewPolicies(db, auditpg.Append, hie.Now, trusted...)
 }

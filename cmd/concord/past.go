@@ -19,7 +19,7 @@ import (
 
 // pastOf is everything a decision about record's person rested on at an instant, zero for now: directives, grants and
 // proxies on file, links, the directory and the policies, each as it was then.
-func pastOf(ctx context.Context, db *pg.DB, record hie.SourcePatientID, at time.Time) (server.Past, error) {
+func pastOf(ctx context.Context, db *pg.DB, keys []string, record hie.SourcePatientID, at time.Time) (server.Past, error) {
 	index := mpi.New(mpipg.New(db, auditpg.Append), hie.NewIDs(nil), auditpg.New(db), mpi.Options{})
 	pictures := directorypg.New(db, auditpg.Append, hie.Now)
 	var (
@@ -46,7 +46,7 @@ func pastOf(ctx context.Context, db *pg.DB, record hie.SourcePatientID, at time.
 	if err != nil {
 		return server.Past{}, err
 	}
-	env, packs, err := environmentAt(ctx, db, network, at)
+	env, packs, err := environmentAt(ctx, db, keys, network, at)
 	if err != nil {
 		return server.Past{}, err
 	}

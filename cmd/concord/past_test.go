@@ -63,7 +63,7 @@ func TestADecisionIsExplainedAsOfItsOwnDay(t *testing.T) {
 		Content: []byte(`{"resourceType":"Consent","status":"active","scope":{"coding":[{"code":"patient-privacy"}]},"provision":{"type":"permit","purpose":[{"code":"TREAT"}]}}`)}, 0)
 	ok(err)
 	turn() // 1: permitted
-	policies, err := openPolicies(db)
+	policies, err := openPolicies(db, nil)
 	ok(err)
 	house := []byte(`{"id":"house","title":"House","kind":"network","rules":[{"id":"no-labs","effect":"FORBID","source":"board","scope":{"classes":["lab"]}}],"tests":[{"name":"labs","want":{"reason":"NETWORK_FORBID"}}]}`)
 	_, err = policies.Draft(ctx, hie.Actor{Organization: "network", User: "anna"}, house, "", "", false)

@@ -23,6 +23,7 @@ type policyCmd struct {
 	List     policyListCmd     `cmd:"" help:"What is in force, scheduled, or at hand."`
 	Show     policyShowCmd     `cmd:"" help:"One policy: its versions and steps, or its rules."`
 	Test     policyTestCmd     `cmd:"" help:"Run the tests inside a pack; no database."`
+	Analyse  policyAnalyseCmd  `cmd:"" help:"Name rules in force that never apply, or that others make pointless."`
 	Sign     policySignCmd     `cmd:"" help:"Sign packs with an Ed25519 key."`
 	Draft    policyDraftCmd    `cmd:"" help:"Keep a new version; nothing changes yet."`
 	Simulate policySimulateCmd `cmd:"" help:"Say which answers would change, over all patients, and note that it was looked at."`
@@ -43,7 +44,7 @@ func withPolicies(ctx context.Context, g *Globals, f func(*consentpg.Policies) e
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	p, err := openPolicies(db)
+	p, err := openPolicies(db, g.PolicyKey)
 	if err != nil {
 		return err
 	}

@@ -108,7 +108,7 @@ func TestAPolicyGoesItsWayFromTheCommandLine(t *testing.T) {
 	if _, err := run(&policyApproveCmd{versionFlags: version}); !errors.Is(err, hie.ErrForbidden) {
 		t.Errorf("who drafted approved: %v", err)
 	}
-	policies, err := openPolicies(db)
+	policies, err := openPolicies(db, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,6 +128,9 @@ func TestAPolicyGoesItsWayFromTheCommandLine(t *testing.T) {
 	}
 	if out := must(run(&policyShowCmd{Policy: "mercy-shield", Version: 1, Content: true})); out != shield {
 		t.Error("the version is not as received")
+	}
+	if out := must(run(&policyAnalyseCmd{Output: "json"})); out != "[]\n" {
+		t.Errorf("rules without effect: %s", out)
 	}
 	if out := must(run(&policyShowCmd{Policy: "us-part2", Version: 0, Output: "table"})); !strings.Contains(out, "42 CFR 2.31") {
 		t.Error(out)

@@ -148,7 +148,7 @@ func (c *policySimulateCmd) Run(ctx context.Context, g *Globals, s *streams) (er
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	policies, err := openPolicies(db)
+	policies, err := openPolicies(db, g.PolicyKey)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func withReports(ctx context.Context, g *Globals, f func(*reporter) error) error
 	if err != nil {
 		return err
 	}
-	env, _, err := environmentAt(ctx, db, network, hie.Now())
+	env, _, err := environmentAt(ctx, db, g.PolicyKey, network, hie.Now())
 	if err != nil {
 		return err
 	}

@@ -168,7 +168,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	documents := locator.New(locatorpg.New(db), networks.Network, ids, nil)
 	consents := consentpg.New(db, ids, auditpg.Append, hie.Now)
 	patients := mpi.New(mpipg.New(db, auditpg.Append), ids, trail, mpi.Options{Stakes: stakes(documents, consents.Load)})
-	policies, err := openPolicies(db)
+	policies, err := openPolicies(db, g.PolicyKey)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +219,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		Consents: consents, Emergencies: consents, Suspensions: consents, Desk: consents, Forms: consents, Recheck: staff.recheck, ConsentEnv: environment.env,
 		Policies: policies, Simulate: impact.simulate,
 		Past: func(ctx context.Context, record hie.SourcePatientID, at time.Time) (server.Past, error) {
-			return pastOf(ctx, db, record, at)
+			return pastOf(ctx, db, g.PolicyKey, record, at)
 		},
 	}
 	door := server.New(server.Config{BaseURL: cfg.BaseURL, Version: version}, deps)
