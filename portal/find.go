@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/concord-hie/concord/access"
@@ -30,6 +31,30 @@ type foundPatient struct {
 	Grade string
 	// Local is the identifier at a site of the network, zero when there is none.
 	Local hie.Identifier
+	// Also are other places that have registered the same person, as far as that may be told.
+	Also []hie.SiteID
+
+	score string // of the match it came with: registrations of one person share it
+}
+
+// gather makes one card of the registrations of one person: the practice's own leads, the others are named on it.
+func gather(found []foundPatient) []foundPatient {
+	var out []foundPatient
+	for _, p := range found {
+		i := slices.IndexFunc(out, func(o foundPatient) bool {
+			return p.score != "" && o.score == p.score && o.Grade == p.Grade && o.Birth == p.Birth
+		})
+		switch {
+		case i < 0:
+			out = append(out, p)
+		case p.Own && !out[i].Own:
+			p.Also = append(out[i].Also, out[i].Site)
+			out[i] = p
+		default:
+			out[i].Also = append(out[i].Also, p.Site)
+		}
+	}
+	return out
 }
 
 // readFoundPatient reads a Patient as the API serves it.
@@ -149,6 +174,9 @@ func (v *visit) patientsOf(set fhir.Bundle) ([]foundPatient, error) {
 			return nil, err
 		}
 		if e.Search != nil {
+			if e.Search.Score != nil {
+				p.score = strconv.FormatFloat(*e.Search.Score, 'g', -1, 64)
+			}
 			for _, x := range e.Search.Extension {
 				if strings.HasSuffix(x.URL, "/match-grade") {
 					p.Grade = x.ValueCode
@@ -184,7 +212,8 @@ func (v *visit) byDemographics(form url.Values) ([]foundPatient, error) {
 	if err := v.read(http.MethodPost, "/fhir/Patient/$match", body, &set, "Content-Type", "application/fhir+json"); err != nil {
 		return nil, err
 	}
-	return v.patientsOf(set)
+	found, err := v.patientsOf(set)
+	return gather(found), err
 }
 
 // Lead is where a found patient leads somebody of a duty.

@@ -87,6 +87,7 @@ type Deps struct {
 	Questions Questions
 	Owned     Owned
 	Reporter  Reporter
+	Helpers   Helpers
 	Audit     Recorder
 	Log       *slog.Logger
 	Now       func() time.Time

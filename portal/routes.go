@@ -51,6 +51,9 @@ func (p *Portal) table() []route {
 
 		{method: get, path: "/my/notmine", duties: patients, do: (*visit).notMineForm},
 		{method: post, path: "/my/notmine", duties: patients, do: (*visit).notMine},
+		{method: get, path: "/my/helpers", duties: patients, nav: "nav.helpers", do: (*visit).helpers},
+		{method: post, path: "/my/helpers", duties: patients, again: "/my/helpers", do: (*visit).nameHelper},
+		{method: post, path: "/my/helpers/:helper/end", duties: patients, do: (*visit).endHelper},
 		{method: get, path: "/my/alerts", duties: patients, nav: "nav.alerts", do: (*visit).alerts},
 		{method: post, path: "/my/alerts", duties: patients, do: (*visit).setAlerts},
 

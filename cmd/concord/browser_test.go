@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -96,6 +98,8 @@ type tab struct {
 	mu   sync.Mutex
 	// complaints are what the browser itself said was wrong: refused by the policy, script errors.
 	complaints []string
+	// urls are all the browser asked for.
+	urls []string
 }
 
 // open starts a browser of its own, at base.
@@ -127,11 +131,13 @@ func open(t *testing.T, base string) *tab {
 			if e.Entry.Level == log.LevelError && !strings.Contains(e.Entry.Text, "status of") {
 				b.complaints = append(b.complaints, e.Entry.Text)
 			}
+		case *network.EventRequestWillBeSent:
+			b.urls = append(b.urls, e.Request.URL)
 		case *runtime.EventExceptionThrown:
 			b.complaints = append(b.complaints, e.ExceptionDetails.Error())
 		}
 	})
-	b.run(log.Enable())
+	b.run(log.Enable(), network.Enable())
 	return b
 }
 
@@ -241,6 +247,27 @@ func (b *tab) silent() {
 	for _, c := range b.complaints {
 		b.t.Errorf("the browser says: %s", c)
 	}
+	if len(b.urls) == 0 {
+		b.t.Error("no address was looked at")
+	}
+	for _, u := range b.urls {
+		for _, c := range personal {
+			if strings.Contains(u, c) || strings.Contains(u, url.QueryEscape(c)) {
+				b.t.Errorf("an address holds %q", c)
+			}
+		}
+	}
+}
+
+// personal is what the stories tell of people and what must stand in no address and no log.
+var personal = []string{"Alvarez", "ALVAREZ", "RF-1001", "1968-04-17", "410-226", "maria.alvarez", "Found unconscious", "Who is this doctor", "Lindqvist", "Noor Aziz", "Ana Marsh"}
+
+// printed keeps a picture of the page as it is printed.
+func (b *tab) printed(name string) {
+	b.t.Helper()
+	b.run(emulation.SetEmulatedMedia().WithMedia("print"))
+	b.shot(name)
+	b.run(emulation.SetEmulatedMedia().WithMedia(""))
 }
 
 func (b *tab) language(l string) {

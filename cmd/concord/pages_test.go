@@ -30,6 +30,8 @@ func TestThePagesInABrowser(t *testing.T) {
 	t.Run("every page, both languages, both widths", p.everyPage)
 	t.Run("without JavaScript", p.withoutScript)
 	t.Run("by keyboard", p.byKeyboard)
+	t.Run("nobody reaches what is another's", p.crossing)
+	t.Run("nothing of anybody is in the log", p.canary)
 }
 
 type pagesUnderTest struct {
@@ -120,7 +122,7 @@ func (p *pagesUnderTest) story(t *testing.T) {
 	maria.shot("my")
 	maria.choose("emergency")
 	maria.wants("Your records are shared only in an emergency.")
-	maria.shot("receipt")
+	maria.printed("receipt")
 
 	bloom.run(chromedp.Navigate(listed))
 	bloom.wants("0 documents may be shown to you.", "No documents to show")
@@ -156,6 +158,16 @@ func (p *pagesUnderTest) story(t *testing.T) {
 	officer.wants("The answer was sent.", "No open questions")
 	maria.visit("/my/questions")
 	maria.wants("The doctor at your own practice, in an emergency.")
+	maria.visit("/my/helpers")
+	maria.run(chromedp.SendKeys("#name", "Ana Marsh", chromedp.ByQuery), chromedp.Click("#rights-manage", chromedp.ByQuery))
+	maria.click(`main form.filters button[type="submit"]`)
+	if strings.Contains(maria.says(), "Prove once more") {
+		maria.prove()
+		maria.click(`main form.filters button[type="submit"]`)
+	}
+	maria.wants("They can act for you from now on.", "Ana Marsh")
+	maria.click(`td form button`)
+	maria.wants("They act for you no longer.")
 	maria.visit("/my/notmine?site=chesapeake-heart")
 	maria.run(chromedp.SendKeys("#words", "I was never at a heart doctor.", chromedp.ByQuery))
 	maria.click(`main form button[type="submit"]`)
@@ -272,7 +284,7 @@ func (p *pagesUnderTest) documents(t *testing.T) {
 func pagesOf(patient, deskPatient, document string) map[string][]string {
 	return map[string][]string{
 		"":       {"/", "/help", "/signin/again", "/nothing-here"},
-		"maria":  {"/my", "/my/choice", "/my/looked", "/my/looked?what=changes&own=1", "/my/places", "/my/rules", "/my/alerts", "/my/questions", "/my/notmine?site=harbor-main", "/my/preview?org=harbor-general&role=physician&purpose=TREAT"},
+		"maria":  {"/my", "/my/choice", "/my/looked", "/my/looked?what=changes&own=1", "/my/places", "/my/rules", "/my/helpers", "/my/alerts", "/my/questions", "/my/notmine?site=harbor-main", "/my/preview?org=harbor-general&role=physician&purpose=TREAT"},
 		"thomas": {"/my", "/my/looked?what=emergency"},
 		"dr-bloom": {"/find", "/patients/" + patient, "/patients/" + patient + "?kind=none", "/patients/" + patient + "/emergency",
 			"/documents/" + document + "?of=" + patient, "/nothing-here"},
