@@ -35,7 +35,7 @@ type Ahead struct {
 	// Keys are the candidate keys of each, sorted. Those that more than Hub records share are not looked under.
 	Keys [][]int64
 	Hub  int64
-	// Near returns the records that resemble any of these, in any order. It reads nothing but keys.
+	// Near, unless nil, returns the records that resemble any of these, in any order. It reads nothing but keys.
 	Near func(ctx context.Context, r Reader) ([]hie.SourcePatientID, error)
 	// Mark, unless nil, is moved with the load. Load's caller fills in what became of the lines before f returns.
 	Mark *Mark

@@ -28,7 +28,7 @@ type desk struct {
 	undo []func()
 
 	owners   map[hie.Identifier]hie.SourcePatientID
-	mine     map[hie.Identifier]hie.SourcePatientID // claims this load has written
+	mine     map[hie.Identifier]hie.SourcePatientID // claims written ahead
 	fresh    map[hie.SourcePatientID]bool           // records that are new
 	patients map[hie.SourcePatientID]*mpi.PatientRow
 	homes    map[hie.SourcePatientID]*mpi.Home
@@ -134,9 +134,6 @@ func (d *desk) Claim(ctx context.Context, id hie.Identifier, record hie.SourcePa
 			return 0, err
 		}
 		d.owners[id] = owner
-		if owner == record {
-			d.mine[id] = record
-		}
 	}
 	if d.mine[id] != 0 && d.patients[owner] == nil {
 		owner = record

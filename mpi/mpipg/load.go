@@ -95,9 +95,12 @@ func (d *desk) readAhead(ctx context.Context, a mpi.Ahead) error {
 	if _, err := d.Candidates(ctx, keys); err != nil {
 		return err
 	}
-	near, err := a.Near(ctx, d)
-	if err != nil {
-		return err
+	var near []hie.SourcePatientID
+	if a.Near != nil {
+		var err error
+		if near, err = a.Near(ctx, d); err != nil {
+			return err
+		}
 	}
 	for _, owner := range d.owners {
 		if !d.fresh[owner] {
@@ -110,6 +113,7 @@ func (d *desk) readAhead(ctx context.Context, a mpi.Ahead) error {
 	var known []hie.SourcePatientID
 	frontier := near
 	for hop := 0; hop < maxHops && len(frontier) > 0; hop++ {
+		var err error
 		if frontier, err = d.hop(ctx, frontier, &known); err != nil {
 			return err
 		}
@@ -117,7 +121,7 @@ func (d *desk) readAhead(ctx context.Context, a mpi.Ahead) error {
 	if _, err := d.Constraints(ctx, known); err != nil {
 		return err
 	}
-	_, err = d.TasksAbout(ctx, known)
+	_, err := d.TasksAbout(ctx, known)
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/audit/auditpg"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/pg"
@@ -17,6 +18,7 @@ import (
 	"github.com/concord-hie/concord/internal/sim"
 	"github.com/concord-hie/concord/mpi"
 	"github.com/concord-hie/concord/mpi/mpifhir"
+	"github.com/concord-hie/concord/mpi/mpitest"
 )
 
 // A town is registrations as the sites of an exchange send them.
@@ -284,4 +286,17 @@ func TestALoadAndLiveRegistrationsDoNotLoseEachOther(t *testing.T) {
 	if got, want := x.partition(t), one.partition(t); !slices.Equal(got, want) {
 		t.Errorf("%d persons, one after another %d:\n%s", len(got), len(want), difference(got, want))
 	}
+}
+
+// bulkStore does every update at a desk.
+type bulkStore struct{ *Store }
+
+func (s bulkStore) Update(ctx context.Context, f func(mpi.Tx) error) error {
+	return s.Load(ctx, mpi.Ahead{Event: audit.NewEvent(audit.PatientRegistered, loader, hie.Now())}, func(w mpi.Workbench) error { return f(w) })
+}
+
+// TestADeskKeepsTheContractOfATransaction runs the contract of stores with every transaction at a desk, where nothing has
+// been read ahead.
+func TestADeskKeepsTheContractOfATransaction(t *testing.T) {
+	mpitest.Run(t, func(t *testing.T) mpi.Store { return bulkStore{New(pgtest.DB(t), auditpg.Append)} })
 }
