@@ -136,7 +136,7 @@ func (c *clerk) place() {
 	case c.errs(.004):
 		c.g.Address.Line = c.site.OrgName
 		c.note("address", "institution")
-	case chance(c.rnd, .04):
+	case chance(c.rnd, .05):
 		c.g.Address.Line = "PO Box " + digits(c.p.Household%9000+100)
 		c.note("address", "mailing address")
 	case then(c.p.homes, c.on).id == -1 && chance(c.rnd, .3): // a shelter is no home

@@ -139,7 +139,7 @@ func (w *writer) open(summary string) error {
 	if err := os.MkdirAll(w.Dir, 0o755); err != nil {
 		return fmt.Errorf("sim: %w", err)
 	}
-	buckets := clamp(w.People/20_000, 1, 64)
+	buckets := clamp(w.People/5_000, 1, 64)
 	file := func(format, name, head string, bucket func(int) func(uint64) int) (*sorted, error) {
 		if !slices.Contains(w.Formats, format) {
 			return nil, nil
