@@ -173,7 +173,7 @@ type offer struct {
 func offerOf(method, path string) (_ offer, ok bool) {
 	rest, under := strings.CutPrefix(path, "/fhir")
 	parts := strings.Split(strings.Trim(rest, "/"), "/")
-	if !under || strings.HasPrefix(parts[0], ".well-known") || parts[0] == "metadata" {
+	if !under || strings.HasPrefix(parts[0], ".well-known") || parts[0] == "metadata" || parts[0] == "OperationDefinition" {
 		return offer{}, false
 	}
 	if parts[0] == "" {

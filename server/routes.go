@@ -48,6 +48,9 @@ func (s *Server) routes() {
 	f.GET("/AuditEvent/:id", s.requireScope("AuditEvent", 'r'), s.readAuditEvent)
 
 	s.engine.GET("/fhir/metadata", s.negotiate, s.metadata)
+	for _, o := range ownOperations {
+		s.engine.GET("/fhir/OperationDefinition/"+o.id(), s.negotiate, s.definition(o))
+	}
 	f.GET("/DocumentReference", s.requireScope("DocumentReference", 's'), s.searchDocuments)
 	f.POST("/DocumentReference/_search", s.requireScope("DocumentReference", 's'), s.searchDocuments)
 	f.GET("/DocumentReference/$presence", s.requireScope("DocumentReference", 's'), s.presence)

@@ -39,7 +39,9 @@ type door struct {
 
 // openDoors need no token.
 var openDoors = []string{"GET /version", "GET /livez", "GET /readyz", "GET /oauth/jwks", "GET /.well-known/smart-configuration",
-	"GET /fhir/.well-known/smart-configuration", "GET /fhir/metadata", "GET /admin/openapi.yaml"}
+	"GET /fhir/.well-known/smart-configuration", "GET /fhir/metadata", "GET /admin/openapi.yaml",
+	"GET /fhir/OperationDefinition/DocumentReference-presence", "GET /fhir/OperationDefinition/Patient-break-glass",
+	"GET /fhir/OperationDefinition/Consent-capture", "GET /fhir/OperationDefinition/Consent-preview"}
 
 // signedDoors take a client assertion in place of a token.
 var signedDoors = []string{"POST /oauth/token", "POST /oauth/introspect", "POST /oauth/revoke"}

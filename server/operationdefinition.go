@@ -1,0 +1,114 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+)
+
+// An ownOperation is an operation that nobody else has published a definition of.
+type ownOperation struct {
+	resource, name, title, description string
+	affectsState                       bool
+	in, out                            []operationParameter
+}
+
+type operationParameter struct {
+	Name          string               `json:"name"`
+	Use           string               `json:"use"`
+	Min           int                  `json:"min"`
+	Max           string               `json:"max"`
+	Documentation string               `json:"documentation,omitempty"`
+	Type          string               `json:"type,omitempty"`
+	Part          []operationParameter `json:"part,omitempty"`
+}
+
+func input(name string, least int, most, kind, doc string) operationParameter {
+	return operationParameter{Name: name, Use: "in", Min: least, Max: most, Type: kind, Documentation: doc}
+}
+
+func output(name string, least int, most, kind, doc string, parts ...operationParameter) operationParameter {
+	return operationParameter{Name: name, Use: "out", Min: least, Max: most, Type: kind, Documentation: doc, Part: parts}
+}
+
+// ownOperations are served where the CapabilityStatement says that their definitions are.
+var ownOperations = []ownOperation{
+	{resource: "DocumentReference", name: "presence", title: "Where a patient has documents",
+		description: "At which sites a patient has documents, of which classes, how many and how new, as far as the caller may learn of it.",
+		in: []operationParameter{
+			input("patient.identifier", 0, "1", "Identifier", "The patient by a site's identifier. This or patient is required."),
+			input("patient", 0, "1", "Reference", "The patient by reference.")},
+		out: []operationParameter{
+			output("presence", 0, "*", "", "One site and class.", output("site", 1, "1", "Reference", "The site, as an Organization."),
+				output("class", 0, "1", "code", "LOINC class of the documents."), output("count", 1, "1", "integer", "How many there are."),
+				output("newest", 1, "1", "dateTime", "When the newest was made.")),
+			output("notice", 1, "1", "string", "That there may be more than may be told.")}},
+	{resource: "Patient", name: "break-glass", title: "Emergency access", affectsState: true,
+		description: "Claims access to a patient's documents in an emergency. The claim is reviewed, and the patient can see it.",
+		in: []operationParameter{
+			input("identifier", 1, "1", "Identifier", "The patient by a site's identifier."),
+			input("reason", 1, "1", "code", "Why: an emergency reason code."),
+			input("text", 0, "1", "string", "Why, in words; at most 4000 bytes."),
+			input("attested", 0, "*", "code", "What the claimant attests.")},
+		out: []operationParameter{output("until", 1, "1", "dateTime", "Until when the claim holds.")}},
+	{resource: "Consent", name: "capture", title: "File a consent from a form", affectsState: true,
+		description: "A form as filled in and signed becomes a consent in force.", in: formParameters(1),
+		out: []operationParameter{output("return", 1, "1", "Consent", "The consent as filed.")}},
+	{resource: "Consent", name: "preview", title: "What a consent would change",
+		description: "Who can see what now, and who could if the consent in the request were filed. Nothing is written but that somebody looked.",
+		in: append(formParameters(0), input("consent", 0, "1", "Consent", "The consent whole, in place of a form."),
+			input("asker", 0, "*", "Reference", "Organizations to suppose as askers.")),
+		out: []operationParameter{output("return", 1, "1", "Parameters", "Outlook and conflicts.")}},
+}
+
+// formParameters are what a form is filled in and signed with; least says whether patient and template must be given.
+func formParameters(least int) []operationParameter {
+	required := map[string]bool{"patient": true, "template": true}
+	kinds := map[string]string{"patient": "Reference", "version": "integer", "language": "code", "organization": "Reference", "label": "code", "until": "dateTime",
+		"performer": "Reference", "kind": "code", "method": "code", "verified": "boolean", "document": "Resource"}
+	var out []operationParameter
+	for _, name := range captureParameters {
+		name, many := strings.CutSuffix(name, "*")
+		p := input(name, 0, "1", "string", "")
+		if many {
+			p.Max = "*"
+		}
+		if required[name] {
+			p.Min = least
+		}
+		if k := kinds[name]; k != "" {
+			p.Type = k
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func (o ownOperation) id() string { return o.resource + "-" + o.name }
+
+// definition answers GET /fhir/OperationDefinition/{id} with one of them. It needs no token, like the CapabilityStatement
+// that refers to it.
+//
+// Source: FHIR R4 OperationDefinition.
+func (s *Server) definition(o ownOperation) gin.HandlerFunc {
+	d := struct {
+		ResourceType string               `json:"resourceType"`
+		ID           string               `json:"id"`
+		URL          string               `json:"url"`
+		Name         string               `json:"name"`
+		Title        string               `json:"title"`
+		Status       string               `json:"status"`
+		Kind         string               `json:"kind"`
+		Description  string               `json:"description"`
+		AffectsState bool                 `json:"affectsState"`
+		Code         string               `json:"code"`
+		Resource     []string             `json:"resource"`
+		System       bool                 `json:"system"`
+		Type         bool                 `json:"type"`
+		Instance     bool                 `json:"instance"`
+		Parameter    []operationParameter `json:"parameter"`
+	}{"OperationDefinition", o.id(), s.cfg.FHIRBase() + "/OperationDefinition/" + o.id(), strings.NewReplacer("-", "").Replace(o.resource + strings.ToUpper(o.name[:1]) + o.name[1:]),
+		o.title, "active", "operation", o.description, o.affectsState, o.name, []string{o.resource}, false, true, false, append(o.in, o.out...)}
+	return func(c *gin.Context) { s.send(c, http.StatusOK, d) }
+}
