@@ -349,7 +349,7 @@ func (l *loader) relate(dir string, document *fhir.Object) {
 	edited, err := fhir.EditArray(document.Value("relatesTo"), func(_ int, relation *fhir.Object) error {
 		var target fhir.Reference
 		if json.Unmarshal(relation.Value("target"), &target) != nil {
-			return nil // left as it is; Concord says what is wrong with it
+			return nil //nolint:nilerr // left as it is; Concord says what is wrong with it
 		}
 		if here, known := l.documents[dir+"|"+target.Reference]; known {
 			relation.Set("target", fhir.Reference{Reference: here})

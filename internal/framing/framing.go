@@ -62,9 +62,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(p)
 	if end := c.look(p[:n]); end >= 0 { // the head ends at end and is bad: nothing of what follows passes
-		bad := append(p[:end:end], unreadable...)
-		n = copy(p, bad)
-		c.rest = append(c.rest, bad[n:]...)
+		passed := copy(p[end:], unreadable)
+		c.rest = []byte(unreadable[passed:])
+		n = end + passed
 	}
 	return n, err
 }
