@@ -111,8 +111,11 @@ func (m *Model) gap(s *Set) string {
 		return "birth-date"
 	case id && l[fieldGiven] == missing && l[fieldBirth] == missing:
 		return "birth-date"
+	case !id && l[fieldFamily] == familyDifferent && l[fieldEmail] != emailEqual && l[fieldSSN] != ssnLast4Equal && l[fieldMiddle] != middleExact &&
+		l[fieldMaiden] != maidenEqual:
+		return "family" // a household and a birth date are shared by children who are no kin, and a given name by chance
 	case id, l[fieldPhone] == phoneEqual, l[fieldEmail] == emailEqual, l[fieldSSN] == ssnLast4Equal, l[fieldMiddle] == middleExact,
-		l[fieldMaiden] == maidenEqual, l[fieldAddress] >= addressExact && l[fieldAddress] <= addressNear:
+		l[fieldMaiden] == maidenEqual, l[fieldGuardian] == guardianEqual, l[fieldAddress] >= addressExact && l[fieldAddress] <= addressElsewhere:
 		return ""
 	}
 	return "address"

@@ -58,8 +58,9 @@ type Linked struct {
 	Model *Model
 	// Pairs is how many candidate pairs were compared.
 	Pairs int
-	// Review are pairs joined that an automatic bar would have left to a steward, and pairs left apart that are probable.
-	Review []Doubt
+	// Joined are links made that an automatic bar would have left to a steward, Apart groups left apart that are probable:
+	// strongest first, by records' numbers.
+	Joined, Apart []Doubt
 }
 
 // rounds is how often clusters are formed; between them values are counted once a person.
@@ -74,8 +75,9 @@ func (l *Linkage) Run(o LinkageOptions) Linked {
 		r.group[i] = int32(i)
 	}
 	if o.Model != nil {
-		r.model = o.Model
+		r.model, r.last = o.Model, true
 		r.cluster()
+		r.tell("linked", 1, 1)
 	} else {
 		r.estimateAndCluster()
 	}
@@ -85,6 +87,18 @@ func (l *Linkage) Run(o LinkageOptions) Linked {
 	for now, was := range back {
 		group[was] = r.group[now]
 	}
+	was := func(all []Doubt) []Doubt {
+		for i := range all {
+			d := &all[i]
+			d.A, d.B = back[d.A], back[d.B]
+			d.A, d.B = min(d.A, d.B), max(d.A, d.B)
+		}
+		slices.SortFunc(all, func(x, y Doubt) int {
+			return cmp.Or(cmp.Compare(y.Bits, x.Bits), cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B))
+		})
+		return all
+	}
+	out.Joined, out.Apart = was(r.joined), was(r.apart)
 	for i, g := range group {
 		n, seen := number[g]
 		if !seen {
@@ -151,6 +165,16 @@ type running struct {
 	model *Model
 	group []int32
 	o     LinkageOptions
+	last  bool // the round whose result counts
+
+	mu            sync.Mutex
+	joined, apart []Doubt
+}
+
+func (r *running) tell(stage string, done, total int) {
+	if r.o.Progress != nil {
+		r.o.Progress(stage, done, total)
+	}
 }
 
 // sampled bounds the pairs an estimation looks at.
@@ -169,7 +193,8 @@ func (r *running) estimateAndCluster() {
 	}
 	m.finish()
 	r.model = m
-	for range rounds {
+	for round := range rounds {
+		r.last = round == rounds-1
 		m = r.model.clone()
 		m.ID = "estimated"
 		m.freq = r.frequencies()
@@ -179,8 +204,10 @@ func (r *running) estimateAndCluster() {
 		m.estimate(sample, scale, n)
 		m.learnStrangers(strangers)
 		m.estimate(sample, scale, n)
+		m.setGrades()
 		r.model = m
 		r.cluster()
+		r.tell("rounds", round+1, rounds)
 	}
 }
 
@@ -399,6 +426,9 @@ func (r *running) cluster() {
 			here[k] = e
 		}
 		p := m.Partition(nodes, here, nil, Policy{Batch: true, Threshold: r.o.Threshold})
+		if r.last {
+			r.doubts(members, nodes, here, &p)
+		}
 		first := map[int32]int32{}
 		for k, g := range p.Group {
 			if _, ok := first[g]; !ok {
@@ -407,4 +437,41 @@ func (r *running) cluster() {
 			r.group[members[k]] = first[g]
 		}
 	})
+}
+
+// doubts keeps what of a component's partition an automatic bar would have seen otherwise.
+func (r *running) doubts(members []int32, nodes []Features, edges []Edge, p *Partition) {
+	sure := r.model.Partition(nodes, edges, nil, Policy{})
+	var joined, apart []Doubt
+	for _, d := range p.Review {
+		d.A, d.B = members[d.A], members[d.B]
+		apart = append(apart, d)
+	}
+	// one doubt for each group that certainty alone would have left beside another: the strongest edge into it
+	together := newUnion(len(nodes))
+	for i, g := range sure.Group {
+		for j := range i {
+			if sure.Group[j] == g {
+				together.join(int32(i), int32(j))
+				break
+			}
+		}
+	}
+	slices.SortFunc(edges, func(x, y Edge) int {
+		return cmp.Or(cmp.Compare(y.Bits, x.Bits), cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B))
+	})
+	for _, e := range edges {
+		if p.Group[e.A] != p.Group[e.B] || together.find(e.A) == together.find(e.B) {
+			continue
+		}
+		together.join(e.A, e.B)
+		c := Compare(&nodes[e.A], &nodes[e.B])
+		set := r.model.scorePair(&c)
+		joined = append(joined, Doubt{A: members[e.A], B: members[e.B], Bits: e.Bits, Grade: e.grade, Vetoes: e.Vetoes(), Missing: r.model.gap(&set)})
+	}
+	if len(joined)+len(apart) > 0 {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.joined, r.apart = append(r.joined, joined...), append(r.apart, apart...)
+	}
 }

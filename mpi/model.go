@@ -130,3 +130,37 @@ func (m *Model) Score(c *Comparison) Bits { return m.weigh(c) }
 func (m *Model) Probability(b Bits) Probability {
 	return Probability(1 / (1 + math.Exp2(float64(m.Prior-b))))
 }
+
+// setGrades sets where grades begin by the prior: certain at a thousand to one for one person, probable at eight to one,
+// possible at one to thirty-two.
+func (m *Model) setGrades() {
+	m.Certain, m.Probable, m.Possible = m.Prior+10, m.Prior+3, m.Prior-5
+}
+
+// A Judgement is what the model says of one pair of records.
+type Judgement struct {
+	Bits        Bits
+	Probability Probability
+	// Match says that a link may stand unseen, NoMatch that the pair is likelier two persons than one; neither leaves it to
+	// a steward.
+	Match, NoMatch bool
+	// Missing names the field without which it is no match, Vetoes what forbids it.
+	Missing string
+	Vetoes  []string
+}
+
+// matchOdds is the evidence above even odds from which a judged pair may be a match: sixteen to one.
+const matchOdds = 4
+
+// Judge grades one pair of records, taken by itself: a match needs, besides the evidence, what a certain link needs.
+//
+// Source: spec mpi-model section 1, "Gate".
+func (m *Model) Judge(a, b *Features) Judgement {
+	c := Compare(a, b)
+	s := m.scorePair(&c)
+	s.vetoes = vetoesOf(&c, a, b)
+	j := Judgement{Bits: s.Bits, Probability: m.Probability(s.Bits), Missing: m.gap(&s), Vetoes: s.vetoes.names()}
+	j.Match = s.Bits >= m.Prior+matchOdds && j.Missing == "" && s.vetoes == 0
+	j.NoMatch = s.Bits < m.Prior
+	return j
+}
