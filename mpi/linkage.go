@@ -40,6 +40,9 @@ func (l *Linkage) Add(site hie.SiteID, d Demographics) int {
 // Len is how many records were added.
 func (l *Linkage) Len() int { return len(l.nodes) }
 
+// Features returns a copy of the records' features, by number; after Run they are no longer to be had.
+func (l *Linkage) Features() []Features { return slices.Clone(l.nodes) }
+
 // LinkageOptions say how a Linkage runs. The zero value is the default.
 type LinkageOptions struct {
 	// Model is used as it is; nil means that one is estimated from the records.
@@ -467,7 +470,7 @@ func (r *running) doubts(members []int32, nodes []Features, edges []Edge, p *Par
 		together.join(e.A, e.B)
 		c := Compare(&nodes[e.A], &nodes[e.B])
 		set := r.model.scorePair(&c)
-		joined = append(joined, Doubt{A: members[e.A], B: members[e.B], Bits: e.Bits, Grade: e.grade, Vetoes: e.Vetoes(), Missing: r.model.gap(&set)})
+		joined = append(joined, Doubt{A: members[e.A], B: members[e.B], Bits: e.Bits, Grade: e.grade, Vetoes: e.Vetoes(), Missing: cmp.Or(r.model.gap(&set), "margin")})
 	}
 	if len(joined)+len(apart) > 0 {
 		r.mu.Lock()

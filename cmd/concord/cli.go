@@ -14,6 +14,8 @@ type cli struct {
 	Site    siteCmd     `cmd:"" help:"Who takes part: organisations, sites, endpoints, consent defaults."`
 	Client  clientCmd   `cmd:"" help:"Who may ask: clients with keys, scopes and purposes."`
 	Match   matchCmd    `cmd:"" help:"Settle identities."`
+	Link    linkCmd     `cmd:"" help:"Link the records of files to each other, without a database."`
+	Model   modelCmd    `cmd:"" help:"What evidence is worth: estimate, show, compare."`
 	Consent consentCmd  `cmd:"" help:"Decide and explain."`
 	Policy  policyCmd   `cmd:"" help:"Law packs, and the rules of the network and its sites: draft, simulate, approve, activate, roll back."`
 	Report  reportCmd   `cmd:"" help:"Account for disclosures; who accessed a record; what leaned on a link."`

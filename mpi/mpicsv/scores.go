@@ -22,7 +22,10 @@ func part(a, b int) float64 {
 // A BCubed holds, averaged over records, how pure a record's cluster is and how much of its person it holds.
 //
 // Source: Bagga and Baldwin 1998.
-type BCubed struct{ Precision, Recall float64 }
+type BCubed struct {
+	Precision float64 `json:"precision"`
+	Recall    float64 `json:"recall"`
+}
 
 // F1 is the harmonic mean of precision and recall.
 func (b BCubed) F1() float64 {

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const linkHeader = "record_id,person_id,source,given,middle,family,suffix,birth_date,sex,ssn,phone,email,street,city,state,postal_code,mrn,extra\n"
+
+// linkRows are four persons, two of them twice, one with a typo.
+const linkRows = `a1,p1,x,Ottoline,,Fairweather,,1964-06-20,f,219-42-0938,410-366-0912,,12 Harbor Road,Laurel,MD,20707,,
+a2,p1,y,Otoline,,Fairweather,,1964-06-20,F,219-42-0938,,,12 Harbor Rd,Laurel,MD,20707,,
+b1,p2,x,Casimir,,Dobrzynski,,1966-01-02,m,418-77-2051,,,9 Mill Lane,Salem,OR,97301,,
+b2,p2,y,Casimir,,Dobrzynski,,02/01/1966,M,418-77-2051,,,9 Mill Ln,Salem,OR,97301,,
+c1,p3,x,Perpetua,,Vanterpool,,1999-12-31,f,,,,4 Quarry Row,Erie,PA,16501,,
+d1,,y,Xochitl,,Quintanilla,,1981-03-14,f,,,,418 Alder Street,Baltimore,MD,21218,,
+`
+
+// concordIn runs a command of this program and returns its status and what it wrote.
+func concordIn(t *testing.T, args ...string) (status int, out, errOut string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	status = run(context.Background(), args, &o, &e)
+	return status, o.String(), e.String()
+}
+
+func inFile(t *testing.T, name, body string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(body), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestAFileIsLinkedEvaluatedAndExplained(t *testing.T) {
+	file := inFile(t, "in.csv", linkHeader+linkRows)
+	clusters, review, model := filepath.Join(filepath.Dir(file), "c.csv"), filepath.Join(filepath.Dir(file), "r.csv"), filepath.Join(filepath.Dir(file), "m.json")
+	status, out, errOut := concordIn(t, "link", file, "--out", clusters, "--review", review, "--save-model", model)
+	if status != 0 || !strings.Contains(out, "persons            4\n") {
+		t.Fatalf("status %d\n%s%s", status, out, errOut)
+	}
+	got, err := os.ReadFile(clusters)
+	if err != nil || string(got) != "record_id,cluster_id\na1,p0\na2,p0\nb1,p1\nb2,p1\nc1,p2\nd1,p3\n" {
+		t.Errorf("clusters %s, %v", got, err)
+	}
+	status, out, _ = concordIn(t, "link", "evaluate", file, "--clusters", clusters, "--output", "json")
+	var e struct {
+		Rows []struct{ F1 float64 }
+	}
+	if err := json.Unmarshal([]byte(out), &e); status != 0 || err != nil || e.Rows[0].F1 != 1 {
+		t.Errorf("evaluate: status %d, %v: %s", status, err, out)
+	}
+	if status, out, _ = concordIn(t, "link", "explain", file, "a1", "a2"); status != 0 || !strings.Contains(out, "one edit") || !strings.Contains(out, "prior") {
+		t.Errorf("explain: status %d: %s", status, out)
+	}
+	if status, out, errOut = concordIn(t, "model", "show", model); status != 0 || !strings.Contains(out, "wrong a million") {
+		t.Errorf("model show: status %d: %s%s", status, out, errOut)
+	}
+	if status, out, errOut = concordIn(t, "model", "compare", model, model, file); status != 0 || !strings.Contains(out, "0 pairs change") {
+		t.Errorf("model compare: status %d: %s%s", status, out, errOut)
+	}
+	pairs := inFile(t, "p.csv", "record_id_1,record_id_2\na1,a2\na1,c1\n")
+	scored := filepath.Join(filepath.Dir(file), "s.csv")
+	if status, _, errOut = concordIn(t, "link", "pairs", file, pairs, "--out", scored); status != 0 {
+		t.Fatalf("pairs: %s", errOut)
+	}
+	if got, _ := os.ReadFile(scored); !strings.Contains(string(got), "a1,a2,match,") || !strings.Contains(string(got), "a1,c1,no_match,") {
+		t.Errorf("scored: %s", got)
+	}
+}
+
+func TestABadFileIsRefusedWithItsLineAndNothingIsWritten(t *testing.T) {
+	for _, test := range []struct{ name, body, want string }{
+		{"empty", "", "line 1"},
+		{"a column is missing", strings.Replace(linkHeader, ",given", "", 1) + "a\n", "missing column given"},
+		{"a row is short", linkHeader + "a1,p1,x\n", "line 2"},
+		{"an id stands twice", linkHeader + linkRows + strings.SplitAfter(linkRows, "\n")[0], "same as on line 2"},
+		{"an id is empty", linkHeader + strings.Replace(linkRows, "a1", "", 1), "line 2: record_id is empty"},
+		{"not closed", linkHeader + "a1,\"p1\n", "line"},
+	} {
+		file := inFile(t, "in.csv", test.body)
+		out := filepath.Join(filepath.Dir(file), "c.csv")
+		status, _, errOut := concordIn(t, "link", file, "--out", out)
+		if status == 0 || !strings.Contains(errOut, test.want) {
+			t.Errorf("%s: status %d, %q; want %q", test.name, status, errOut, test.want)
+		}
+		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(file), "*")); len(left) != 1 {
+			t.Errorf("%s: left behind %d files", test.name, len(left)-1)
+		}
+		if strings.Contains(errOut, "Fairweather") {
+			t.Errorf("%s: the message quotes a value", test.name)
+		}
+	}
+}
+
+func TestTheTruthIsNotRead(t *testing.T) {
+	with := inFile(t, "with.csv", linkHeader+linkRows)
+	without := inFile(t, "without.csv", linkHeader+strings.NewReplacer(",p1,", ",p9,", ",p2,", ",p9,", ",p3,", ",p9,").Replace(linkRows))
+	var got [2]string
+	for i, file := range []string{with, without} {
+		out := filepath.Join(filepath.Dir(file), "c.csv")
+		if status, _, errOut := concordIn(t, "link", file, "--out", out); status != 0 {
+			t.Fatal(errOut)
+		}
+		b, _ := os.ReadFile(out)
+		got[i] = string(b)
+	}
+	if got[0] != got[1] {
+		t.Error("clusters depend on person_id")
+	}
+}
