@@ -61,25 +61,20 @@ func encode(v any) []byte {
 }
 
 func checkDepth(data []byte) error {
-	depth, inString, escaped := 0, false, false
-	for _, b := range data {
-		switch {
-		case escaped:
-			escaped = false
-		case inString:
-			switch b {
-			case '\\':
-				escaped = true
-			case '"':
-				inString = false
+	depth := 0
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '"':
+			for i++; i < len(data) && data[i] != '"'; i++ {
+				if data[i] == '\\' {
+					i++
+				}
 			}
-		case b == '"':
-			inString = true
-		case b == '{' || b == '[':
+		case '{', '[':
 			if depth++; depth > MaxDepth {
 				return hie.Invalid("", "is nested too deeply")
 			}
-		case b == '}' || b == ']':
+		case '}', ']':
 			depth--
 		}
 	}
