@@ -94,6 +94,9 @@ func (s *Server) routes() {
 	f.POST("/Consent/$revoke-consent", s.requireScope("Consent", 'u'), s.revokeNamed)
 	f.POST("/AuditEvent/$record-disclosure", s.requireScope("AuditEvent", 'c'), s.recordDisclosure)
 
+	s.engine.GET("/cds-services", s.cdsServices)
+	s.engine.POST(consultPath, s.authenticate, s.withinLimit, s.requireScope("Consent", 'r'), s.consultConsent)
+
 	s.engine.GET(adminPrefix+"openapi.yaml", s.describe)
 
 	m := s.engine.Group(adminPrefix+"v1/match", s.authenticate, s.withinLimit, s.requireNetwork)

@@ -39,7 +39,7 @@ type door struct {
 
 // openDoors need no token.
 var openDoors = []string{"GET /version", "GET /livez", "GET /readyz", "GET /oauth/jwks", "GET /.well-known/smart-configuration",
-	"GET /fhir/.well-known/smart-configuration", "GET /fhir/metadata", "GET /admin/openapi.yaml",
+	"GET /fhir/.well-known/smart-configuration", "GET /fhir/metadata", "GET /admin/openapi.yaml", "GET /cds-services",
 	"GET /fhir/OperationDefinition/DocumentReference-presence", "GET /fhir/OperationDefinition/Patient-break-glass",
 	"GET /fhir/OperationDefinition/Consent-capture", "GET /fhir/OperationDefinition/Consent-preview"}
 
@@ -137,6 +137,9 @@ func doors(w *town) []door {
 	presence := search("POST /fhir/DocumentReference/$presence", "/fhir/DocumentReference/$presence", "", "DocumentReference")
 	presence.body = `{"resourceType":"Parameters","parameter":[{"name":"patient.identifier","valueIdentifier":{"system":"{system}","value":"{local}"}}]}`
 
+	consult := registered("POST /cds-services/patient-consent-consult", "/cds-services/patient-consent-consult",
+		`{"hook":"patient-consent-consult","hookInstance":"1","context":{"patientId":[{"value":"Patient/{patient}"}],"actor":[{"value":"Organization/riverside"}],"purposeOfUse":["TREAT"]}}`, 200, 200, 200)
+	consult.rights = []string{"Consent"}
 	hold := officer("POST /admin/v1/reviews/:id/hold", "/admin/v1/reviews/{review}/hold",
 		`{"until":"{tomorrow}","reason":"the sheriff asked for it: she is with him still"}`, "concord/review.write", 403, "review")
 	contest := officer("POST /admin/v1/reviews/:id/contest", "/admin/v1/reviews/{review}/contest", `{"reason":"she was awake and declined"}`, "concord/review.write", 404, "review")
@@ -188,7 +191,7 @@ func doors(w *town) []door {
 		consents("POST /fhir/Consent/$file-consent", "/fhir/Consent/$file-consent", "{papers}", 200, 400),
 		consents("POST /fhir/Consent/$revoke-consent", "/fhir/Consent/$revoke-consent", `{"resourceType":"Parameters","parameter":[
  {"name":"consent","valueReference":{"reference":"Consent/{consent}"}},{"name":"patient","valueReference":{"reference":"Patient/{refuser}"}}]}`, 200, 400),
-		disclosed,
+		disclosed, consult,
 
 		trail("GET /fhir/AuditEvent", "/fhir/AuditEvent?patient=Patient/{patient}&date=lt{since}", "", 200),
 		trail("GET /fhir/AuditEvent", "/fhir/AuditEvent?patient.identifier="+who+"&date=lt{since}", "", 200),
