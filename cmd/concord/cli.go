@@ -29,6 +29,7 @@ type cli struct {
 
 // importCmd groups bulk loads.
 type importCmd struct {
+	Consents  importConsentsCmd  `cmd:"" help:"File consents from NDJSON files; resumable."`
 	Patients  importPatientsCmd  `cmd:"" help:"Register patients from NDJSON files, through COPY; resumable."`
 	Documents importDocumentsCmd `cmd:"" help:"Publish document references from NDJSON files, through COPY; resumable."`
 }

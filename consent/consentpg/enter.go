@@ -1,0 +1,70 @@
+package consentpg
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"github.com/concord-hie/concord/audit"
+	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/internal/epoch"
+	"github.com/concord-hie/concord/internal/pg"
+)
+
+// Enter files many first versions, in order, in one transaction: the bulk form of File. A version whose Filed is set
+// keeps it, since what a consent means depends on when it was filed beside others; zero is now. One whose record has a
+// current version of the same content already is not filed again. It returns how many were filed and how many were there.
+func (s *Store) Enter(ctx context.Context, actor hie.Actor, vs []consent.Version) (filed, repeated int, err error) {
+	var records []hie.SourcePatientID
+	for _, v := range vs {
+		records = append(records, v.Record)
+	}
+	slices.Sort(records) // locks are taken in one order
+	records = slices.Compact(records)
+	err = pg.InTx(ctx, s.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
+		filed, repeated = 0, 0
+		for _, r := range records {
+			if err := epoch.Move(ctx, tx, r); err != nil {
+				return err
+			}
+		}
+		now := s.now()
+		there, err := currentAt(ctx, tx, records, now)
+		if err != nil {
+			return err
+		}
+		var events []audit.Event
+		for _, v := range vs {
+			if slices.ContainsFunc(there, func(o consent.Version) bool { return o.Record == v.Record && bytes.Equal(o.Content, v.Content) }) {
+				repeated++
+				continue
+			}
+			v.ID, v.Number = s.ids.Next(), 1
+			if v.Filed.IsZero() || v.Filed.After(now) {
+				v.Filed = now
+			}
+			if err := insert(ctx, tx, v); err != nil {
+				return err
+			}
+			if err := insertEvidence(ctx, tx, s.ids, &v); err != nil {
+				return err
+			}
+			e := changed(actor, v, "C")
+			e.Time, e.Detail = now, map[string]string{"status": v.Status, "interaction": "import"}
+			events = append(events, e)
+			there = append(there, v)
+			filed++
+		}
+		if len(events) == 0 {
+			return nil
+		}
+		return s.audit(ctx, tx, events...)
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("consentpg: enter: %w", err)
+	}
+	return filed, repeated, nil
+}
