@@ -99,6 +99,7 @@ func (s *Server) consultConsent(c *gin.Context) {
 	card := hookCard{Summary: a.card.Decision, Indicator: "info", Source: hookSource{Label: "Concord", URL: s.cfg.BaseURL}, Extension: a.card,
 		Detail: "There is permission for this."}
 	if a.card.Decision == "CONSENT_DENY" {
+		s.even(c)
 		card.Indicator, card.Detail = "critical", "There is no permission for this."
 	}
 	s.sendJSON(c, http.StatusOK, struct {

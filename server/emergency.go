@@ -49,6 +49,7 @@ func (s *Server) breakGlass(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	s.even(c)
 	s.send(c, http.StatusOK, fhir.Parameters{ResourceType: "Parameters", Parameter: []fhir.Parameter{{Name: "until", ValueDateTime: fhir.Instant(until)}}})
 }
 

@@ -22,6 +22,8 @@ func (s *Server) fail(c *gin.Context, err error) {
 		s.log.ErrorContext(c.Request.Context(), "request failed", "request", requestID(c), "kind", errorKind(err), "status", status)
 	}
 	switch status {
+	case http.StatusNotFound:
+		s.even(c)
 	case http.StatusUnauthorized:
 		c.Header("WWW-Authenticate", `Bearer realm="concord"`)
 	case http.StatusServiceUnavailable:

@@ -287,6 +287,9 @@ func (s *Server) presence(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	if len(places) == 0 {
+		s.even(c)
+	}
 	out := fhir.Parameters{ResourceType: "Parameters"}
 	for _, w := range places {
 		n := int(w.Count)

@@ -102,6 +102,9 @@ func searchEntry(fullURL string, resource []byte) fhir.BundleEntry {
 // sendSearchset answers a search. self and next are URLs, next "" on the last page; total is nil when it was
 // not counted. Issues become one outcome entry.
 func (s *Server) sendSearchset(c *gin.Context, self, next string, total *int, entries []fhir.BundleEntry, issues []fhir.Issue) {
+	if len(entries) == 0 && (total == nil || *total == 0) {
+		s.even(c)
+	}
 	b := fhir.Bundle{ResourceType: "Bundle", Type: "searchset", Total: total, Entry: entries,
 		Link: []fhir.BundleLink{{Relation: "self", URL: self}}}
 	if next != "" {

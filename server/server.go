@@ -112,7 +112,7 @@ func New(cfg Config, deps Deps) *Server {
 	if err := s.engine.SetTrustedProxies(nil); err != nil { // nil is always accepted
 		panic("server: " + err.Error())
 	}
-	s.engine.Use(breakOff, withRequestID, newMetrics(deps.Metrics).observe, s.logRequest, gin.CustomRecoveryWithWriter(nil, s.recovered), s.sameOrigin)
+	s.engine.Use(breakOff, withBeginning, withRequestID, newMetrics(deps.Metrics).observe, s.logRequest, gin.CustomRecoveryWithWriter(nil, s.recovered), s.sameOrigin)
 	s.engine.NoRoute(func(c *gin.Context) { s.fail(c, hie.ErrNotFound) })
 	s.engine.NoMethod(func(c *gin.Context) {
 		s.refuse(c, http.StatusMethodNotAllowed, outcome("error", fhir.Issue{Code: "not-supported", Diagnostics: "This method is not available here."}))
