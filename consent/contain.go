@@ -79,14 +79,14 @@ func (r recipient) under(x recipient) bool { //nolint:unused // through within
 	return x.roles == nil || r.roles != nil && subset(r.roles, x.roles)
 }
 
-func (p *party) under(x *party) bool { //nolint:unused // through recipient.under
+func (p *party) under(x *party) bool {
 	if p.org == nil || x.org == nil {
 		return p.raw == x.raw
 	}
 	return p.org.under(x.org)
 }
 
-func (s source) under(x source) bool { //nolint:unused // through within
+func (s source) under(x source) bool {
 	switch {
 	case s.raw == x.raw:
 		return true

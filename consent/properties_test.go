@@ -216,7 +216,7 @@ func TestPropertiesHoldOnRandomCases(t *testing.T) {
 	}
 	wg.Wait()
 	for _, p := range properties {
-		if tried[p.name] < n/len(properties)/20 || p.neverUp && changed[p.name] == 0 {
+		if tried[p.name] < n/len(properties)/20 || p.neverUp && changed[p.name] == 0 && !testing.Short() {
 			t.Errorf("%s: tried %d times, %d of them changed the answer: the property was not tested", p.name, tried[p.name], changed[p.name])
 		}
 	}

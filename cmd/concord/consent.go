@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -32,6 +33,7 @@ type consentDecideCmd struct {
 
 // Run writes one decision a line, in the order of the cases.
 func (d *consentDecideCmd) Run(s *streams) error {
+	debug.SetGCPercent(400) // cases are many, small and soon forgotten
 	in := io.Reader(os.Stdin)
 	if d.Cases != "-" {
 		f, err := os.Open(d.Cases)

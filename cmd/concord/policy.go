@@ -220,21 +220,26 @@ func (c *policyShowCmd) steps(ctx context.Context, p *consentpg.Policies, s *str
 
 // policyTestCmd runs the tests inside packs.
 type policyTestCmd struct {
-	Files []string `arg:"" optional:"" help:"Pack files; none for those that come with the program." placeholder:"FILE"`
+	Files  []string `arg:"" optional:"" help:"Pack files; none for those that come with the program." placeholder:"FILE"`
+	Output string   `enum:"table,json" default:"table" help:"table or json."`
 }
 
 // Run prints what came out otherwise; it fails when anything did.
 func (c *policyTestCmd) Run(s *streams) error {
-	failed, cases := 0, 0
+	type fault struct {
+		Pack  string `json:"pack"`
+		Fault string `json:"fault"`
+	}
+	faults, cases := []fault{}, 0
 	check := func(name string, p consent.Pack) error {
-		faults, err := p.Check()
+		found, err := p.Check()
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		for _, f := range faults {
-			fmt.Fprintf(s.out, "%s: %s\n", name, f)
+		for _, f := range found {
+			faults = append(faults, fault{name, f.String()})
 		}
-		failed, cases = failed+len(faults), cases+len(p.Tests)
+		cases += len(p.Tests)
 		return nil
 	}
 	if len(c.Files) == 0 {
@@ -261,10 +266,21 @@ func (c *policyTestCmd) Run(s *streams) error {
 			return fmt.Errorf("policy test: %w", err)
 		}
 	}
-	if failed > 0 {
-		return &exitError{1, strconv.Itoa(failed) + " of the packs' tests came out otherwise"}
+	if c.Output == "json" {
+		if err := json.NewEncoder(s.out).Encode(map[string]any{"tests": cases, "faults": faults}); err != nil {
+			return err
+		}
+	} else {
+		for _, f := range faults {
+			fmt.Fprintf(s.out, "%s: %s\n", f.Pack, f.Fault)
+		}
 	}
-	fmt.Fprintf(s.out, "%d tests, each as it says\n", cases)
+	if len(faults) > 0 {
+		return &exitError{1, strconv.Itoa(len(faults)) + " of the packs' tests came out otherwise"}
+	}
+	if c.Output != "json" {
+		fmt.Fprintf(s.out, "%d tests, each as it says\n", cases)
+	}
 	return nil
 }
 
