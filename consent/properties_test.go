@@ -65,7 +65,8 @@ var properties = []struct {
 	{"revoking a permit never adds access", true, func(g gen, o *oracle) bool {
 		i := slices.IndexFunc(o.dirs, func(d consent.Directive) bool {
 			return d.Status == "active" && d.Provision != nil && d.Provision.Type == "permit" && !slices.Contains(d.PolicyRules, "OPTOUT") &&
-				(d.Provision.Period == nil || d.Provision.Period.Start == "") // one yet to begin had replaced nothing
+				(d.Provision.Period == nil || d.Provision.Period.Start == "") && // one yet to begin had replaced nothing
+				!d.Signed.IsZero() // see the row "2.17" among the vectors
 		})
 		if i < 0 {
 			return false
