@@ -61,10 +61,13 @@ func (v *visit) progress() error {
 				v.event("done", "")
 				return nil
 			}
-			var strip bytes.Buffer
+			var list bytes.Buffer
 			states := v.silent(o.set)
-			if err := v.pages[v.language]["records"].ExecuteTemplate(&strip, "strip", states); err == nil {
-				v.event("sites", strip.String())
+			if facets, err := v.facets(actor, id); err == nil {
+				states = strip(states, facets, nil)
+			}
+			if err := v.pages[v.language]["records"].ExecuteTemplate(&list, "strip", states); err == nil {
+				v.event("sites", list.String())
 			}
 			more := v.words.say(v.language, "records.nomore")
 			if o.set.Total != nil && *o.set.Total > seen {

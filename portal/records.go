@@ -172,6 +172,27 @@ func (v *visit) silent(set fhir.Bundle) []siteState {
 	return out
 }
 
+// strip is what became of each place there is something to say about: those whose documents are shown have answered,
+// the silent ones have not, or not in full.
+func strip(silent []siteState, facets map[string][]facet, papers []paper) []siteState {
+	var out []siteState
+	add := func(name, fate string) {
+		if name != "" && !slices.ContainsFunc(out, func(s siteState) bool { return s.Name == name }) {
+			out = append(out, siteState{name, fate})
+		}
+	}
+	for _, s := range silent {
+		add(s.Name, s.Fate)
+	}
+	for _, f := range facets["from"] {
+		add(f.Name, "answered")
+	}
+	for _, p := range papers { // of sites that were asked live
+		add(p.Custodian, "answered")
+	}
+	return out
+}
+
 // asking returns the actor to ask as about a patient: under an emergency that was claimed here while it holds.
 func (v *visit) asking(patient string) (hie.Actor, time.Time) {
 	a := v.actor()
@@ -269,7 +290,7 @@ func (v *visit) records() error {
 		n := url.Values{"cursor": {c}}
 		next = "/patients/" + id + "?" + n.Encode()
 	}
-	data := map[string]any{"Patient": who, "Papers": papers, "Pinned": pinned, "Total": total, "Silent": silent, "Facets": facets, "Next": next,
+	data := map[string]any{"Patient": who, "Papers": papers, "Pinned": pinned, "Total": total, "Silent": len(silent) > 0, "Strip": strip(silent, facets, papers), "Facets": facets, "Next": next,
 		"Emergency": until, "Query": map[string]string{"kind": q.Get("kind"), "from": q.Get("from"), "since": q.Get("since"), "status": q.Get("status")},
 		"Later": q.Get("cursor") != "", "Progress": "",
 		"Filtered": q.Get("kind") != "" || q.Get("from") != "" || q.Get("since") != "" || q.Get("status") == "all"}

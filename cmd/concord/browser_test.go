@@ -46,7 +46,7 @@ func axe(t *testing.T) string {
 }
 
 // runDemo runs a demo and returns what its demo.json says, and its directory.
-func runDemo(t *testing.T, arguments ...string) (demoJSON, string) {
+func runDemo(t testing.TB, arguments ...string) (demoJSON, string) {
 	t.Helper()
 	dir := sharedDir(t)
 	ctx, cancel := context.WithCancel(context.Background())

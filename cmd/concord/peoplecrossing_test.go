@@ -14,12 +14,12 @@ import (
 
 // A knocker is somebody signed in who sends what they like.
 type knocker struct {
-	t    *testing.T
+	t    testing.TB
 	base string
 	http *http.Client
 }
 
-func (p *pagesUnderTest) knocker(t *testing.T, account string) *knocker {
+func (p *pagesUnderTest) knocker(t testing.TB, account string) *knocker {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -167,7 +167,7 @@ func (p *pagesUnderTest) crossing(t *testing.T) {
 	}
 }
 
-func mustURL(t *testing.T, s string) *url.URL {
+func mustURL(t testing.TB, s string) *url.URL {
 	t.Helper()
 	u, err := url.Parse(s)
 	if err != nil {
