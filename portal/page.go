@@ -58,6 +58,9 @@ func (p *Portal) parsePages() pages {
 //	purpose CODE · role CODE · duty DUTY
 //	org ID · site ID         names from the directory
 //	asset NAME               the address of an embedded file
+//	actor BY                 the person of "organization/person"
+//	bits WEIGHT · level EVIDENCE   how strongly a field speaks, and how it compares
+//	inc N                    N + 1
 //	dict NAME VALUE…         a map, to give a shared part several values
 func (p *Portal) functions(language string) template.FuncMap {
 	say := func(key string, values ...any) string { return p.words.say(language, key, values...) }
@@ -92,6 +95,10 @@ func (p *Portal) functions(language string) template.FuncMap {
 			return string(id)
 		},
 		"asset": assetPath,
+		"actor": actorName,
+		"bits":  func(b float64) string { return weight(language, b) },
+		"inc":   func(n int) int { return n + 1 },
+		"level": func(e evidence) string { return coded("", e.Words(), e.Level) },
 		"div":   func(a, b int64) int64 { return a / b },
 		"dict": func(pairs ...any) (map[string]any, error) {
 			if len(pairs)%2 != 0 {

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/concord-hie/concord/access"
 )
@@ -18,7 +19,7 @@ var (
 // table is where every page and action of the portal is named, in the order of the navigation.
 func (p *Portal) table() []route {
 	const get, post = http.MethodGet, http.MethodPost
-	return []route{
+	all := []route{
 		{method: get, path: "/", open: true, do: (*visit).home},
 		{method: get, path: "/assets/:hash/*name", open: true, passive: true, do: (*visit).asset},
 		{method: get, path: "/help", open: true, do: (*visit).help},
@@ -78,6 +79,7 @@ func (p *Portal) table() []route {
 		{method: post, path: "/desk/:patient/file", duties: desks, stepUp: true, again: "/find", do: (*visit).fileDesk},
 		{method: get, path: "/desk/:patient/receipt/:consent/:version", duties: desks, do: (*visit).deskReceipt},
 	}
+	return slices.Concat(all, stewardPages())
 }
 
 // routes puts the table in force.

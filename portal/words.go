@@ -123,6 +123,21 @@ func number(language string, n any) string {
 	return s
 }
 
+// weight writes a weight of evidence with its sign: +12.5, −3.0; +12,5, −3,0.
+func weight(language string, bits float64) string {
+	s := strconv.FormatFloat(bits, 'f', 1, 64)
+	switch {
+	case bits > 0:
+		s = "+" + s
+	case bits < 0:
+		s = "−" + s[1:]
+	}
+	if language == "es" {
+		s = strings.Replace(s, ".", ",", 1)
+	}
+	return s
+}
+
 var months = map[string][]string{
 	"en": {"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"},
 	"es": {"enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"},

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// TestTheStaffPagesInABrowser plays the pages of those who answer for the exchange, on a running demo: the stories first,
+// then every page in both languages and widths under axe.
+func TestTheStaffPagesInABrowser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a demo and a browser")
+	}
+	chromium(t)
+	p := &pagesUnderTest{axe: axe(t), demo: runDemo(t)}
+	t.Run("twins wrongly merged, previewed, undone", p.twins)
+	t.Run("the queue by keyboard", p.queueByKeyboard)
+	t.Run("comparing without JavaScript", p.compareWithoutScript)
+	t.Run("every staff page, both languages, both widths", p.everyStaffPage)
+}
+
+// openRecord opens the person whom a site knows by a number.
+func (b *tab) openRecord(site, number string) {
+	b.t.Helper()
+	b.visit("/steward/records")
+	b.run(chromedp.SetValue("#site", site, chromedp.ByQuery), chromedp.SetValue("#number", number, chromedp.ByQuery))
+	b.click(`main form button[type="submit"]`)
+}
+
+// path is the path and query of the page that is shown.
+func (b *tab) path() string {
+	b.t.Helper()
+	var at string
+	b.run(chromedp.Location(&at))
+	u, err := url.Parse(at)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return u.RequestURI()
+}
+
+func (p *pagesUnderTest) twins(t *testing.T) {
+	b := p.tab(t)
+	b.as("m.reyes")
+	b.wants("Who is who: to settle", "Update looks like somebody else")
+	b.shot("steward-queue")
+	b.openRecord("riverside-clinic", "RF-1004")
+	b.wants("Ava Jean Brandt", "The best record, with the source of each value", "Harbor General Hospital, Main Campus", "Registered")
+	b.shot("steward-person")
+	record := b.path()
+	before := b.says()
+	b.run(chromedp.SetValue("#site", "riverside-clinic", chromedp.ByQuery), chromedp.SetValue("#number", "RF-1005", chromedp.ByQuery))
+	b.click(`form[action$="/with"] button`)
+	b.wants("Ava", "Ada", "✗ Differ", "✓ Agree", "Weight in bits", "Is it one person?")
+	b.shot("steward-compare")
+	compare := b.path()
+	b.run(chromedp.Click("#verdict-same", chromedp.ByQuery), chromedp.SendKeys("#reason", "same address and birth date (a mistake, for the story)", chromedp.ByQuery))
+	b.click(`form[action$="/verdict"] button`)
+	b.prove()
+	b.wants("Check before you confirm", "Nothing has changed yet.", "Registrations would move from one person to another.", "Person A", "Person B", "Moves")
+	b.shot("steward-check")
+	b.click(`form[action$="/settle"] button`)
+	b.wants("Done. The change counts from now on", "If you undo it", "Registrations would move from one person to another.")
+	b.visit(record)
+	b.wants("RF-1005", "Decided: one person", "a mistake, for the story")
+	b.click(`main ol a[href^="/steward/changes/"]`)
+	b.run(chromedp.SendKeys("#reason", "twins: first names and birth order differ", chromedp.ByQuery))
+	b.click(`form[action$="/undo"] button`)
+	b.wants("Undone. Everything is as it was before.")
+	b.visit(record)
+	after := b.says()
+	cut := func(s string) string { s, _, _ = strings.Cut(s, "What changed about the links"); return s }
+	if cut(after) != cut(before) {
+		t.Errorf("after merge and undo the person is not as before:\n%s\nbefore:\n%s", cut(after), cut(before))
+	}
+	b.wants("Undone", "twins: first names and birth order differ")
+
+	b.visit(compare)
+	b.run(chromedp.SetValue(`input[name="why"]`, "to tell the twins apart", chromedp.ByQuery))
+	b.click(`form[action$="/reveal"] button`)
+	b.wants("Column 1 shows its numbers in full on this page.")
+	b.silent()
+}
+
+// queueByKeyboard goes through the queue with j, k and Enter, and turns them off.
+func (p *pagesUnderTest) queueByKeyboard(t *testing.T) {
+	b := p.tab(t)
+	b.as("m.reyes")
+	var at string
+	const focused = `document.activeElement.closest('tr')?.rowIndex + ''`
+	for _, step := range []struct{ key, want string }{{"j", "1"}, {"j", "2"}, {"k", "1"}} {
+		b.run(chromedp.KeyEvent(step.key), chromedp.Evaluate(focused, &at))
+		if at != step.want {
+			t.Errorf("after %s the focus is in row %s, want %s", step.key, at, step.want)
+		}
+	}
+	if _, err := chromedp.RunResponse(b.ctx, chromedp.KeyEvent(kb.Enter)); err != nil {
+		t.Fatal(err)
+	}
+	b.wants("Is the update about the same person?")
+	b.visit("/steward")
+	b.run(chromedp.Click("#shortcuts", chromedp.ByQuery), chromedp.Evaluate(`document.activeElement.blur()`, nil), chromedp.KeyEvent("j"), chromedp.Evaluate(focused, &at))
+	if at != "undefined" {
+		t.Errorf("the keys count after they were turned off: row %s", at)
+	}
+	b.silent()
+}
+
+// compareWithoutScript decides with JavaScript off, as far as the check.
+func (p *pagesUnderTest) compareWithoutScript(t *testing.T) {
+	b := p.tab(t)
+	b.run(emulation.SetScriptExecutionDisabled(true))
+	b.as("m.reyes")
+	b.click(`main tbody a[href^="/steward/tasks/"]`)
+	b.wants("Is the update about the same person?", "Until", "✗ Differ")
+	b.run(chromedp.Click("#verdict-different", chromedp.ByQuery), chromedp.SendKeys("#reason", "another name and birth date", chromedp.ByQuery))
+	b.click(`form[action$="/verdict"] button`)
+	b.prove()
+	b.wants("A second steward must agree", "It is about an update that looks like somebody else.", "Send to a second steward")
+}
+
+// staffPages are the pages of each persona of the staff.
+func staffPages(b *tab) map[string][]string {
+	b.as("m.reyes")
+	var task string
+	b.run(chromedp.AttributeValue(`main tbody a[href^="/steward/tasks/"]`, "href", &task, nil, chromedp.ByQuery))
+	b.openRecord("riverside-clinic", "RF-1001")
+	record := b.path()
+	return map[string][]string{
+		"m.reyes": {"/steward", "/steward?state=closed&kind=hub", task, "/steward/records", record, record + "?at=2020-01-01T00:00", record + "/all"},
+	}
+}
+
+func (p *pagesUnderTest) everyStaffPage(t *testing.T) {
+	for account, paths := range staffPages(p.tab(t)) {
+		b := p.tab(t)
+		b.as(account)
+		for _, language := range []string{"en", "es"} {
+			b.visit("/help")
+			b.language(language)
+			for _, path := range paths {
+				b.visit(path)
+				var got, text string
+				b.run(chromedp.AttributeValue("html", "lang", &got, nil, chromedp.ByQuery), chromedp.Evaluate(`document.body.innerText`, &text))
+				if got != language {
+					t.Errorf("%s is in %s, want %s", path, got, language)
+				}
+				if strings.Contains(text, "⟦") {
+					t.Errorf("%s shows a key for its words:\n%s", path, text)
+				}
+				name, _, _ := strings.Cut(path, "?")
+				b.checked(account+" "+language+" "+name, p.axe)
+			}
+		}
+		b.silent()
+	}
+}

@@ -1,0 +1,38 @@
+package portal
+
+import (
+	"net/http"
+
+	"github.com/concord-hie/concord/access"
+)
+
+// The pages of those who answer for the exchange, in the order of their navigation.
+
+// stewardPages are the pages of data stewards.
+func stewardPages() []route {
+	const get, post = http.MethodGet, http.MethodPost
+	stewards := []access.Duty{access.DutySteward}
+	return []route{
+		{method: get, path: "/steward", duties: stewards, nav: "nav.queue", do: (*visit).queue},
+		{method: post, path: "/steward/claim", duties: stewards, do: (*visit).claimTasks},
+		{method: get, path: "/steward/tasks/:task", duties: stewards, do: (*visit).compare},
+		{method: post, path: "/steward/tasks/:task/claim", duties: stewards, do: (*visit).claimTask},
+		{method: post, path: "/steward/tasks/:task/release", duties: stewards, do: (*visit).releaseTask},
+		{method: post, path: "/steward/tasks/:task/reveal", duties: stewards, do: (*visit).reveal},
+		{method: post, path: "/steward/tasks/:task/verdict", duties: stewards, do: (*visit).decide},
+		{method: get, path: "/steward/tasks/:task/check", duties: stewards, stepUp: true, do: (*visit).checkVerdict},
+		{method: post, path: "/steward/tasks/:task/settle", duties: stewards, stepUp: true, again: "/steward", do: (*visit).settle},
+		{method: get, path: "/steward/records", duties: stewards, nav: "nav.record", do: (*visit).recordForm},
+		{method: post, path: "/steward/records", duties: stewards, do: (*visit).findRecord},
+		{method: get, path: "/steward/records/:record", duties: stewards, do: (*visit).identity},
+		{method: get, path: "/steward/records/:record/all", duties: stewards, do: (*visit).sideBySide},
+		{method: post, path: "/steward/records/:record/with", duties: stewards, do: (*visit).compareWith},
+		{method: get, path: "/steward/compare/:record/:other", duties: stewards, do: (*visit).compare},
+		{method: post, path: "/steward/compare/:record/:other/reveal", duties: stewards, do: (*visit).reveal},
+		{method: post, path: "/steward/compare/:record/:other/verdict", duties: stewards, do: (*visit).decide},
+		{method: get, path: "/steward/compare/:record/:other/check", duties: stewards, stepUp: true, do: (*visit).checkVerdict},
+		{method: post, path: "/steward/compare/:record/:other/settle", duties: stewards, stepUp: true, again: "/steward", do: (*visit).settle},
+		{method: get, path: "/steward/changes/:change", duties: stewards, stepUp: true, do: (*visit).change},
+		{method: post, path: "/steward/changes/:change/undo", duties: stewards, stepUp: true, again: "/steward", do: (*visit).undo},
+	}
+}
