@@ -17,7 +17,8 @@ func TestTheStaffPagesInABrowser(t *testing.T) {
 		t.Skip("starts a demo and a browser")
 	}
 	chromium(t)
-	p := &pagesUnderTest{axe: axe(t), demo: runDemo(t)}
+	p := &pagesUnderTest{axe: axe(t)}
+	p.demo, p.dir = runDemo(t)
 	t.Run("twins wrongly merged, previewed, undone", p.twins)
 	t.Run("the queue by keyboard", p.queueByKeyboard)
 	t.Run("comparing without JavaScript", p.compareWithoutScript)
