@@ -67,16 +67,23 @@ var errMoved = fmt.Errorf("mpi: rows moved: %w", hie.ErrUnavailable)
 const maxTries = 8
 
 // An attempt is one try at a transaction. first are the persons to lock before all others, learned by earlier tries.
+// locks is set when the transaction itself sees to it that persons are locked without waiting in a circle.
 type attempt struct {
 	Tx
 	first *[]hie.PersonID
+	locks bool
 }
 
-// update runs f in a transaction, again while others move the rows it read.
+// update runs f in a transaction, again while others move the rows it read. A try that learned of further persons to lock
+// first does not count: a wide neighbourhood takes as many as it is deep.
 func (x *Index) update(ctx context.Context, f func(attempt) error) error {
 	var first []hie.PersonID
 	for try := 1; ; try++ {
-		err := x.store.Update(ctx, func(tx Tx) error { return f(attempt{tx, &first}) })
+		knew := len(first)
+		err := x.store.Update(ctx, func(tx Tx) error { return f(attempt{Tx: tx, first: &first}) })
+		if len(first) > knew {
+			try = 1
+		}
 		if !errors.Is(err, errMoved) || try == maxTries || ctx.Err() != nil {
 			return err
 		}

@@ -32,6 +32,8 @@ type change struct {
 	locked, fresh, moved map[hie.PersonID]bool
 	first                *[]hie.PersonID
 	highest              hie.PersonID
+	// anyOrder is set when the transaction sees to the order of locks itself.
+	anyOrder bool
 	// self is the record whose row the caller writes itself, so that its home need not be moved.
 	self hie.SourcePatientID
 	// back says, when a change is taken back, which person a record was in before it.
@@ -43,7 +45,7 @@ type change struct {
 
 func (x *Index) newChange(tx attempt, cause Cause, actor hie.Actor, reason string) *change {
 	c := &change{tx: tx, id: ChangeID(x.ids.Next()), at: x.now(), cause: cause, reason: reason, nextID: x.ids.Next,
-		locked: map[hie.PersonID]bool{}, fresh: map[hie.PersonID]bool{}, moved: map[hie.PersonID]bool{}, first: tx.first,
+		locked: map[hie.PersonID]bool{}, fresh: map[hie.PersonID]bool{}, moved: map[hie.PersonID]bool{}, first: tx.first, anyOrder: tx.locks,
 		touched: map[hie.SourcePatientID]bool{}}
 	if cause == CauseRule {
 		c.model = x.model.ID
@@ -73,10 +75,10 @@ func (c *change) lock(ctx context.Context, persons []hie.PersonID) error {
 			*c.first = append(*c.first, p)
 		}
 	}
-	if take[0] < c.highest {
+	if take[0] < c.highest && !c.anyOrder {
 		return errMoved
 	}
-	c.highest = take[len(take)-1]
+	c.highest = max(c.highest, take[len(take)-1])
 	for _, p := range take {
 		c.locked[p] = true
 	}

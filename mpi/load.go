@@ -138,7 +138,7 @@ func (x *Index) loadOne(ctx context.Context, w Workbench, g registering, out *Lo
 	var first []hie.PersonID
 	for try := 1; ; try++ {
 		reg := g
-		reg.tx = attempt{w, &first}
+		reg.tx = attempt{w, &first, true}
 		err := w.Try(func() error { return reg.run(ctx) })
 		var inv *hie.InvalidError
 		switch {

@@ -95,7 +95,8 @@ func (d *desk) NewPerson(_ context.Context, id hie.PersonID) error {
 	return nil
 }
 
-// Lock implements mpi.Tx. What was read of a person before it was locked is read again; so nothing is written to a
+// Lock implements mpi.Tx. Persons read ahead are locked in order; one that turns up later may wait in a circle with a
+// live registration, which PostgreSQL ends and the load begins again. What was read of a person before it was locked is read again; so nothing is written to a
 // person that is not locked, even where the index knows that nobody else has it in hand.
 func (d *desk) Lock(ctx context.Context, ids []hie.PersonID) error {
 	ask := unknown(ids, d.locked)
