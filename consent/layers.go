@@ -123,7 +123,7 @@ type report struct {
 // nodeList is a list that stays on the stack while it is short.
 type nodeList struct {
 	n     int
-	first [12]*node
+	first [24]*node
 	more  []*node
 }
 
