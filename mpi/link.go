@@ -36,11 +36,13 @@ type change struct {
 	anyOrder bool
 	// self is the record whose row the caller writes itself, so that its home need not be moved.
 	self hie.SourcePatientID
-	// back says, when a change is taken back, which person a record was in before it.
-	back    map[hie.SourcePatientID]hie.PersonID
-	events  []Event
-	notices []Notice
-	touched map[hie.SourcePatientID]bool
+	// back says, when a change is taken back, which person a record was in before it, redirects what a person was merged
+	// into before it.
+	back      map[hie.SourcePatientID]hie.PersonID
+	redirects map[hie.PersonID]hie.PersonID
+	events    []Event
+	notices   []Notice
+	touched   map[hie.SourcePatientID]bool
 }
 
 func (x *Index) newChange(tx attempt, cause Cause, actor hie.Actor, reason string) *change {

@@ -62,6 +62,7 @@ type partitioning struct {
 	apart   map[[2]int32]bool // nodes a steward keeps apart
 	tied    union             // nodes that must be together
 	anyTied bool
+	tiedTo  map[int32]bool // nodes of a tie
 	joints  map[[2]int32]*joint
 	rank    []int32 // node -> its place by content, so that ties do not depend on order
 }
@@ -79,7 +80,7 @@ type joint struct {
 
 func (p *partitioning) begin(ties []Tie) {
 	n := len(p.nodes)
-	p.tied = newUnion(n)
+	p.tied, p.tiedTo = newUnion(n), map[int32]bool{}
 	p.of, p.rank, p.groups, p.joints = make([]int32, n), make([]int32, n), make(map[int32][]int32, n), map[[2]int32]*joint{}
 	content, order := make([][]byte, n), make([]int32, n)
 	for i := range n {
@@ -100,6 +101,7 @@ func (p *partitioning) begin(ties []Tie) {
 			p.merge(p.of[t.A], p.of[t.B])
 			p.tied.join(t.A, t.B)
 			p.anyTied = true
+			p.tiedTo[t.A], p.tiedTo[t.B] = true, true
 		case CannotLink:
 			p.apart[pairOf(t.A, t.B)] = true
 		}
@@ -260,7 +262,15 @@ func (p *partitioning) rivalled(j *joint, near []*joint) bool {
 		default:
 			continue
 		}
-		if between := p.joints[pairOf(third, other)]; between == nil || !p.compatible(between) {
+		if shared := k.a + k.b - third; p.otherFace(shared, j, k) {
+			continue
+		}
+		between := p.joints[pairOf(third, other)]
+		if between == nil { // no edge was handed in: what the two say decides, not who was compared when
+			between = &joint{a: min(third, other), b: max(third, other)}
+			p.weigh(between)
+		}
+		if !p.compatible(between) {
 			return true
 		}
 	}
@@ -268,21 +278,30 @@ func (p *partitioning) rivalled(j *joint, near []*joint) bool {
 }
 
 // compatible reports whether nothing between the two groups of j speaks against their being one person, so that a
-// third that fits both need not choose.
+// third that fits both need not choose. That a newborn has no name yet speaks against nobody.
 func (p *partitioning) compatible(j *joint) bool {
-	return !j.verdict && j.set.vetoes == 0 && j.set.Bits >= p.m.Possible && p.m.contradiction(&j.set.Union)+j.set.Consistency >= -3
+	return !j.verdict && j.set.vetoes&^vetoNewborn == 0 && j.set.Bits >= p.m.Possible && p.m.contradiction(&j.set.Union)+j.set.Consistency >= -3
 }
 
-// distinguished reports whether j agrees on the given name, which tells twins and siblings apart, and its rival k
-// does not: the rival is then another person whatever household and birth date they share.
+// distinguished reports whether j agrees on the given name or the birth order, which tell twins and siblings apart, and
+// its rival k does not: the rival is then another person whatever household and birth date they share.
 func (j *joint) distinguished(k *joint) bool {
 	own, other := j.set.Union.levels[fieldGiven], k.set.Union.levels[fieldGiven]
-	return own >= givenExact && own <= givenNickname && other > givenNickname && j.set.Bits > k.set.Bits
+	named := own >= givenExact && own <= givenNickname && other > givenNickname
+	ordered := j.set.Union.levels[fieldOrder] == orderEqual && k.set.Union.levels[fieldOrder] != orderEqual
+	return (named || ordered) && j.set.Bits > k.set.Bits
 }
 
 // join merges j's groups and weighs the new one against the neighbours of both.
 func (p *partitioning) join(j *joint) {
 	into, gone := j.a, j.b
+	if p.hasTie(into) || p.hasTie(gone) {
+		// A person of several faces: who joins because of one of them contradicts the others as that one does.
+		for _, i := range append(slices.Clone(p.groups[into]), p.groups[gone]...) {
+			p.tied.join(j.best[0], i)
+			p.tiedTo[i] = true
+		}
+	}
 	p.merge(into, gone)
 	delete(p.joints, [2]int32{into, gone})
 	touched := map[[2]int32]*joint{}
@@ -306,6 +325,32 @@ func (p *partitioning) join(j *joint) {
 		p.weigh(k)
 		p.joints[key] = k
 	}
+}
+
+// otherFace reports whether j and k fit the group they share by different faces of it: nodes a tie holds together although
+// they contradict each other. They then do not compete.
+func (p *partitioning) otherFace(shared int32, j, k *joint) bool {
+	if !p.hasTie(shared) {
+		return false
+	}
+	node := func(x *joint) int32 {
+		if p.of[x.best[0]] == shared {
+			return x.best[0]
+		}
+		return x.best[1]
+	}
+	a, b := node(j), node(k)
+	return a != b && !p.m.joinable(p.m.Edge(&p.nodes[a], &p.nodes[b]))
+}
+
+// hasTie reports whether a steward or a site tied nodes of group together.
+func (p *partitioning) hasTie(group int32) bool {
+	for _, i := range p.groups[group] {
+		if p.tiedTo[i] {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *partitioning) result() Partition {

@@ -391,8 +391,15 @@ func (s *settling) redirect(ctx context.Context) error {
 		if slices.Contains(s.persons, p) {
 			continue
 		}
-		var into hie.PersonID
+		into, err := s.formerly(ctx, p)
+		if err != nil {
+			return err
+		}
+		restored := into != 0
 		for _, q := range sortedKeys(went[p]) {
+			if restored {
+				break
+			}
 			if into == 0 || went[p][q] > went[p][into] {
 				into = q
 			}
@@ -402,6 +409,28 @@ func (s *settling) redirect(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// formerly returns what p was merged into before the change that is taken back, if that does not lead back to p; or 0.
+func (s *settling) formerly(ctx context.Context, p hie.PersonID) (hie.PersonID, error) {
+	into := s.c.redirects[p]
+	if into == 0 {
+		return 0, nil
+	}
+	for at, n := into, 0; n < maxAliases; n++ {
+		if at == p {
+			return 0, nil
+		}
+		rows, err := s.c.tx.Persons(ctx, []hie.PersonID{at})
+		if err != nil {
+			return 0, err
+		}
+		if rows[at].Redirect == 0 {
+			return into, nil
+		}
+		at = rows[at].Redirect
+	}
+	return 0, nil
 }
 
 func sortedKeys[V any](m map[hie.PersonID]V) []hie.PersonID {

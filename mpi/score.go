@@ -112,6 +112,7 @@ func (p *profile) score(m *Model) Set {
 		s.Consistency = Bits((p.bits/float64(p.pairs) - whole) * oneByOne)
 	}
 	s.Bits = Bits(whole) + s.Consistency
+	s.settleVetoes()
 	return s
 }
 
@@ -130,6 +131,14 @@ func (m *Model) ScoreSet(r *Features, members []Features) Set {
 		p.add(m, &c, vetoesOf(&c, r, &members[i]))
 	}
 	return p.score(m)
+}
+
+// settleVetoes drops vetoes found for want of something that another member knows: which of several newborns a nameless
+// record is.
+func (s *Set) settleVetoes() {
+	if s.Union.levels[fieldOrder] == orderEqual {
+		s.vetoes &^= vetoNewborn
+	}
 }
 
 // evidence returns the waterfall of s: its rows add up to s.Bits.

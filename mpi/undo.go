@@ -42,8 +42,11 @@ func (x *Index) undo(ctx context.Context, c *change, id ChangeID) error {
 	if len(events) == 0 {
 		return hie.ErrNotFound
 	}
-	c.back = map[hie.SourcePatientID]hie.PersonID{}
+	c.back, c.redirects = map[hie.SourcePatientID]hie.PersonID{}, map[hie.PersonID]hie.PersonID{}
 	for _, e := range slices.Backward(events) {
+		if e.Kind == EventRedirected {
+			c.redirects[e.Person] = e.From.Person
+		}
 		if e.Kind == EventMoved && e.From.Person != 0 {
 			c.back[e.Record] = e.From.Person
 		}

@@ -3,7 +3,6 @@ package mpitest
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/concord-hie/concord/hie"
@@ -34,20 +33,6 @@ func variant(d mpi.Demographics, n int) mpi.Demographics {
 		d.Identifiers = []mpi.Identifier{{Identifier: hie.Identifier{System: "urn:payer:one", Value: "W-" + name.Family}, Type: "MB"}}
 	}
 	return d
-}
-
-// partition writes which of n registrations are together, ids aside.
-func partition(w *World, records []hie.SourcePatientID) string {
-	seen := map[hie.PersonID]int{}
-	var b strings.Builder
-	for _, r := range records {
-		p := w.PersonOf(r).ID
-		if _, in := seen[p]; !in {
-			seen[p] = len(seen)
-		}
-		fmt.Fprint(&b, seen[p], " ")
-	}
-	return b.String()
 }
 
 // The same registrations and verdicts, in whatever order they come, give the same persons.
@@ -95,6 +80,7 @@ func TestTheOrderOfTheFeedIsIrrelevant(t *testing.T) {
 				}
 			}
 			decide()
+			w.replays(records)
 			return partition(w, records), ok
 		}
 		order := make([]int, n)
