@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/consent"
@@ -136,6 +137,9 @@ func (s *Server) consult(ctx context.Context, actor hie.Actor, q consentfhir.Con
 	d := consent.Compile(env, subjectOf(person, onFile), onFile.Directives)
 	member, _ := person.Member(record)
 	a.records = []hie.SourcePatientID{record}
+	for _, dir := range onFile.Directives {
+		a.ground = append(a.ground, dir.ID+"/"+strconv.FormatInt(dir.Version, 10))
+	}
 	requests := consultedRequests(env, actor, q)
 	permitted := func(doc consent.Document) bool {
 		doc.Record, doc.Site = member.Record.String(), member.Site

@@ -113,6 +113,9 @@ func (w Writer) agents(f form, e audit.Event) []fhir.AuditEventAgent {
 		}
 		out = append(out, fhir.AuditEventAgent{Type: concept(provider), Who: who})
 	}
+	if to := e.Detail["recipient"]; to != "" && to != "unlisted" { // of a disclosure a site told of
+		out = append(out, fhir.AuditEventAgent{Type: concept(recipient), Who: &fhir.Reference{Reference: "Organization/" + to, Type: "Organization"}})
+	}
 	if !slices.ContainsFunc(out, func(a fhir.AuditEventAgent) bool { return a.Requestor }) {
 		out[0].Requestor = true
 	}

@@ -66,6 +66,15 @@ func examples() map[string]struct {
 			e.Site, e.Ground, e.Classes = "mercy-main", []string{"77/2"}, []string{"34133-9"}
 			e.Documents = []audit.Document{{Record: 11, Pointer: 21, Class: "34133-9"}}
 		}), "PrivacyDisclosure.Source"},
+		"disclosure-recorded": {event(audit.Disclosed, system, func(e *audit.Event) {
+			*e = e.About(11)
+			e.Action, e.Site, e.Ground = "R", "mercy-main", []string{"77/2"}
+			e.Detail = map[string]string{"interaction": "recorded", "recipient": "oak", "disclosed": "2026-02-20T10:00:00.000Z"}
+		}), ""},
+		"decision-of-a-consult": {event(audit.Decision, grey, func(e *audit.Event) {
+			*e = e.About(11)
+			e.Reasons, e.Ground, e.Detail = []string{"PERMIT"}, []string{"77/2", "78/1"}, map[string]string{"interaction": "cds hook"}
+		}), "AuthZconsent"},
 		"disclosure-in-an-emergency": {event(audit.Disclosed, grey, func(e *audit.Event) {
 			*e = e.About(11)
 			e.Emergency, e.Documents = true, []audit.Document{{Record: 11, Pointer: 21}}
