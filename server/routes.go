@@ -90,6 +90,7 @@ func (s *Server) routes() {
 	f.POST("/Consent/:id/$revoke-consent", s.requireScope("Consent", 'u'), s.revokeConsent)
 	f.POST("/Consent/$preview", s.requireScope("Consent", 'c'), s.previewConsent)
 	f.POST("/Consent/$capture", s.requireScope("Consent", 'c'), s.captureConsent)
+	f.POST("/Consent/$residual", s.requireScope("Consent", 'r'), s.residualConsent)
 	f.POST("/Consent/$file-consent", s.requireScope("Consent", 'c'), s.fileConsent)
 	f.POST("/Consent/$revoke-consent", s.requireScope("Consent", 'u'), s.revokeNamed)
 	f.POST("/AuditEvent/$record-disclosure", s.requireScope("AuditEvent", 'c'), s.recordDisclosure)

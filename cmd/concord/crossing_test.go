@@ -137,6 +137,9 @@ func doors(w *town) []door {
 	presence := search("POST /fhir/DocumentReference/$presence", "/fhir/DocumentReference/$presence", "", "DocumentReference")
 	presence.body = `{"resourceType":"Parameters","parameter":[{"name":"patient.identifier","valueIdentifier":{"system":"{system}","value":"{local}"}}]}`
 
+	residual := registered("POST /fhir/Consent/$residual", "/fhir/Consent/$residual", `{"resourceType":"Parameters","parameter":[{"name":"patient","valueReference":{"reference":"Patient/{patient}"}},
+ {"name":"organization","valueReference":{"reference":"Organization/riverside"}},{"name":"purpose","valueCode":"TREAT"}]}`, 200, 200, 200)
+	residual.rights = []string{"Consent"}
 	consult := registered("POST /cds-services/patient-consent-consult", "/cds-services/patient-consent-consult",
 		`{"hook":"patient-consent-consult","hookInstance":"1","context":{"patientId":[{"value":"Patient/{patient}"}],"actor":[{"value":"Organization/riverside"}],"purposeOfUse":["TREAT"]}}`, 200, 200, 200)
 	consult.rights = []string{"Consent"}
@@ -191,7 +194,7 @@ func doors(w *town) []door {
 		consents("POST /fhir/Consent/$file-consent", "/fhir/Consent/$file-consent", "{papers}", 200, 400),
 		consents("POST /fhir/Consent/$revoke-consent", "/fhir/Consent/$revoke-consent", `{"resourceType":"Parameters","parameter":[
  {"name":"consent","valueReference":{"reference":"Consent/{consent}"}},{"name":"patient","valueReference":{"reference":"Patient/{refuser}"}}]}`, 200, 400),
-		disclosed, consult,
+		disclosed, consult, residual,
 
 		trail("GET /fhir/AuditEvent", "/fhir/AuditEvent?patient=Patient/{patient}&date=lt{since}", "", 200),
 		trail("GET /fhir/AuditEvent", "/fhir/AuditEvent?patient.identifier="+who+"&date=lt{since}", "", 200),

@@ -1,0 +1,231 @@
+package consent
+
+import (
+	"slices"
+	"time"
+
+	"github.com/concord-hie/concord/hie"
+)
+
+// A ResidualRule is one of the rules a site that filters for itself is given with a permission: what it forbids may not
+// leave, but for what a rule that permits names.
+//
+// Source: IHE PCF, ITI-71 3.71.4.2.2.1.4 (ihe_pcf, residual).
+type ResidualRule struct {
+	Permit bool
+	// Labels are confidentiality or sensitivity codes, any of which a document bears; Period is when its data is from; Data
+	// names it. None of them stated: everything.
+	Labels []string
+	Period *Period
+	Data   []Data
+}
+
+// A Residual is what a site must do beside trusting a permission. The zero Residual refuses.
+type Residual struct {
+	// Permit is whether anything may leave; Rules are then what must not, in order, nil for nothing.
+	Permit bool
+	Rules  []ResidualRule
+	// Directive is what it rests on, zero for the defaults.
+	Directive DirectiveName
+	Policies  []string
+}
+
+// Residual says what a site with record's documents may give to req by itself at now. What the rules cannot say exactly
+// is refused, and the exchange asked document by document: residuals have no word for "every label covered", for roles, or
+// for several wishes weighed against each other. Documents of one label are then decided as Decide does.
+//
+// Source: spec consent vector 93 and section 1 (why PCF's own combining leaks).
+func (d *Decider) Residual(req Request, record string, now time.Time) Residual {
+	rec := d.record(record)
+	if rec == nil {
+		return Residual{}
+	}
+	doc := Document{Record: record, Site: rec.Site, Class: "11488-4", Type: "11488-4", Confidentiality: "N", LabelState: Labelled}
+	q := query{env: d.env, now: micros(now.UnixMicro()), req: &req, doc: &doc}
+	var purposes asked
+	if len(req.Purposes) != 1 || d.gateRequest(&q, now, &purposes) != ReasonNone || d.gateDocument(&q) != ReasonNone || rec.Link != hie.LinkConfirmed {
+		return Residual{}
+	}
+	q.purpose = purposes.at(0)
+	q.purposeRoot = q.purpose.root()
+	if slices.ContainsFunc(q.site.rules, func(r siteRule) bool { return r.mayMatter(&q) }) {
+		return Residual{}
+	}
+	ph := d.at(q.now)
+	switch len(ph.live) {
+	case 0:
+		return Residual{Permit: d.sameDefault(req, doc, now)}
+	case 1:
+	default:
+		return Residual{}
+	}
+	l := &ph.live[0]
+	if l.mode != inForce || !d.permitsReach(l.compiled, &q) || l.research {
+		return Residual{}
+	}
+	rules, ok := l.root.residual(&q)
+	return Residual{Permit: ok, Rules: rules, Directive: l.named(), Policies: l.Policies}
+}
+
+// sameDefault reports whether the defaults permit every kind of document alike.
+func (d *Decider) sameDefault(req Request, doc Document, now time.Time) bool {
+	for _, level := range []string{"U", "N", "V"} {
+		doc.Confidentiality = level
+		for _, labels := range [][]string{nil, {"HIV"}} {
+			if doc.Sensitivity = labels; !d.Decide(req, doc, now).Release {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// residual writes a tree of two levels as rules; ok is false when they cannot say it, or nothing is permitted.
+func (n *node) residual(q *query) (rules []ResidualRule, ok bool) {
+	whose, known := n.scope.asks(q)
+	if !known || !whose {
+		return nil, false // what it does not name is another default's matter
+	}
+	own, said := n.limit()
+	if !said {
+		return nil, false
+	}
+	var permits, forbids []ResidualRule
+	for _, k := range n.kids {
+		whose, known := k.scope.asks(q)
+		limit, said := k.limit()
+		if !known || !said || len(k.kids) > 0 {
+			return nil, false
+		}
+		if !whose {
+			continue
+		}
+		if limit.Permit = k.sense == permitting; limit.Permit {
+			permits = append(permits, limit)
+		} else {
+			forbids = append(forbids, limit)
+		}
+	}
+	if n.sense == denying {
+		return underDeny(own, permits, forbids)
+	}
+	own.Permit = true
+	switch {
+	case own.all():
+		return forbids, len(permits) == 0 && !slices.ContainsFunc(forbids, ResidualRule.all)
+	case len(forbids) > 0:
+		return nil, false // a permit overrides a forbid there; here it is the other way round
+	}
+	return append([]ResidualRule{{}, own}, permits...), true
+}
+
+// underDeny writes the permissions under a refusal of everything.
+func underDeny(own ResidualRule, permits, forbids []ResidualRule) ([]ResidualRule, bool) {
+	if !own.all() || len(permits) == 0 || len(forbids) > 0 {
+		return nil, false
+	}
+	if slices.ContainsFunc(permits, ResidualRule.all) {
+		return nil, true
+	}
+	return append([]ResidualRule{{}}, permits...), true
+}
+
+func (r ResidualRule) all() bool { return r.Labels == nil && r.Period == nil && r.Data == nil }
+
+// asks matches what of s belongs to the request, which the permission itself carries: whose is whether it is about q.
+func (s *scope) asks(q *query) (whose, known bool) {
+	m := yes
+	if s.purpose != nil {
+		m = min(m, s.purpose.match(q.purpose, permitting))
+	}
+	if s.recipient != nil {
+		m = min(m, matchRecipients(s.recipient, q))
+	}
+	if s.source != nil {
+		m = min(m, matchSources(s.source, q))
+	}
+	if s.action != nil {
+		m = min(m, matchActions(s.action))
+	}
+	if s.period != nil {
+		return false, false
+	}
+	return m == yes, m != unknown
+}
+
+// limit writes what of n's scope is about data, in one dimension at most; ok is false for more.
+func (n *node) limit() (r ResidualRule, ok bool) {
+	s := &n.scope
+	if s.class != nil || s.code != nil {
+		return r, false
+	}
+	stated := 0
+	if s.label != nil {
+		stated++
+		if r.Labels, ok = s.label.codes(n.sense); !ok {
+			return r, false
+		}
+	}
+	if s.times != nil {
+		stated++
+		if s.times.unreadable {
+			return r, false
+		}
+		r.Period = &Period{Start: s.times.from.instant(), End: s.times.to.instant()}
+	}
+	for _, v := range s.data {
+		if v.Meaning != "instance" && v.Meaning != "related" && v.Meaning != "authoredby" {
+			return r, false
+		}
+		r.Data = append(r.Data, v.Data)
+	}
+	if s.data != nil {
+		stated++
+	}
+	return r, stated <= 1
+}
+
+// codes lists the codes a document of which l matches, read as s; ok is false when both axes are stated.
+func (l *labels) codes(s sense) (out []string, ok bool) {
+	switch {
+	case l.odd != nil || l.sensitive && l.confidential():
+		return nil, false
+	case l.confidential():
+		for _, code := range confidentialities {
+			if c := readConfidentiality(code); s == permitting && c <= l.high || s == denying && c >= l.low {
+				out = append(out, code)
+			}
+		}
+	default:
+		named := l.covers
+		if s == denying {
+			named = l.touches
+		}
+		for k := range plain {
+			if named.has(k) {
+				out = append(out, atom{kind: k}.String())
+			}
+		}
+	}
+	return out, true
+}
+
+// mayMatter reports whether r may speak of some document of q's record: whatever it asks of documents is left open.
+func (r *siteRule) mayMatter(q *query) bool {
+	if r.Effect == Neutral || q.now < r.from || q.now >= r.to || r.Scope.Requester == PatientOnly && !q.req.OwnRecord ||
+		r.Scope.Requester == AllButPatient && q.req.OwnRecord {
+		return false
+	}
+	if len(r.Scope.Purposes) > 0 && !r.oddPurpose {
+		return slices.ContainsFunc(r.purposes, func(p *purpose) bool { return q.purpose.coveredBy(p, denying) })
+	}
+	return true
+}
+
+// instant writes t with its offset, so that it means the same in every zone; "" for an open end.
+func (t micros) instant() string {
+	if t == always || t == forever {
+		return ""
+	}
+	return time.UnixMicro(int64(t)).UTC().Format(time.RFC3339Nano)
+}
