@@ -60,6 +60,11 @@ var ownOperations = []ownOperation{
 		in: append(formParameters(0), input("consent", 0, "1", "Consent", "The consent whole, in place of a form."),
 			input("asker", 0, "*", "Reference", "Organizations to suppose as askers.")),
 		out: []operationParameter{output("return", 1, "1", "Parameters", "Outlook and conflicts.")}},
+	{resource: "Consent", name: "residual", title: "What a site that filters for itself may let go",
+		description: "The ihe_pcf extension of a token about one of the caller's own patients. What it cannot say exactly is refused.",
+		in: []operationParameter{input("patient", 1, "1", "Reference", "One of the caller's own patients."), input("organization", 1, "1", "Reference", "Who would have it."),
+			input("purpose", 1, "1", "code", "What for.")},
+		out: []operationParameter{output("permit", 1, "1", "boolean", "Whether anything may leave."), output("ihe_pcf", 0, "1", "string", "The extension, as JSON.")}},
 }
 
 // formParameters are what a form is filled in and signed with; least says whether patient and template must be given.

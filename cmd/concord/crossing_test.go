@@ -41,7 +41,7 @@ type door struct {
 var openDoors = []string{"GET /version", "GET /livez", "GET /readyz", "GET /oauth/jwks", "GET /.well-known/smart-configuration",
 	"GET /fhir/.well-known/smart-configuration", "GET /fhir/metadata", "GET /admin/openapi.yaml", "GET /cds-services",
 	"GET /fhir/OperationDefinition/DocumentReference-presence", "GET /fhir/OperationDefinition/Patient-break-glass",
-	"GET /fhir/OperationDefinition/Consent-capture", "GET /fhir/OperationDefinition/Consent-preview"}
+	"GET /fhir/OperationDefinition/Consent-capture", "GET /fhir/OperationDefinition/Consent-preview", "GET /fhir/OperationDefinition/Consent-residual"}
 
 // signedDoors take a client assertion in place of a token.
 var signedDoors = []string{"POST /oauth/token", "POST /oauth/introspect", "POST /oauth/revoke"}

@@ -157,7 +157,7 @@ func personsOf(patients *mpi.Index) func(context.Context, hie.SourcePatientID) (
 
 // machinePaths begin the paths of the machine doors. Every other path is the portal's, for what browsers send: GET, HEAD
 // and POST without a token.
-var machinePaths = []string{"/fhir", "/oauth", "/admin", "/.well-known", "/version", "/livez", "/readyz"}
+var machinePaths = []string{"/fhir", "/oauth", "/admin", "/.well-known", "/cds-services", "/version", "/livez", "/readyz"}
 
 // entrance leads a request to the doors for machines or to those for people.
 func entrance(machines, people http.Handler) http.Handler {
