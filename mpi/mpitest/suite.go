@@ -58,6 +58,7 @@ func Run(t *testing.T, open func(t *testing.T) mpi.Store) {
 		{"scenario 1: twins from newborn to school age", scenario1},
 		{"scenario 2: father and son of one name", scenario2},
 		{"scenario 3: an overlay, and who the record was before", scenario3},
+		{"scenario 4: hubs and default values", scenario4},
 		{"scenario 5: a chain is not joined end to end", scenario5},
 		{"scenario 7: evidence spread over five records", scenario7},
 		{"scenario 8: a merge is taken back after much has followed", scenario8},
