@@ -69,7 +69,9 @@ func vetoesOf(c *Comparison, a, b *Features) veto {
 	return v
 }
 
-func (f *Features) isMultiple() bool { return f.Order != 0 && f.Order != single }
+func (f *Features) isMultiple() bool {
+	return f.Order != 0 && f.Order != single && f.Order != firstOrOnly
+}
 
 // grade says what may be done with a set's score. Certain needs, besides the bits, no veto, evidence that is
 // the individual's own, agreement on the date of birth or an identifier, something that corroborates name and

@@ -88,6 +88,9 @@ func compareOrder(a, b byte) level {
 	switch {
 	case a == 0 || b == 0 || a == single && b == single:
 		return missing
+	case a == firstOrOnly || b == firstOrOnly:
+		other := min(a, b) // an order, where one is known
+		return pick(other >= 2 && other <= 9, orderDifferent, missing)
 	case a == single || b == single:
 		return orderDifferent
 	case a == multiple || b == multiple:

@@ -109,7 +109,8 @@ type MultipleBirth struct {
 	hie.Private
 	// Known is set when the source said anything.
 	Known bool
-	// Multiple is set for a twin, triplet and so on; Order is 1-9, or 0 when not said.
+	// Multiple is set for a twin, triplet and so on; Order is 1-9, or 0 when not said;
+	// order 1 without Multiple is the first or only one.
 	Multiple bool
 	Order    int
 }

@@ -28,7 +28,7 @@ type Features struct {
 	BirthWeak   bool
 	Sex         byte // 'm', 'f' or 0
 	Suffix      byte // generation: 1 senior, 2 junior, 3, 4, ...; 0 unknown
-	// Order is 0 when nothing is known, single for a single birth, multiple for a multiple one without order,
+	// Order is 0 when nothing is known, single for a single birth, firstOrOnly for the first or only one, multiple for a multiple one without order,
 	// else 1-9.
 	Order byte
 
@@ -53,8 +53,9 @@ type Features struct {
 }
 
 const (
-	single   byte = 0xfe
-	multiple byte = 0xff
+	firstOrOnly byte = 0xfd
+	single      byte = 0xfe
+	multiple    byte = 0xff
 )
 
 // A token is one folded name word.

@@ -49,6 +49,8 @@ type LinkageOptions struct {
 	Model *Model
 	// Threshold moves the bar above even odds, in bits.
 	Threshold Bits
+	// Automatic joins only what is certain; what is probable is left apart.
+	Automatic bool
 	// Progress, if set, is told of each stage as it goes.
 	Progress func(stage string, done, total int)
 }
@@ -380,7 +382,10 @@ func (r *running) cluster() {
 		e.A, e.B = a, b
 		edges[i] = e
 	})
-	bar := m.Prior + r.o.Threshold
+	bar, policy := m.Prior+r.o.Threshold, Policy{Batch: true, Threshold: r.o.Threshold}
+	if r.last && r.o.Automatic {
+		bar, policy = m.Possible, Policy{}
+	}
 	edges = slices.DeleteFunc(edges, func(e Edge) bool { return e.Bits < bar })
 	parent := make([]int32, len(r.nodes))
 	for i := range parent {
@@ -399,9 +404,8 @@ func (r *running) cluster() {
 	}
 	components := map[int32][]int32{}
 	for i := range r.nodes {
-		if root := find(int32(i)); root != int32(i) || true {
-			components[root] = append(components[root], int32(i))
-		}
+		root := find(int32(i))
+		components[root] = append(components[root], int32(i))
 	}
 	inside := map[int32][]Edge{}
 	for _, e := range edges {
@@ -428,7 +432,7 @@ func (r *running) cluster() {
 			e.A, e.B = local[e.A], local[e.B]
 			here[k] = e
 		}
-		p := m.Partition(nodes, here, nil, Policy{Batch: true, Threshold: r.o.Threshold})
+		p := m.Partition(nodes, here, nil, policy)
 		if r.last {
 			r.doubts(members, nodes, here, &p)
 		}
@@ -444,7 +448,10 @@ func (r *running) cluster() {
 
 // doubts keeps what of a component's partition an automatic bar would have seen otherwise.
 func (r *running) doubts(members []int32, nodes []Features, edges []Edge, p *Partition) {
-	sure := r.model.Partition(nodes, edges, nil, Policy{})
+	sure := *p
+	if !r.o.Automatic {
+		sure = r.model.Partition(nodes, edges, nil, Policy{})
+	}
 	var joined, apart []Doubt
 	for _, d := range p.Review {
 		d.A, d.B = members[d.A], members[d.B]

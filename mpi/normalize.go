@@ -78,6 +78,8 @@ func normalize(d Demographics) values {
 			v.order = byte(m.Order)
 		case m.Multiple:
 			v.order = multiple
+		case m.Order == 1:
+			v.order = firstOrOnly
 		default:
 			v.order = single
 		}

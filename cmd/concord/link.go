@@ -123,6 +123,7 @@ type linkRecordsCmd struct {
 	Out       string  `help:"Where to write record_id,cluster_id; required unless --dry-run." placeholder:"clusters.csv"`
 	Review    string  `help:"Where to write the pairs a steward should see, with score, grade and reasons." placeholder:"review.csv"`
 	Threshold float32 `help:"Bits above even odds from which records are joined." default:"0"`
+	Automatic bool    `help:"Join only what needs no steward: certain, unvetoed, corroborated, without a rival."`
 	SaveModel string  `help:"Where to write the estimated model." placeholder:"model.json"`
 	DryRun    bool    `help:"Link and report, and write nothing."`
 }
@@ -155,7 +156,10 @@ func (l *linkRecordsCmd) Run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
-	o.Threshold = mpi.Bits(l.Threshold)
+	if l.Automatic && l.Threshold != 0 {
+		return errors.New("--automatic has its own bar; leave --threshold out")
+	}
+	o.Threshold, o.Automatic = mpi.Bits(l.Threshold), l.Automatic
 	began := time.Now()
 	b, err := readRecords(ctx, std, l.File, without, nil)
 	if err != nil {

@@ -116,20 +116,16 @@ func countDigits(s string) int {
 	return n
 }
 
-// multiple reads how many were born (or yes and no) and which of them this is.
+// multiple reads how many were born (a number, or yes and no, which a 1 may be either of) and which of them this is.
 func multiple(many, order string) mpi.MultipleBirth {
 	n, err := strconv.Atoi(order)
 	if err != nil {
 		n = 0
 	}
 	switch strings.ToLower(many) {
-	case "":
-		return mpi.MultipleBirth{Known: n > 1, Multiple: n > 1, Order: n}
-	case "1", "0", "n", "no", "false":
-		if n > 1 { // the two contradict each other; the order is the more specific
-			return mpi.MultipleBirth{Known: true, Multiple: true, Order: n}
-		}
-		return mpi.MultipleBirth{}
+	case "", "1", "0", "n", "no", "false":
+		// a single birth, or the first or a later one of several: the order is the more specific
+		return mpi.MultipleBirth{Known: n > 0, Multiple: n > 1, Order: n}
 	}
 	return mpi.MultipleBirth{Known: true, Multiple: true, Order: n}
 }
