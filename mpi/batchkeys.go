@@ -147,3 +147,12 @@ func ending(w string) string {
 	}
 	return "-" + w[len(w)-max(2, len(w)/2):]
 }
+
+// BatchKeys returns the keys of d for a batch: those of Keys and wider ones, in no order, some twice.
+func BatchKeys(d Demographics) []Key {
+	v := normalize(d)
+	return v.batchKeys()
+}
+
+// BlockCap is the largest block of a batch whose records are compared; larger ones say too little.
+func (k KeyKind) BlockCap() int { return capOf(k) }
