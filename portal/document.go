@@ -120,7 +120,7 @@ func (v *visit) fill(d *shownDocument, actor hie.Actor, reference []byte) error 
 	switch d.Format {
 	case "ccda":
 		cda, err := narrative.ReadCDA(bytes.NewReader(a.body))
-		if err != nil {
+		if wrong(err) {
 			d.Wrong = "document.unreadable"
 			return nil
 		}

@@ -48,7 +48,7 @@ func gather(found []foundPatient) []foundPatient {
 		case i < 0:
 			out = append(out, p)
 		case p.Own && !out[i].Own:
-			p.Also = append(out[i].Also, out[i].Site)
+			p.Also = append(slices.Clone(out[i].Also), out[i].Site)
 			out[i] = p
 		default:
 			out[i].Also = append(out[i].Also, p.Site)

@@ -37,7 +37,6 @@ type route struct {
 type visit struct {
 	*Portal
 	c   *gin.Context
-	ctx context.Context
 	now time.Time
 	// session is who is signed in, the zero Session for nobody; expired says that there was one.
 	session   access.Session
@@ -59,7 +58,7 @@ var (
 // handle wraps a route: who is it, may they, then do.
 func (p *Portal) handle(r route) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		v := &visit{Portal: p, c: c, ctx: c.Request.Context(), now: p.deps.Now()}
+		v := &visit{Portal: p, c: c, now: p.deps.Now()}
 		v.language = v.chooseLanguage()
 		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, 1<<20)
 		if err := v.admit(r); err != nil {
@@ -100,6 +99,12 @@ func (v *visit) admit(r route) error {
 	}
 	return nil
 }
+
+// context ends when the browser goes.
+func (v *visit) context() context.Context { return v.c.Request.Context() }
+
+// wrong reports whether a check found something, where what it is is the page's to say.
+func wrong(err error) bool { return err != nil }
 
 // actor returns who acts, under this request's id and address.
 func (v *visit) actor() hie.Actor {
@@ -194,7 +199,7 @@ func (v *visit) fail(err error, again string) {
 	}
 	t := troubleOf(err)
 	if t.status >= 500 {
-		v.log.ErrorContext(v.ctx, "page failed", "request", requestID(v.c), "status", t.status, "kind", t.key)
+		v.log.ErrorContext(v.context(), "page failed", "request", requestID(v.c), "status", t.status, "kind", t.key)
 	}
 	if t.status == http.StatusServiceUnavailable {
 		v.c.Header("Retry-After", "2")
@@ -216,7 +221,7 @@ func (v *visit) show(status int, name string, data any) {
 	var b bytes.Buffer
 	err := set.ExecuteTemplate(&b, "layout", v.frame(name, data))
 	if err != nil {
-		v.log.ErrorContext(v.ctx, "page failed", "request", requestID(v.c), "kind", "template "+name)
+		v.log.ErrorContext(v.context(), "page failed", "request", requestID(v.c), "kind", "template "+name)
 		v.c.AbortWithStatus(http.StatusInternalServerError)
 		return
 	}
@@ -231,7 +236,7 @@ func (v *visit) show(status int, name string, data any) {
 func (v *visit) part(name, part string, data any) {
 	var b bytes.Buffer
 	if err := v.pages[v.language][name].ExecuteTemplate(&b, part, v.frame(name, data)); err != nil {
-		v.log.ErrorContext(v.ctx, "page failed", "request", requestID(v.c), "kind", "template "+name)
+		v.log.ErrorContext(v.context(), "page failed", "request", requestID(v.c), "kind", "template "+name)
 		v.c.AbortWithStatus(http.StatusInternalServerError)
 		return
 	}

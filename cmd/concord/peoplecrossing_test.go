@@ -182,8 +182,7 @@ func (c *knocker) address(path string, form url.Values) string {
 	c.do(http.MethodPost, "/my/choice", url.Values{"pick": {"share"}})
 	client := *c.http
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	stay := &knocker{t: c.t, base: c.base, http: &client}
-	r, err := http.NewRequest(http.MethodPost, stay.base+path, strings.NewReader(form.Encode()))
+	r, err := http.NewRequest(http.MethodPost, c.base+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		c.t.Fatal(err)
 	}
