@@ -22,7 +22,7 @@ type Alerts interface {
 
 // alerts answers GET /my/alerts.
 func (v *visit) alerts() error {
-	s, err := v.deps.Alerts.Setting(v.context(), v.session.Actor.Patient)
+	s, err := v.deps.Alerts.Setting(v.ctx, v.session.Actor.Patient)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (v *visit) setAlerts() error {
 		v.showAlerts(http.StatusUnprocessableEntity, s, []fault{{"address", "alerts.fault"}})
 		return nil
 	}
-	if err := v.deps.Alerts.Set(v.context(), v.actor(), s); err != nil {
+	if err := v.deps.Alerts.Set(v.ctx, v.actor(), s); err != nil {
 		return err
 	}
 	if err := v.say("alerts.saved"); err != nil {

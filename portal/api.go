@@ -50,7 +50,7 @@ func (v *visit) callAs(actor hie.Actor, method, path string, body any, headers .
 		}
 		in = bytes.NewReader(raw)
 	}
-	r, err := http.NewRequestWithContext(v.context(), method, v.cfg.BaseURL+path, in)
+	r, err := http.NewRequestWithContext(v.ctx, method, v.cfg.BaseURL+path, in)
 	if err != nil {
 		return answer{}, fmt.Errorf("portal: %w", err)
 	}
@@ -84,8 +84,8 @@ func (v *visit) serve(w *recorder, r *http.Request, actor hie.Actor) (err error)
 	if w.over {
 		return fmt.Errorf("portal: an answer of the API: %w", hie.ErrTooLarge)
 	}
-	if v.context().Err() != nil {
-		return v.context().Err()
+	if v.ctx.Err() != nil {
+		return v.ctx.Err()
 	}
 	return nil
 }

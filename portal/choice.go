@@ -161,7 +161,7 @@ func (v *visit) doctorAt(org hie.OrgID) hie.Actor {
 
 // shownTo counts what as would be shown, and everything there is.
 func (v *visit) shownTo(as hie.Actor, emergency bool, propose func([]consent.Directive) []consent.Directive) (shown, total int64, err error) {
-	out, err := v.deps.Preview.Preview(v.context(), v.actor(), federation.Preview{As: as, Emergency: emergency, Propose: propose})
+	out, err := v.deps.Preview.Preview(v.ctx, v.actor(), federation.Preview{As: as, Emergency: emergency, Propose: propose})
 	for _, o := range out {
 		shown, total = shown+o.Shown, total+o.Shown+o.Kept
 	}

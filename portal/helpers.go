@@ -39,7 +39,7 @@ func (v *visit) helpers() error {
 }
 
 func (v *visit) showHelpers(status int, form url.Values, faults []fault) {
-	all, err := v.deps.Helpers.Representatives(v.context(), []hie.SourcePatientID{v.session.Actor.Patient})
+	all, err := v.deps.Helpers.Representatives(v.ctx, []hie.SourcePatientID{v.session.Actor.Patient})
 	if err != nil {
 		v.fail(err, "")
 		return
@@ -80,7 +80,7 @@ func (v *visit) nameHelper() error {
 		return errStepUp
 	}
 	r.By = v.session.Actor.Organization
-	if _, err := v.deps.Helpers.Represent(v.context(), v.actor(), r, 0); err != nil {
+	if _, err := v.deps.Helpers.Represent(v.ctx, v.actor(), r, 0); err != nil {
 		return err
 	}
 	delete(v.drafts, "helper")
@@ -96,7 +96,7 @@ func (v *visit) endHelper() error {
 	if err != nil || hie.SourcePatientID(record) != v.session.Actor.Patient {
 		return hie.ErrNotFound
 	}
-	all, err := v.deps.Helpers.Representatives(v.context(), []hie.SourcePatientID{v.session.Actor.Patient})
+	all, err := v.deps.Helpers.Representatives(v.ctx, []hie.SourcePatientID{v.session.Actor.Patient})
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (v *visit) endHelper() error {
 		}
 		number := r.Number
 		r = consent.EndedByPatient(r, v.now.In(v.zone()))
-		if _, err := v.deps.Helpers.Represent(v.context(), v.actor(), r, number); err != nil {
+		if _, err := v.deps.Helpers.Represent(v.ctx, v.actor(), r, number); err != nil {
 			return err
 		}
 		if err := v.say("helpers.ended"); err != nil {

@@ -54,7 +54,7 @@ func (v *visit) landing() error {
 	var steps []step
 	var done []bool
 	if v.cfg.Demo.Story != nil {
-		done, _ = v.cfg.Demo.Story(v.context()) // ticks that cannot be told are not shown
+		done, _ = v.cfg.Demo.Story(v.ctx) // ticks that cannot be told are not shown
 	}
 	for i, account := range storySteps {
 		steps = append(steps, step{N: i + 1, Account: account, Done: i < len(done) && done[i]})

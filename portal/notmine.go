@@ -46,7 +46,7 @@ func (v *visit) notMine() error {
 		v.show(http.StatusUnprocessableEntity, "notmine", map[string]any{"Site": s, "Words": words, "Faults": []fault{{"words", "notmine.fault"}}})
 		return nil
 	}
-	own, err := v.deps.Owned.Own(v.context(), v.actor())
+	own, err := v.deps.Owned.Own(v.ctx, v.actor())
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (v *visit) notMine() error {
 		if other == m.Record {
 			other = 0
 		}
-		if _, err := v.deps.Reporter.Report(v.context(), v.actor(), m.Record, other, words); err != nil {
+		if _, err := v.deps.Reporter.Report(v.ctx, v.actor(), m.Record, other, words); err != nil {
 			return err
 		}
 		opened = true

@@ -32,7 +32,7 @@ func (v *visit) previewAs() error {
 	}
 	as := v.doctorAt(org)
 	as.Roles, as.Purposes = []string{role}, []hie.Purpose{hie.Purpose(purpose)}
-	out, err := v.deps.Preview.Preview(v.context(), v.actor(), federation.Preview{As: as, Emergency: purpose == string(hie.PurposeBreakGlass)})
+	out, err := v.deps.Preview.Preview(v.ctx, v.actor(), federation.Preview{As: as, Emergency: purpose == string(hie.PurposeBreakGlass)})
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (v *visit) progress() error {
 	defer tick.Stop()
 	for seconds := 0; ; {
 		select {
-		case <-v.context().Done():
+		case <-v.ctx.Done():
 			return nil
 		case <-tick.C:
 			seconds++

@@ -57,7 +57,7 @@ func (v *visit) ask() error {
 		v.show(http.StatusUnprocessableEntity, "ask", map[string]any{"Looks": []look{l}, "Event": l.ID, "Words": words, "Faults": []fault{{"words", "ask.fault"}}})
 		return nil
 	}
-	if err := v.deps.Questions.Ask(v.context(), v.actor(), v.session.Actor.Patient, l.ID, words); err != nil {
+	if err := v.deps.Questions.Ask(v.ctx, v.actor(), v.session.Actor.Patient, l.ID, words); err != nil {
 		return err
 	}
 	if err := v.say("ask.sent"); err != nil {
@@ -68,7 +68,7 @@ func (v *visit) ask() error {
 
 // myQuestions answers GET /my/questions.
 func (v *visit) myQuestions() error {
-	all, err := v.deps.Questions.Of(v.context(), v.session.Actor.Patient)
+	all, err := v.deps.Questions.Of(v.ctx, v.session.Actor.Patient)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (v *visit) openQuestions() error {
 	if err := v.ofNetwork(); err != nil {
 		return err
 	}
-	all, err := v.deps.Questions.Open(v.context(), maxOpenQuestions)
+	all, err := v.deps.Questions.Open(v.ctx, maxOpenQuestions)
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (v *visit) answerQuestion() error {
 	if err != nil {
 		return err
 	}
-	if err := v.deps.Questions.Answer(v.context(), v.actor(), hie.SourcePatientID(record), id, strings.TrimSpace(form.Get("words"))); err != nil {
+	if err := v.deps.Questions.Answer(v.ctx, v.actor(), hie.SourcePatientID(record), id, strings.TrimSpace(form.Get("words"))); err != nil {
 		return err
 	}
 	if err := v.say("ask.answered"); err != nil {

@@ -173,11 +173,11 @@ func (v *visit) checkRule() error {
 		return err
 	}
 	as := v.doctorAt("")
-	before, err := v.deps.Preview.Preview(v.context(), v.actor(), federation.Preview{As: as})
+	before, err := v.deps.Preview.Preview(v.ctx, v.actor(), federation.Preview{As: as})
 	if err != nil {
 		return err
 	}
-	after, err := v.deps.Preview.Preview(v.context(), v.actor(), federation.Preview{As: as,
+	after, err := v.deps.Preview.Preview(v.ctx, v.actor(), federation.Preview{As: as,
 		Propose: func(onFile []consent.Directive) []consent.Directive { return append(onFile, directive) }})
 	if err != nil {
 		return err

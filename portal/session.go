@@ -73,7 +73,7 @@ func (v *visit) load() error {
 	if id == "" || v.deps.Sessions == nil {
 		return nil
 	}
-	raw, err := v.deps.Sessions.Get(v.context(), id)
+	raw, err := v.deps.Sessions.Get(v.ctx, id)
 	if errors.Is(err, hie.ErrNotFound) {
 		v.expired = true
 		return nil
@@ -114,7 +114,7 @@ func (v *visit) save() error {
 	if err != nil {
 		return err
 	}
-	return v.deps.Sessions.Put(v.context(), v.sessionID, []byte(v.deps.Sealer.Seal(sessionContext, plain)), access.SessionIdle+time.Minute)
+	return v.deps.Sessions.Put(v.ctx, v.sessionID, []byte(v.deps.Sealer.Seal(sessionContext, plain)), access.SessionIdle+time.Minute)
 }
 
 // begin makes s the browser's session under a name nobody knew before, so that a name planted earlier is worth nothing.
@@ -125,7 +125,7 @@ func (v *visit) begin(s access.Session) error {
 		return err
 	}
 	if old != "" {
-		_ = v.deps.Sessions.Remove(v.context(), old) // else it ends by itself
+		_ = v.deps.Sessions.Remove(v.ctx, old) // else it ends by itself
 	}
 	v.setCookie(sessionCookie, v.sessionID, 0)
 	return nil
@@ -134,7 +134,7 @@ func (v *visit) begin(s access.Session) error {
 // end signs out.
 func (v *visit) end() error {
 	if v.sessionID != "" {
-		if err := v.deps.Sessions.Remove(v.context(), v.sessionID); err != nil {
+		if err := v.deps.Sessions.Remove(v.ctx, v.sessionID); err != nil {
 			return err // saying "signed out" while the session lives would be untrue
 		}
 	}
@@ -187,7 +187,7 @@ func (v *visit) held(into any) error {
 		return hie.ErrUnauthenticated
 	}
 	v.setCookie(flowCookie, "", -1)
-	raw, err := v.deps.Sessions.Take(v.context(), "flow "+id)
+	raw, err := v.deps.Sessions.Take(v.ctx, "flow "+id)
 	if errors.Is(err, hie.ErrNotFound) {
 		return hie.ErrUnauthenticated
 	}

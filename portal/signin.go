@@ -33,11 +33,11 @@ func (v *visit) depart(ask accessoidc.Ask) error {
 		return hie.ErrUnavailable
 	}
 	ask.Language = v.language
-	target, flow, err := v.deps.SignIn.Begin(v.context(), ask)
+	target, flow, err := v.deps.SignIn.Begin(v.ctx, ask)
 	if err != nil {
 		return err
 	}
-	if err := v.hold(v.context(), journey{Flow: flow, Next: local(v.c.Query("next"))}); err != nil {
+	if err := v.hold(v.ctx, journey{Flow: flow, Next: local(v.c.Query("next"))}); err != nil {
 		return err
 	}
 	v.c.Redirect(http.StatusSeeOther, target)
@@ -50,7 +50,7 @@ func (v *visit) signedIn() error {
 	if err := v.held(&j); err != nil {
 		return v.notSignedIn(hie.Actor{}, "no journey of this browser", err)
 	}
-	id, err := v.deps.SignIn.Finish(v.context(), j.Flow, v.c.Request.URL.Query())
+	id, err := v.deps.SignIn.Finish(v.ctx, j.Flow, v.c.Request.URL.Query())
 	if err != nil {
 		return v.notSignedIn(hie.Actor{}, "provider", err)
 	}
@@ -94,7 +94,7 @@ func (v *visit) admitted(id access.Identity) (hie.Actor, access.Duty, error) {
 	var record hie.SourcePatientID
 	if !id.Patient.IsZero() {
 		var err error
-		if record, err = v.deps.RecordOf(v.context(), id.Patient); err != nil && !errors.Is(err, hie.ErrNotFound) {
+		if record, err = v.deps.RecordOf(v.ctx, id.Patient); err != nil && !errors.Is(err, hie.ErrNotFound) {
 			return hie.Actor{}, "", err
 		}
 	}
@@ -156,7 +156,7 @@ func (v *visit) signOut() error {
 		return err
 	}
 	if v.deps.SignIn != nil {
-		if target := v.deps.SignIn.SignOutURL(v.context(), v.cfg.BaseURL+"/"); target != "" {
+		if target := v.deps.SignIn.SignOutURL(v.ctx, v.cfg.BaseURL+"/"); target != "" {
 			v.c.Redirect(http.StatusSeeOther, target)
 			return nil
 		}
@@ -191,7 +191,7 @@ func (v *visit) happened(kind audit.Kind, actor hie.Actor, interaction string) a
 
 // record commits e, even if the browser has gone.
 func (v *visit) record(e audit.Event) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.context()), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.ctx), 5*time.Second)
 	defer cancel()
 	return v.deps.Audit.Record(ctx, e)
 }

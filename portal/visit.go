@@ -36,7 +36,9 @@ type route struct {
 // A visit is one request of somebody's browser, with who they are.
 type visit struct {
 	*Portal
-	c   *gin.Context
+	c *gin.Context
+	// ctx ends when the browser goes.
+	ctx context.Context //nolint:containedctx // a visit is one request and ends with it
 	now time.Time
 	// session is who is signed in, the zero Session for nobody; expired says that there was one.
 	session   access.Session
@@ -58,7 +60,7 @@ var (
 // handle wraps a route: who is it, may they, then do.
 func (p *Portal) handle(r route) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		v := &visit{Portal: p, c: c, now: p.deps.Now()}
+		v := &visit{Portal: p, c: c, ctx: c.Request.Context(), now: p.deps.Now()}
 		v.language = v.chooseLanguage()
 		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, 1<<20)
 		if err := v.admit(r); err != nil {
@@ -99,9 +101,6 @@ func (v *visit) admit(r route) error {
 	}
 	return nil
 }
-
-// context ends when the browser goes.
-func (v *visit) context() context.Context { return v.c.Request.Context() }
 
 // wrong reports whether a check found something, where what it is is the page's to say.
 func wrong(err error) bool { return err != nil }
@@ -199,7 +198,7 @@ func (v *visit) fail(err error, again string) {
 	}
 	t := troubleOf(err)
 	if t.status >= 500 {
-		v.log.ErrorContext(v.context(), "page failed", "request", requestID(v.c), "status", t.status, "kind", t.key)
+		v.log.ErrorContext(v.ctx, "page failed", "request", requestID(v.c), "status", t.status, "kind", t.key)
 	}
 	if t.status == http.StatusServiceUnavailable {
 		v.c.Header("Retry-After", "2")
@@ -221,7 +220,7 @@ func (v *visit) show(status int, name string, data any) {
 	var b bytes.Buffer
 	err := set.ExecuteTemplate(&b, "layout", v.frame(name, data))
 	if err != nil {
-		v.log.ErrorContext(v.context(), "page failed", "request", requestID(v.c), "kind", "template "+name)
+		v.log.ErrorContext(v.ctx, "page failed", "request", requestID(v.c), "kind", "template "+name)
 		v.c.AbortWithStatus(http.StatusInternalServerError)
 		return
 	}
@@ -236,7 +235,7 @@ func (v *visit) show(status int, name string, data any) {
 func (v *visit) part(name, part string, data any) {
 	var b bytes.Buffer
 	if err := v.pages[v.language][name].ExecuteTemplate(&b, part, v.frame(name, data)); err != nil {
-		v.log.ErrorContext(v.context(), "page failed", "request", requestID(v.c), "kind", "template "+name)
+		v.log.ErrorContext(v.ctx, "page failed", "request", requestID(v.c), "kind", "template "+name)
 		v.c.AbortWithStatus(http.StatusInternalServerError)
 		return
 	}
