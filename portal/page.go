@@ -60,6 +60,7 @@ func (p *Portal) parsePages() pages {
 //	asset NAME               the address of an embedded file
 //	actor BY                 the person of "organization/person"
 //	bits WEIGHT · level EVIDENCE   how strongly a field speaks, and how it compares
+//	state STATE              the state of a policy
 //	inc N                    N + 1
 //	dict NAME VALUE…         a map, to give a shared part several values
 func (p *Portal) functions(language string) template.FuncMap {
@@ -96,6 +97,7 @@ func (p *Portal) functions(language string) template.FuncMap {
 		},
 		"asset": assetPath,
 		"actor": actorName,
+		"state": func(s string) string { return coded("policystate.", strings.ReplaceAll(s, " ", "-"), s) },
 		"bits":  func(b float64) string { return weight(language, b) },
 		"inc":   func(n int) int { return n + 1 },
 		"level": func(e evidence) string { return coded("", e.Words(), e.Level) },

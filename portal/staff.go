@@ -36,3 +36,26 @@ func stewardPages() []route {
 		{method: post, path: "/steward/changes/:change/undo", duties: stewards, stepUp: true, again: "/steward", do: (*visit).undo},
 	}
 }
+
+// officerPages are the pages of privacy officers.
+func officerPages() []route {
+	const get, post = http.MethodGet, http.MethodPost
+	officers := []access.Duty{access.DutyPrivacy}
+	return []route{
+		{method: get, path: "/officer", duties: officers, nav: "nav.today", do: (*visit).today},
+		{method: get, path: "/officer/reviews", duties: officers, nav: "nav.reviews", do: (*visit).reviews},
+		{method: get, path: "/officer/reviews/:review", duties: officers, do: (*visit).overrideReview},
+		{method: post, path: "/officer/reviews/:review/close", duties: officers, do: (*visit).closeReview},
+		{method: get, path: "/officer/patients", duties: officers, nav: "nav.file", do: (*visit).patientForm},
+		{method: post, path: "/officer/patients", duties: officers, do: (*visit).findPatient},
+		{method: get, path: "/officer/patients/:patient", duties: officers, do: (*visit).patientFile},
+		{method: get, path: "/officer/patients/:patient/explain", duties: officers, do: (*visit).explain},
+		{method: get, path: "/officer/policies", duties: officers, nav: "nav.policies", do: (*visit).policies},
+		{method: post, path: "/officer/policies", duties: officers, do: (*visit).draftPolicy},
+		{method: get, path: "/officer/policies/:policy", duties: officers, do: (*visit).policyPage},
+		{method: post, path: "/officer/policies/:policy/versions/:version/simulate", duties: officers, do: (*visit).simulatePolicy},
+		{method: post, path: "/officer/policies/:policy/versions/:version/approve", duties: officers, stepUp: true, again: "/officer/policies", do: stepPolicy("approve", "policies.approved")},
+		{method: post, path: "/officer/policies/:policy/versions/:version/activate", duties: officers, stepUp: true, again: "/officer/policies", do: stepPolicy("activate", "policies.activated")},
+		{method: post, path: "/officer/policies/:policy/rollback", duties: officers, stepUp: true, again: "/officer/policies", do: stepPolicy("rollback", "policies.rolledback")},
+	}
+}

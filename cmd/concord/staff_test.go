@@ -22,6 +22,7 @@ func TestTheStaffPagesInABrowser(t *testing.T) {
 	t.Run("twins wrongly merged, previewed, undone", p.twins)
 	t.Run("the queue by keyboard", p.queueByKeyboard)
 	t.Run("comparing without JavaScript", p.compareWithoutScript)
+	t.Run("an officer reviews an emergency and explains it", p.officerStory)
 	t.Run("every staff page, both languages, both widths", p.everyStaffPage)
 }
 
@@ -125,6 +126,45 @@ func (p *pagesUnderTest) compareWithoutScript(t *testing.T) {
 	b.wants("A second steward must agree", "It is about an update that looks like somebody else.", "Send to a second steward")
 }
 
+// claim has Dr. Bloom open a patient's records in an emergency.
+func (p *pagesUnderTest) claim(t *testing.T, number string) {
+	b := p.tab(t)
+	b.as("dr-bloom")
+	b.findByNumber(number)
+	b.click(`a[href$="/emergency"]`)
+	b.run(chromedp.SetValue("#reason", "unconscious", chromedp.ByQuery), chromedp.SendKeys("#text", "Found unconscious at home, medication needed now", chromedp.ByQuery))
+	for _, a := range []string{"emergency-exists", "consent-not-obtainable-in-time", "not-refused-if-able"} {
+		b.run(chromedp.Click("#attest-"+a, chromedp.ByQuery))
+	}
+	b.click(`main form button[type="submit"]`)
+	b.prove()
+	b.click(`main form button[type="submit"]`)
+	b.wants("You are using emergency access")
+}
+
+func (p *pagesUnderTest) officerStory(t *testing.T) {
+	p.claim(t, "RF-1001")
+	b := p.tab(t)
+	b.as("p.stone")
+	b.wants("What waits for you", "emergencies to review", "Dr. Avery Bloom")
+	b.click(`main tbody a[href^="/officer/reviews/"]`)
+	b.wants("Found unconscious at home", "The organization had to do with this patient in the 90 days before.", "The patient was told on", "Asked for documents")
+	b.shot("officer-review")
+	b.click(`main a[href*="/explain?"]`)
+	b.wants("It is shown", "Every rule that spoke, in order", "Decides")
+	b.run(chromedp.SetValue("#purpose", "HRESCH", chromedp.ByQuery), chromedp.SetValue("#at", "2020-01-01T00:00", chromedp.ByQuery))
+	b.click(`main form button[type="submit"]`)
+	if says := b.says(); !strings.Contains(says, "There is nothing here") && !strings.Contains(says, "This is how it was on January 1, 2020") {
+		t.Errorf("before the patient was known: %s", says)
+	}
+	b.visit("/officer/reviews")
+	b.click(`main tbody a[href^="/officer/reviews/"]`)
+	b.run(chromedp.Click("#finding-justified", chromedp.ByQuery), chromedp.SendKeys("#note", "the ambulance report fits", chromedp.ByQuery))
+	b.click(`form[action$="/close"] button`)
+	b.wants("The review is closed.", "Justified", "the ambulance report fits")
+	b.silent()
+}
+
 // staffPages are the pages of each persona of the staff.
 func staffPages(b *tab) map[string][]string {
 	b.as("m.reyes")
@@ -132,7 +172,14 @@ func staffPages(b *tab) map[string][]string {
 	b.run(chromedp.AttributeValue(`main tbody a[href^="/steward/tasks/"]`, "href", &task, nil, chromedp.ByQuery))
 	b.openRecord("riverside-clinic", "RF-1001")
 	record := b.path()
+	b.as("p.stone")
+	b.visit("/officer/patients")
+	b.run(chromedp.SetValue("#site", "riverside-clinic", chromedp.ByQuery), chromedp.SetValue("#number", "RF-1001", chromedp.ByQuery))
+	b.click(`main form button[type="submit"]`)
+	file := b.path()
 	return map[string][]string{
+		"p.stone": {"/officer", "/officer/reviews?show=closed", "/officer/patients", file, file + "/explain?org=riverside&role=physician&purpose=TREAT&label=ETH",
+			"/officer/policies", "/officer/policies/us-hipaa"},
 		"m.reyes": {"/steward", "/steward?state=closed&kind=hub", task, "/steward/records", record, record + "?at=2020-01-01T00:00", record + "/all"},
 	}
 }
