@@ -79,7 +79,7 @@ func (p *Portal) table() []route {
 		{method: post, path: "/desk/:patient/file", duties: desks, stepUp: true, again: "/find", do: (*visit).fileDesk},
 		{method: get, path: "/desk/:patient/receipt/:consent/:version", duties: desks, do: (*visit).deskReceipt},
 	}
-	return slices.Concat(officerPages(), all, stewardPages())
+	return slices.Concat(officerPages(), all, stewardPages(), operatorPages(), integratorPages())
 }
 
 // routes puts the table in force.

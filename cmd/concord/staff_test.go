@@ -178,6 +178,8 @@ func staffPages(b *tab) map[string][]string {
 	b.click(`main form button[type="submit"]`)
 	file := b.path()
 	return map[string][]string{
+		"o.quist": {"/operator"},
+		"i.park":  {"/integrator", "/integrator/errors"},
 		"p.stone": {"/officer", "/officer/reviews?show=closed", "/officer/patients", file, file + "/explain?org=riverside&role=physician&purpose=TREAT&label=ETH",
 			"/officer/policies", "/officer/policies/us-hipaa"},
 		"m.reyes": {"/steward", "/steward?state=closed&kind=hub", task, "/steward/records", record, record + "?at=2020-01-01T00:00", record + "/all"},
