@@ -64,10 +64,10 @@ func (p *pagesUnderTest) twins(t *testing.T) {
 	b.run(chromedp.Click("#verdict-same", chromedp.ByQuery), chromedp.SendKeys("#reason", "same address and birth date (a mistake, for the story)", chromedp.ByQuery))
 	b.click(`form[action$="/verdict"] button`)
 	b.prove()
-	b.wants("Check before you confirm", "Nothing has changed yet.", "Registrations would move from one person to another.", "Person A", "Person B", "Moves")
+	b.wants("Check before you confirm", "Nothing has changed yet.", "What would move", "Person A", "Person B", "Moves") // who moves is the model's to say
 	b.shot("steward-check")
 	b.click(`form[action$="/settle"] button`)
-	b.wants("Done. The change counts from now on", "If you undo it", "Registrations would move from one person to another.")
+	b.wants("Done. The change counts from now on", "If you undo it", "What would move", "Moves")
 	b.visit(record)
 	b.wants("RF-1005", "Decided: one person", "a mistake, for the story")
 	b.click(`main ol a[href^="/steward/changes/"]`)
