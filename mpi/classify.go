@@ -101,24 +101,54 @@ func pickGrade(ok bool, yes, no Grade) Grade {
 func (m *Model) gap(s *Set) string {
 	l := &s.Union.levels
 	id := l[fieldSSN] == ssnExact || l[fieldID] == idEqual
+	last4 := l[fieldSSN] == ssnLast4Equal
 	given := l[fieldGiven]
 	named := given >= givenExact && given <= givenNickname
-	fuzzy := given == givenOneEdit || given == givenNear
+	born := l[fieldBirth] >= birthExact && l[fieldBirth] <= birthOneDigit
+	contacts := 0 // ways to reach somebody that agree, each shared by a household
+	for _, agrees := range [...]bool{l[fieldPhone] == phoneEqual, l[fieldEmail] == emailEqual,
+		l[fieldAddress] >= addressExact && l[fieldAddress] <= addressElsewhere} {
+		if agrees {
+			contacts++
+		}
+	}
 	switch {
-	case !id && l[fieldSSN] == ssnDifferent:
-		return "ssn"
-	case !id && !named && !(fuzzy && l[fieldMiddle] == middleExact) && l[fieldOrder] != orderEqual:
+	case !id && l[fieldSSN] == ssnDifferent && !(given == givenExact && l[fieldFamily] == familyExact && l[fieldBirth] == birthExact && contacts >= 2):
+		return "ssn" // unless it is the one thing that differs: a spouse's or a parent's number
+	case !id && !named && !m.ownName(s, last4, contacts):
 		return "given"
-	case !id && !(l[fieldBirth] >= birthExact && l[fieldBirth] <= birthOneDigit):
+	case !id && !born && !(last4 && named && contacts > 0):
 		return "birth-date"
 	case id && l[fieldGiven] == missing && l[fieldBirth] == missing:
 		return "birth-date"
-	case !id && l[fieldFamily] == familyDifferent && l[fieldEmail] != emailEqual && l[fieldSSN] != ssnLast4Equal && l[fieldMiddle] != middleExact &&
+	case !id && l[fieldFamily] == familyDifferent && l[fieldEmail] != emailEqual && !last4 && l[fieldMiddle] != middleExact &&
 		l[fieldMaiden] != maidenEqual:
 		return "family" // a household and a birth date are shared by children who are no kin, and a given name by chance
-	case id, l[fieldPhone] == phoneEqual, l[fieldEmail] == emailEqual, l[fieldSSN] == ssnLast4Equal, l[fieldMiddle] == middleExact,
-		l[fieldMaiden] == maidenEqual, l[fieldGuardian] == guardianEqual, l[fieldAddress] >= addressExact && l[fieldAddress] <= addressElsewhere:
+	case id, last4, contacts > 0, l[fieldMiddle] == middleExact, l[fieldMaiden] == maidenEqual, l[fieldGuardian] == guardianEqual,
+		l[fieldPhone] == phoneNear, l[fieldMiddle] == middleInitial && l[fieldAddress] >= addressExact && l[fieldAddress] <= addressPlace:
 		return ""
 	}
 	return "address"
+}
+
+// ownName reports whether a given name that agrees only in part is the individual's own all the same: an equal order of
+// birth, the last four digits of a number with the birth date, or a whole middle name tell twins apart.
+func (m *Model) ownName(s *Set, last4 bool, contacts int) bool {
+	l := &s.Union.levels
+	given := l[fieldGiven]
+	switch {
+	case l[fieldOrder] == orderEqual:
+		return true
+	case given < givenOneEdit || given > givenInitial:
+		return false
+	case last4 && l[fieldBirth] == birthExact:
+		return true
+	}
+	if given <= givenNear && l[fieldBirth] == birthExact && l[fieldEmail] == emailEqual && contacts == 3 {
+		return true
+	}
+	if given == givenMiddle || l[fieldMiddle] != middleExact && l[fieldMiddle] != middleInitial {
+		return false
+	}
+	return l[fieldMiddle] == middleExact && given <= givenNear || l[fieldBirth] == birthExact && contacts > 0
 }

@@ -2,7 +2,7 @@ package mpi
 
 // DefaultModel returns the model the live index uses when none is configured, for a population of about a million.
 func DefaultModel() *Model {
-	m := &Model{ID: "default-1", Prior: 20, Kin: [kinds]Bits{-18, -24}, Certain: 30, Probable: 23, Possible: 15, Margin: 8, Overlay: -6,
+	m := &Model{ID: "default-1", Prior: 20, Kin: [kinds]Bits{-18, -24}, Certain: 28, Probable: 23, Possible: 15, Margin: 8, Overlay: -6,
 		m: defaultM, u: defaultU, r: defaultR}
 	m.finish()
 	return m

@@ -134,7 +134,7 @@ func (m *Model) Probability(b Bits) Probability {
 // setGrades sets where grades begin by the prior: certain at a thousand to one for one person, probable at eight to one,
 // possible at one to thirty-two.
 func (m *Model) setGrades() {
-	m.Certain, m.Probable, m.Possible = m.Prior+10, m.Prior+3, m.Prior-5
+	m.Certain, m.Probable, m.Possible = m.Prior+8, m.Prior+3, m.Prior-5
 }
 
 // A Judgement is what the model says of one pair of records.

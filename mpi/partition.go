@@ -280,7 +280,10 @@ func (p *partitioning) rivalled(j *joint, near []*joint) bool {
 // compatible reports whether nothing between the two groups of j speaks against their being one person, so that a
 // third that fits both need not choose. That a newborn has no name yet speaks against nobody.
 func (p *partitioning) compatible(j *joint) bool {
-	return !j.verdict && j.set.vetoes&^vetoNewborn == 0 && j.set.Bits >= p.m.Possible && p.m.contradiction(&j.set.Union)+j.set.Consistency >= -3
+	if j.verdict || j.set.vetoes&^vetoNewborn != 0 {
+		return false
+	}
+	return j.set.Bits >= p.m.Probable || j.set.Bits >= p.m.Possible && p.m.contradiction(&j.set.Union)+j.set.Consistency >= -3
 }
 
 // distinguished reports whether j agrees on the given name or the birth order, which tell twins and siblings apart, and
