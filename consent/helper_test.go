@@ -28,7 +28,7 @@ func TestAHelperWhomThePatientEndsActsNoLonger(t *testing.T) {
 	if NamedByPatient(11, "x", "everything", "2026-03-10", "").check() == nil || NamedByPatient(11, "x", RightsView, "2026-03-10", "2026-03-01").check() == nil {
 		t.Error("rights nobody knows, or an end before the start, were taken")
 	}
-	if NamedByPatient(11, "x", RightsView, "", "").Ref == NamedByPatient(11, "x", RightsView, "", "").Ref {
+	if one, other := NamedByPatient(11, "x", RightsView, "", ""), NamedByPatient(11, "x", RightsView, "", ""); one.Ref == other.Ref {
 		t.Error("two helpers of one name are one")
 	}
 }

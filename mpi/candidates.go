@@ -199,10 +199,6 @@ func (x *Index) margin(all []found) (Bits, bool) {
 	return all[0].set.Bits, true
 }
 
-func holds(members []MemberRow, record hie.SourcePatientID) bool {
-	return slices.ContainsFunc(members, func(m MemberRow) bool { return m.Record == record })
-}
-
 func recordsOf(members []MemberRow) []hie.SourcePatientID {
 	out := make([]hie.SourcePatientID, len(members))
 	for i, m := range members {

@@ -98,7 +98,8 @@ func (x *Index) pairBits(ctx context.Context, r Reader, homes map[hie.SourcePati
 	}
 	var f, g Features
 	for _, m := range rows {
-		if m.Record == a && f.Decode(m.Features) != nil || m.Record == b && g.Decode(m.Features) != nil {
+		unreadable := m.Record == a && f.Decode(m.Features) != nil || m.Record == b && g.Decode(m.Features) != nil
+		if unreadable {
 			return 0, nil
 		}
 	}

@@ -48,9 +48,6 @@ const (
 	KeyStem        // beginning or end of a name + beginning of another, or year
 )
 
-// firstBatchKind is the first kind that serves batches only.
-const firstBatchKind = KeyBirth
-
 var keyNames = [...]string{"", "ssn", "ssn-last-four+year", "identifier", "phone", "email", "birth-date+given", "birth-date+family",
 	"birth-date+initials", "year+names", "month-day+names", "year-month+names", "street+given", "names", "street+birth-date",
 	"birth-date", "month-day+sound", "year-day+sound", "year-month+sound", "year+name", "sounds", "sound", "name", "identifier-half",

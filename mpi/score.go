@@ -19,7 +19,7 @@ func (m *Model) contradiction(c *Comparison) Bits {
 
 // A profile adds up what all pairs between two groups of records say. For each field it keeps the mean likelihood ratio
 // over the pairs that know it, so that evidence spread over the members of a group counts once; beside it the mean of
-// the pairs' own evidence, so that a bridge record cannot chain two persons together. Profiles add.
+// the pairs' own evidence, so that a bridge record cannot chain two persons together.
 type profile struct {
 	same   [numFields]float64
 	kin    [numFields]ratios
@@ -56,21 +56,6 @@ func (p *profile) add(m *Model, c *Comparison, vetoes veto) {
 	p.pairs++
 	p.bits += min(clip+float64(m.Prior), math.Log2(same/kin.odds()))
 	p.vetoes |= vetoes
-}
-
-// merge adds q to p.
-func (p *profile) merge(q *profile) {
-	for f := range numFields {
-		p.same[f] += q.same[f]
-		for i := range p.kin[f] {
-			p.kin[f][i] += q.kin[f][i]
-		}
-		p.known[f] += q.known[f]
-	}
-	p.best.improve(&q.best)
-	p.pairs += q.pairs
-	p.bits += q.bits
-	p.vetoes |= q.vetoes
 }
 
 // A Set is a record scored against all records of a person, or two groups of records: Union holds, for each field, the

@@ -41,6 +41,9 @@ func (c *clerk) sex() {
 	}
 }
 
+// mailElsewhere is the share of addresses that are a box, where the mail goes and nobody lives (spec simulator 2.4).
+const mailElsewhere = .05
+
 // ssn writes the social security number. A newborn has none: where it is asked for, the mother's is written.
 func (c *clerk) ssn(born bool) {
 	if born {
@@ -136,7 +139,7 @@ func (c *clerk) place() {
 	case c.errs(.004):
 		c.g.Address.Line = c.site.OrgName
 		c.note("address", "institution")
-	case chance(c.rnd, .05):
+	case chance(c.rnd, mailElsewhere):
 		c.g.Address.Line = "PO Box " + digits(c.p.Household%9000+100)
 		c.note("address", "mailing address")
 	case then(c.p.homes, c.on).id == -1 && chance(c.rnd, .3): // a shelter is no home

@@ -3,7 +3,8 @@ package mpicsv
 // Counts are pairs linked rightly, linked wrongly, and missed.
 type Counts struct{ Right, Wrong, Missed int }
 
-// Precision, Recall and F1 are 1 where there was nothing to find and nothing was linked.
+// Precision is the share of links that are right. It, Recall and F1 are 1 where there was nothing to find and nothing was
+// linked.
 func (c Counts) Precision() float64 { return part(c.Right, c.Right+c.Wrong) }
 
 // Recall is the share of true pairs linked.
