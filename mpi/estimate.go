@@ -1,6 +1,9 @@
 package mpi
 
-import "math"
+import (
+	"context"
+	"math"
+)
 
 // An observation is one pair as the estimation sees it: levels, and how much rarer than usual the agreed values are.
 type observation struct {
@@ -48,56 +51,96 @@ var mostDifferent = [numFields]float64{fieldGiven: .10, fieldMiddle: .30, fieldF
 const learnsKin = 1<<fieldFamily | 1<<fieldAddress | 1<<fieldPhone | 1<<fieldEmail | 1<<fieldBirth | 1<<fieldSource | 1<<fieldGuardian | 1<<fieldMaiden
 
 // estimate fits m and the relatives' tables to observed candidate pairs, each standing for scale pairs, of n records;
-// u stays.
-func (m *Model) estimate(pairs []observation, scale float64, n int) {
+// u stays. It returns ctx's error when that ends before.
+func (m *Model) estimate(ctx context.Context, pairs []observation, scale float64, n int) error {
 	strangers := float64(n) * float64(n-1) / 2
 	records := float64(n)
 	for range emSteps {
-		var sums table
-		var kinSums [kinds]table
-		var matches float64
-		var kins ratios
-		odds := math.Exp2(-float64(m.Prior))
-		for i := range pairs {
-			o := &pairs[i]
-			same, kin := m.odds(o, odds)
-			total := same + kin.odds()
-			matches += same / total
-			for k := range kins {
-				kins[k] += kin[k] / total
-			}
-			sums[fieldSwap][missing] += same / total
-			for f := range numFields {
-				l := o.levels[f]
-				if l == missing {
-					continue
-				}
-				// what the other fields say: a field does not vouch for itself, and only where they leave no doubt
-				rarity := float64(o.rarity[f])
-				rest, restKin := same/(m.same[f][l]*rarity), kin
-				for k := range restKin {
-					restKin[k] /= m.kin[k][f][l] * rarity
-				}
-				total := rest + restKin.odds()
-				if rest > surely*total {
-					sums[f][l] += rest / total
-				}
-				if learnsKin&(1<<f) != 0 {
-					for k := range restKin {
-						kinSums[k][f][l] += restKin[k] / total
-					}
-				}
-			}
+		// parts of a fixed size, added up in their order: the sums do not depend on how many processors there are
+		parts := make([]expected, (len(pairs)+expectedAtOnce-1)/expectedAtOnce)
+		err := spread(ctx, len(pairs), expectedAtOnce, func(_, from, to int) {
+			m.expect(&parts[from/expectedAtOnce], pairs[from:to])
+		})
+		if err != nil {
+			return err
 		}
-		matches = min(mostMatches*records, max(leastMatches*records, matches*scale))
+		var sum expected
+		for i := range parts {
+			sum.add(&parts[i])
+		}
+		matches := min(mostMatches*records, max(leastMatches*records, sum.matches*scale))
 		m.Prior = Bits(math.Log2(strangers / matches))
-		for k := range kins {
-			m.Kin[k] = Bits(math.Log2(min(mostKin[k]*records, max(leastKin[k]*records, kins[k]*scale)) / strangers))
+		for k := range sum.kins {
+			m.Kin[k] = Bits(math.Log2(min(mostKin[k]*records, max(leastKin[k]*records, sum.kins[k]*scale)) / strangers))
 		}
 		for f := range numFields {
-			m.learn(f, &sums, &kinSums)
+			m.learn(f, &sum.same, &sum.kin)
 		}
 		m.finish()
+	}
+	return nil
+}
+
+// expectedAtOnce is how many pairs are added up at a time.
+const expectedAtOnce = 1 << 13
+
+// expected is how often each level is to be expected among pairs of one person and of relatives, and how many of those
+// there are, under the model as it is.
+type expected struct {
+	same    table
+	kin     [kinds]table
+	matches float64
+	kins    ratios
+}
+
+func (e *expected) add(other *expected) {
+	for f := range numFields {
+		for l := range e.same[f] {
+			e.same[f][l] += other.same[f][l]
+			for k := range e.kin {
+				e.kin[k][f][l] += other.kin[k][f][l]
+			}
+		}
+	}
+	e.matches += other.matches
+	for k := range e.kins {
+		e.kins[k] += other.kins[k]
+	}
+}
+
+// expect adds pairs to e.
+func (m *Model) expect(e *expected, pairs []observation) {
+	odds := math.Exp2(-float64(m.Prior))
+	for i := range pairs {
+		o := &pairs[i]
+		same, kin := m.odds(o, odds)
+		total := same + kin.odds()
+		e.matches += same / total
+		for k := range e.kins {
+			e.kins[k] += kin[k] / total
+		}
+		e.same[fieldSwap][missing] += same / total
+		for f := range numFields {
+			l := o.levels[f]
+			if l == missing {
+				continue
+			}
+			// what the other fields say: a field does not vouch for itself, and only where they leave no doubt
+			rarity := float64(o.rarity[f])
+			rest, restKin := same/(m.same[f][l]*rarity), kin
+			for k := range restKin {
+				restKin[k] /= m.kin[k][f][l] * rarity
+			}
+			total := rest + restKin.odds()
+			if rest > surely*total {
+				e.same[f][l] += rest / total
+			}
+			if learnsKin&(1<<f) != 0 {
+				for k := range restKin {
+					e.kin[k][f][l] += restKin[k] / total
+				}
+			}
+		}
 	}
 }
 

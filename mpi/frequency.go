@@ -93,3 +93,110 @@ func (f *Frequencies) ratio(what field, v pairOfValues, u float64) float64 {
 
 // soften is the ratio for a level that is only near: half its bits, four at most.
 func soften(ratio float64) float64 { return min(16, max(1.0/16, math.Sqrt(ratio))) }
+
+// counted are the fields whose values are counted.
+var counted = [...]field{fieldAddress, fieldGiven, fieldFamily, fieldPhone, fieldMiddle, fieldBirth, fieldSSN, fieldID, fieldEmail}
+
+// frequencies counts values once a group.
+func (r *running) frequencies() ([numFields]*Frequencies, error) {
+	members := r.byGroup()
+	var out [numFields]*Frequencies
+	err := spread(r.ctx, len(counted), 1, func(_, i, _ int) {
+		var all, here []uint32
+		known := 0
+		count := func() {
+			if len(here) > 0 {
+				known++
+				slices.Sort(here)
+				all = append(all, slices.Compact(here)...)
+				here = here[:0]
+			}
+		}
+		for k, place := range members {
+			if k > 0 && r.group[place] != r.group[members[k-1]] {
+				count()
+				if k%nodesAtOnce == 0 && r.ctx.Err() != nil {
+					return
+				}
+			}
+			r.at(place).each(counted[i], func(h uint32) { here = append(here, h) })
+		}
+		count()
+		out[counted[i]] = newFrequencies(all, known)
+	})
+	return out, err
+}
+
+// byGroup returns the places of all records, those of one group beside each other.
+func (r *running) byGroup() []int32 {
+	starts, out := make([]int32, r.n+1), make([]int32, r.n)
+	for _, g := range r.group {
+		starts[g+1]++
+	}
+	for g := range r.n {
+		starts[g+1] += starts[g]
+	}
+	for place, g := range r.group {
+		out[starts[g]] = int32(place)
+		starts[g]++
+	}
+	return out
+}
+
+// each calls do with the hash of each value of field f, as comparisons name it.
+func (f *Features) each(what field, do func(uint32)) {
+	switch what {
+	case fieldGiven:
+		for i := range f.nGivens {
+			do(f.givens[i].hash)
+		}
+	case fieldMiddle:
+		for i := range f.nMiddles {
+			do(f.middles[i].hash)
+		}
+	case fieldFamily:
+		for i := range f.nFamilies {
+			do(f.families[i].hash)
+		}
+	case fieldBirth:
+		if f.Birth != 0 {
+			do(f.Birth)
+		}
+	case fieldSSN:
+		if f.ssn != 0 && !f.ssnLast4 {
+			do(f.ssn)
+		}
+	case fieldID:
+		for i := range f.nIDs {
+			v := f.ids[i].value
+			do(uint32(v ^ v>>32))
+		}
+	case fieldPhone:
+		for i := range f.nPhones {
+			do(uint32(f.phones[i] % 1e7))
+		}
+	case fieldEmail:
+		for i := range f.nEmails {
+			do(f.emails[i].hash)
+		}
+	case fieldAddress:
+		for i := range f.nAddresses {
+			a := &f.addresses[i]
+			for _, x := range a.lines {
+				if x.hash != 0 {
+					do(x.hash ^ a.number*0x9e3779b1)
+					if a.number != 0 {
+						do(x.hash)
+					}
+				}
+			}
+			if a.city != 0 {
+				do(a.city)
+			}
+			if a.zip != 0 {
+				do(a.zip*0x9e3779b1 | 1)
+				do(uint32(a.area)*0x85ebca6b | 1)
+			}
+		}
+	}
+}

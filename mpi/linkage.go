@@ -3,45 +3,100 @@ package mpi
 import (
 	"bytes"
 	"cmp"
-	"math"
+	"context"
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/concord-hie/concord/hie"
 )
 
 // A Linkage links the records of a batch to each other in memory, with the engine of the index. Add every record, then
-// Run once. The zero Linkage is empty.
+// Run once. The zero Linkage is empty. It is for one goroutine; it uses all processors itself.
 type Linkage struct {
+	waiting []arrival
+	chunks  []chunk
+}
+
+// An arrival is a record that waits for its chunk to be full.
+type arrival struct {
+	site hie.SiteID
+	d    Demographics
+}
+
+// A chunk holds what is kept of up to chunkSize records: so a batch grows without being copied.
+type chunk struct {
 	nodes []Features
-	keys  []blockKey
+	keys  []uint64 // of all its records one after the other; the kind stands in the lowest bits
+	ends  []uint32 // record -> where its keys end
 }
 
-// A blockKey says that a node is found under a key; hash holds the kind in its lowest bits.
-type blockKey struct {
-	hash uint64
-	node int32
-}
+const (
+	chunkSize = 1024
+	kindBits  = 6
+)
 
-const kindBits = 6
-
-// Add takes one record of site and returns its number, from 0.
+// Add takes one record of site and returns its number, from 0. The caller leaves d's slices as they are.
 func (l *Linkage) Add(site hie.SiteID, d Demographics) int {
-	v := normalize(d)
-	n := int32(len(l.nodes))
-	l.nodes = append(l.nodes, v.features(site))
-	for _, k := range v.batchKeys() {
-		l.keys = append(l.keys, blockKey{uint64(k.Hash)&^(1<<kindBits-1) | uint64(k.Kind), n})
+	n := l.Len()
+	l.waiting = append(l.waiting, arrival{site, d})
+	if len(l.waiting) == chunkSize {
+		l.settle()
 	}
-	return int(n)
+	return n
+}
+
+// settle makes a chunk of the waiting records.
+func (l *Linkage) settle() {
+	if len(l.waiting) == 0 {
+		return
+	}
+	c := chunk{nodes: make([]Features, len(l.waiting)), ends: make([]uint32, len(l.waiting))}
+	keys := make([][]Key, len(l.waiting))
+	_ = spread(context.Background(), len(l.waiting), 64, func(_, from, to int) {
+		for i := from; i < to; i++ {
+			v := normalize(l.waiting[i].d)
+			c.nodes[i], keys[i] = v.features(l.waiting[i].site), v.batchKeys()
+		}
+	})
+	total := 0
+	for _, ks := range keys {
+		total += len(ks)
+	}
+	c.keys = make([]uint64, 0, total)
+	for i, ks := range keys {
+		for _, k := range ks {
+			c.keys = append(c.keys, uint64(k.Hash)&^(1<<kindBits-1)|uint64(k.Kind))
+		}
+		c.ends[i] = uint32(len(c.keys))
+	}
+	l.chunks = append(l.chunks, c)
+	clear(l.waiting)
+	l.waiting = l.waiting[:0]
 }
 
 // Len is how many records were added.
-func (l *Linkage) Len() int { return len(l.nodes) }
+func (l *Linkage) Len() int {
+	n := len(l.waiting)
+	if len(l.chunks) > 0 {
+		n += (len(l.chunks)-1)*chunkSize + len(l.chunks[len(l.chunks)-1].nodes)
+	}
+	return n
+}
 
-// Features returns a copy of the records' features, by number; after Run they are no longer to be had.
-func (l *Linkage) Features() []Features { return slices.Clone(l.nodes) }
+func (l *Linkage) at(i int32) *Features { return &l.chunks[i/chunkSize].nodes[i%chunkSize] }
+
+// Features returns a copy of the records' features, by number. No record may be added afterwards.
+func (l *Linkage) Features() []Features {
+	l.settle()
+	out := make([]Features, 0, l.Len())
+	for _, c := range l.chunks {
+		out = append(out, c.nodes...)
+	}
+	return out
+}
 
 // LinkageOptions say how a Linkage runs. The zero value is the default.
 type LinkageOptions struct {
@@ -51,7 +106,7 @@ type LinkageOptions struct {
 	Threshold Bits
 	// Automatic joins only what is certain; what is probable is left apart.
 	Automatic bool
-	// Progress, if set, is told of each stage as it goes.
+	// Progress, if set, is told of each stage as it goes: stages follow each other, done rises within one. One call at a time.
 	Progress func(stage string, done, total int)
 }
 
@@ -68,420 +123,171 @@ type Linked struct {
 	Joined, Apart []Doubt
 }
 
-// rounds is how often clusters are formed; between them values are counted once a person.
-const rounds = 3
-
-// Run links the records. The result depends on the records, not on their order or the number of processors.
-func (l *Linkage) Run(o LinkageOptions) Linked {
-	back := l.canonical()
-	pairs := l.candidates()
-	r := &running{nodes: l.nodes, pairs: pairs, o: o, group: make([]int32, len(l.nodes))}
-	for i := range r.group {
-		r.group[i] = int32(i)
+// Run links the records. The result depends on the records, not on their order or the number of processors. It returns
+// the zero Linked and ctx's error within a second of ctx's end.
+func (l *Linkage) Run(ctx context.Context, o LinkageOptions) (Linked, error) {
+	l.settle()
+	r := &running{l: l, n: l.Len(), o: o, ctx: ctx}
+	if err := r.run(); err != nil {
+		return Linked{}, fmt.Errorf("mpi: link: %w", err)
 	}
-	if o.Model != nil {
-		r.model, r.last = o.Model, true
-		r.cluster()
-		r.tell("linked", 1, 1)
-	} else {
-		r.estimateAndCluster()
-	}
-	out := Linked{Cluster: make([]int32, len(l.nodes)), Model: r.model, Pairs: len(pairs)}
-	number := map[int32]int32{}
-	group := make([]int32, len(l.nodes))
-	for now, was := range back {
+	out := Linked{Cluster: make([]int32, r.n), Model: r.model, Pairs: r.total, Joined: r.was(r.joined), Apart: r.was(r.apart)}
+	group := make([]int32, r.n)
+	for now, was := range r.order {
 		group[was] = r.group[now]
 	}
-	was := func(all []Doubt) []Doubt {
-		for i := range all {
-			d := &all[i]
-			d.A, d.B = back[d.A], back[d.B]
-			d.A, d.B = min(d.A, d.B), max(d.A, d.B)
-		}
-		slices.SortFunc(all, func(x, y Doubt) int {
-			return cmp.Or(cmp.Compare(y.Bits, x.Bits), cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B))
-		})
-		return all
-	}
-	out.Joined, out.Apart = was(r.joined), was(r.apart)
+	number := make([]int32, r.n) // of a group, from 1
+	last := int32(0)
 	for i, g := range group {
-		n, seen := number[g]
-		if !seen {
-			n = int32(len(number))
-			number[g] = n
+		if number[g] == 0 {
+			last++
+			number[g] = last
 		}
-		out.Cluster[i] = n
+		out.Cluster[i] = number[g] - 1
 	}
-	return out
+	return out, nil
 }
 
-// canonical puts the nodes in an order of their content and returns each node's number before.
-func (l *Linkage) canonical() []int32 {
-	n := len(l.nodes)
-	content, order := make([][]byte, n), make([]int32, n)
-	for i := range n {
-		content[i], order[i] = l.nodes[i].AppendTo(nil), int32(i)
-	}
-	slices.SortStableFunc(order, func(a, b int32) int { return bytes.Compare(content[a], content[b]) })
-	nodes, now := make([]Features, n), make([]int32, n)
-	for to, from := range order {
-		nodes[to] = l.nodes[from]
-		now[from] = int32(to)
-	}
-	l.nodes = nodes
-	for i := range l.keys {
-		l.keys[i].node = now[l.keys[i].node]
-	}
-	return order
-}
-
-// candidates returns the pairs of nodes that share a key of a block small enough, as a<<32|b with a < b, sorted, each once.
-func (l *Linkage) candidates() []uint64 {
-	slices.SortFunc(l.keys, func(a, b blockKey) int {
-		if a.hash != b.hash {
-			return cmp.Compare(a.hash, b.hash)
-		}
-		return cmp.Compare(a.node, b.node)
-	})
-	l.keys = slices.Compact(l.keys)
-	var out []uint64
-	for i := 0; i < len(l.keys); {
-		j := i + 1
-		for j < len(l.keys) && l.keys[j].hash == l.keys[i].hash {
-			j++
-		}
-		if j-i > 1 && j-i <= capOf(KeyKind(l.keys[i].hash&(1<<kindBits-1))) {
-			for x := i; x < j; x++ {
-				for y := x + 1; y < j; y++ {
-					out = append(out, uint64(l.keys[x].node)<<32|uint64(l.keys[y].node))
-				}
-			}
-		}
-		i = j
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// A running is one Run.
+// A running is one Run. Within it, records go by their place in the canonical order.
 type running struct {
-	nodes []Features
-	pairs []uint64
-	model *Model
-	group []int32
+	l     *Linkage
+	ctx   context.Context
 	o     LinkageOptions
-	last  bool // the round whose result counts
+	n     int
+	order []int32 // place -> record's number
+	pairs *pairing
+	total int      // candidate pairs
+	near  []uint64 // those that may matter, a<<32|b with a < b, sorted
+	model *Model
+	group []int32 // place -> the first place of its person
+	last  bool    // the round whose result counts
 
 	mu            sync.Mutex
 	joined, apart []Doubt
+	stage         string // last told
+	done          int
 }
 
-func (r *running) tell(stage string, done, total int) {
-	if r.o.Progress != nil {
-		r.o.Progress(stage, done, total)
+func (r *running) at(place int32) *Features { return r.l.at(r.order[place]) }
+
+// run is canonical order, blocks, model and clusters.
+func (r *running) run() error {
+	if err := r.canonical(); err != nil {
+		return err
 	}
+	r.group = make([]int32, r.n)
+	for i := range r.group {
+		r.group[i] = int32(i)
+	}
+	var err error
+	if r.pairs, err = r.pairUp(); err != nil {
+		return err
+	}
+	if r.o.Model == nil {
+		return r.estimateAndCluster()
+	}
+	r.model, r.last = r.o.Model, true
+	if _, err := r.countPairs(); err != nil {
+		return err
+	}
+	if err := r.scan(0); err != nil {
+		return err
+	}
+	return r.cluster()
 }
 
-// sampled bounds the pairs an estimation looks at.
-const (
-	sampledPairs = 200_000
-	randomPairs  = 400_000
-)
-
-func (r *running) estimateAndCluster() {
-	n := len(r.nodes)
-	m := DefaultModel()
-	if n > 1 {
-		all := float64(n) * float64(n-1) / 2
-		m.Prior = Bits(math.Log2(all / (0.3 * float64(n))))
-		m.Kin = [kinds]Bits{Bits(math.Log2(0.3 * float64(n) / all)), Bits(math.Log2(0.01 * float64(n) / all))}
+// was names the records of doubts by their numbers and sorts them.
+func (r *running) was(all []Doubt) []Doubt {
+	for i := range all {
+		d := &all[i]
+		a, b := r.order[d.A], r.order[d.B]
+		d.A, d.B = min(a, b), max(a, b)
 	}
-	m.finish()
-	r.model = m
-	for round := range rounds {
-		r.last = round == rounds-1
-		m = r.model.clone()
-		m.ID = "estimated"
-		m.freq = r.frequencies()
-		strangers := r.strangers(m)
-		m.learnStrangers(strangers)
-		sample, scale := r.sample(m)
-		m.estimate(sample, scale, n)
-		m.learnStrangers(strangers)
-		m.estimate(sample, scale, n)
-		m.setGrades()
-		r.model = m
-		r.cluster()
-		r.tell("rounds", round+1, rounds)
-	}
-}
-
-func (m *Model) clone() *Model {
-	c := *m
-	return &c
-}
-
-// frequencies counts values once a group.
-func (r *running) frequencies() [numFields]*Frequencies {
-	persons := map[int32]bool{}
-	for _, g := range r.group {
-		persons[g] = true
-	}
-	var out [numFields]*Frequencies
-	type seen struct {
-		group int32
-		hash  uint32
-	}
-	for _, f := range []field{fieldGiven, fieldMiddle, fieldFamily, fieldBirth, fieldSSN, fieldID, fieldPhone, fieldEmail, fieldAddress} {
-		had := map[seen]bool{}
-		var all []uint32
-		known := map[int32]bool{}
-		for i := range r.nodes {
-			r.nodes[i].each(f, func(h uint32) {
-				known[r.group[i]] = true
-				if s := (seen{r.group[i], h}); !had[s] {
-					had[s] = true
-					all = append(all, h)
-				}
-			})
-		}
-		out[f] = newFrequencies(all, len(known))
-	}
-	return out
-}
-
-// each calls do with the hash of each value of field f, as comparisons name it.
-func (f *Features) each(what field, do func(uint32)) {
-	switch what {
-	case fieldGiven:
-		for i := range f.nGivens {
-			do(f.givens[i].hash)
-		}
-	case fieldMiddle:
-		for i := range f.nMiddles {
-			do(f.middles[i].hash)
-		}
-	case fieldFamily:
-		for i := range f.nFamilies {
-			do(f.families[i].hash)
-		}
-	case fieldBirth:
-		if f.Birth != 0 {
-			do(f.Birth)
-		}
-	case fieldSSN:
-		if f.ssn != 0 && !f.ssnLast4 {
-			do(f.ssn)
-		}
-	case fieldID:
-		for i := range f.nIDs {
-			v := f.ids[i].value
-			do(uint32(v ^ v>>32))
-		}
-	case fieldPhone:
-		for i := range f.nPhones {
-			do(uint32(f.phones[i] % 1e7))
-		}
-	case fieldEmail:
-		for i := range f.nEmails {
-			do(f.emails[i].hash)
-		}
-	case fieldAddress:
-		for i := range f.nAddresses {
-			a := &f.addresses[i]
-			for _, x := range a.lines {
-				if x.hash != 0 {
-					do(x.hash ^ a.number*0x9e3779b1)
-					if a.number != 0 {
-						do(x.hash)
-					}
-				}
-			}
-			if a.city != 0 {
-				do(a.city)
-			}
-			if a.zip != 0 {
-				do(a.zip*0x9e3779b1 | 1)
-				do(uint32(a.area)*0x85ebca6b | 1)
-			}
-		}
-	}
-}
-
-// strangers observes random pairs, or all there are, those in one group left out.
-func (r *running) strangers(m *Model) []observation {
-	n := uint64(len(r.nodes))
-	all := n * (n - 1) / 2
-	var picks []uint64
-	if all <= randomPairs {
-		for a := range n {
-			for b := a + 1; b < n; b++ {
-				picks = append(picks, a<<32|b)
-			}
-		}
-	} else {
-		x := uint64(88172645463325252)
-		for len(picks) < randomPairs {
-			x ^= x << 13
-			x ^= x >> 7
-			x ^= x << 17
-			if a, b := x>>32%n, x&0xffffffff%n; a < b {
-				picks = append(picks, a<<32|b)
-			}
-		}
-	}
-	picks = slices.DeleteFunc(picks, func(p uint64) bool { return r.group[p>>32] == r.group[uint32(p)] })
-	return r.observeAll(m, picks)
-}
-
-// sample observes candidate pairs, evenly spaced when there are many.
-func (r *running) sample(m *Model) ([]observation, float64) {
-	pairs := r.pairs
-	scale := 1.0
-	if len(pairs) > sampledPairs {
-		step := float64(len(pairs)) / sampledPairs
-		picks := make([]uint64, sampledPairs)
-		for i := range picks {
-			picks[i] = pairs[int(float64(i)*step)]
-		}
-		pairs, scale = picks, step
-	}
-	return r.observeAll(m, pairs), scale
-}
-
-func (r *running) observeAll(m *Model, pairs []uint64) []observation {
-	out := make([]observation, len(pairs))
-	parallel(len(pairs), func(i int) {
-		c := Compare(&r.nodes[pairs[i]>>32], &r.nodes[uint32(pairs[i])])
-		out[i] = m.observe(&c)
+	slices.SortFunc(all, func(x, y Doubt) int {
+		return cmp.Or(cmp.Compare(y.Bits, x.Bits), cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B))
 	})
-	return out
+	return all
 }
 
-// parallel calls do for 0 to n-1 on all processors.
-func parallel(n int, do func(i int)) {
-	workers := runtime.GOMAXPROCS(0)
+// canonical orders the records by content.
+func (r *running) canonical() error {
+	type text struct {
+		all  []byte
+		ends []uint32
+	}
+	texts := make([]text, len(r.l.chunks))
+	err := spread(r.ctx, len(texts), 1, func(_, c, _ int) {
+		t := text{ends: make([]uint32, 1, chunkSize+1)}
+		for i := range r.l.chunks[c].nodes {
+			t.all = r.l.chunks[c].nodes[i].AppendTo(t.all)
+			t.ends = append(t.ends, uint32(len(t.all)))
+		}
+		texts[c] = t
+	})
+	if err != nil {
+		return err
+	}
+	content := func(i int32) []byte {
+		t := &texts[i/chunkSize]
+		return t.all[t.ends[i%chunkSize]:t.ends[i%chunkSize+1]]
+	}
+	r.order = make([]int32, r.n)
+	for i := range r.order {
+		r.order[i] = int32(i)
+	}
+	r.order, err = sorted(r.ctx, r.order, func(a, b int32) int { return cmp.Or(bytes.Compare(content(a), content(b)), cmp.Compare(a, b)) })
+	return err
+}
+
+// sortedRun is how much is sorted at one go, so that an end of the context is soon seen.
+const sortedRun = 1 << 16
+
+// sorted sorts all on all processors, in place or into a slice of its own. compare leaves no two equal.
+func sorted[T any](ctx context.Context, all []T, compare func(a, b T) int) ([]T, error) {
+	err := spread(ctx, len(all), sortedRun, func(_, from, to int) { slices.SortFunc(all[from:to], compare) })
+	other := []T(nil)
+	for width := sortedRun; width < len(all) && err == nil; width *= 2 {
+		if other == nil {
+			other = make([]T, len(all))
+		}
+		err = spread(ctx, len(all), 2*width, func(_, from, to int) {
+			middle := min(from+width, to)
+			merge(other[from:to], all[from:middle], all[middle:to], compare)
+		})
+		all, other = other, all
+	}
+	return all, err
+}
+
+// merge fills out with a and b, both sorted.
+func merge[T any](out, a, b []T, compare func(a, b T) int) {
+	for i := range out {
+		if len(b) == 0 || len(a) > 0 && compare(a[0], b[0]) <= 0 {
+			out[i], a = a[0], a[1:]
+		} else {
+			out[i], b = b[0], b[1:]
+		}
+	}
+}
+
+// spread calls do for the stretches of step that 0 to n-1 fall into, on all processors, from workers numbered from 0. It
+// returns ctx's error when that ends before all is done.
+func spread(ctx context.Context, n, step int, do func(worker, from, to int)) error {
+	var next atomic.Int64
 	var wg sync.WaitGroup
-	for w := range workers {
+	for w := range min(workers(), (n+step-1)/step) {
 		wg.Go(func() {
-			for i := n * w / workers; i < n*(w+1)/workers; i++ {
-				do(i)
+			for ctx.Err() == nil {
+				from := int(next.Add(int64(step))) - step
+				if from >= n {
+					return
+				}
+				do(w, from, min(from+step, n))
 			}
 		})
 	}
 	wg.Wait()
+	return ctx.Err()
 }
 
-// cluster scores all pairs and partitions the components of those that may be joined.
-func (r *running) cluster() {
-	m := r.model
-	edges := make([]Edge, len(r.pairs))
-	parallel(len(r.pairs), func(i int) {
-		a, b := int32(r.pairs[i]>>32), int32(uint32(r.pairs[i]))
-		e := m.Edge(&r.nodes[a], &r.nodes[b])
-		e.A, e.B = a, b
-		edges[i] = e
-	})
-	bar, policy := m.Prior+r.o.Threshold, Policy{Batch: true, Threshold: r.o.Threshold}
-	if r.last && r.o.Automatic {
-		bar, policy = m.Possible, Policy{}
-	}
-	edges = slices.DeleteFunc(edges, func(e Edge) bool { return e.Bits < bar })
-	parent := make([]int32, len(r.nodes))
-	for i := range parent {
-		parent[i] = int32(i)
-	}
-	find := func(x int32) int32 {
-		for parent[x] != x {
-			parent[x] = parent[parent[x]]
-			x = parent[x]
-		}
-		return x
-	}
-	for _, e := range edges {
-		a, b := find(e.A), find(e.B)
-		parent[max(a, b)] = min(a, b)
-	}
-	components := map[int32][]int32{}
-	for i := range r.nodes {
-		root := find(int32(i))
-		components[root] = append(components[root], int32(i))
-	}
-	inside := map[int32][]Edge{}
-	for _, e := range edges {
-		root := find(e.A)
-		inside[root] = append(inside[root], e)
-	}
-	roots := make([]int32, 0, len(inside))
-	for root := range inside {
-		roots = append(roots, root)
-	}
-	slices.Sort(roots)
-	for i := range r.group {
-		r.group[i] = int32(i)
-	}
-	parallel(len(roots), func(i int) {
-		members, es := components[roots[i]], inside[roots[i]]
-		local := map[int32]int32{}
-		nodes := make([]Features, len(members))
-		for k, node := range members {
-			local[node], nodes[k] = int32(k), r.nodes[node]
-		}
-		here := make([]Edge, len(es))
-		for k, e := range es {
-			e.A, e.B = local[e.A], local[e.B]
-			here[k] = e
-		}
-		p := m.Partition(nodes, here, nil, policy)
-		if r.last {
-			r.doubts(members, nodes, here, &p)
-		}
-		first := map[int32]int32{}
-		for k, g := range p.Group {
-			if _, ok := first[g]; !ok {
-				first[g] = members[k]
-			}
-			r.group[members[k]] = first[g]
-		}
-	})
-}
-
-// doubts keeps what of a component's partition an automatic bar would have seen otherwise.
-func (r *running) doubts(members []int32, nodes []Features, edges []Edge, p *Partition) {
-	sure := *p
-	if !r.o.Automatic {
-		sure = r.model.Partition(nodes, edges, nil, Policy{})
-	}
-	var joined, apart []Doubt
-	for _, d := range p.Review {
-		d.A, d.B = members[d.A], members[d.B]
-		apart = append(apart, d)
-	}
-	// one doubt for each group that certainty alone would have left beside another: the strongest edge into it
-	together := newUnion(len(nodes))
-	for i, g := range sure.Group {
-		for j := range i {
-			if sure.Group[j] == g {
-				together.join(int32(i), int32(j))
-				break
-			}
-		}
-	}
-	slices.SortFunc(edges, func(x, y Edge) int {
-		return cmp.Or(cmp.Compare(y.Bits, x.Bits), cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B))
-	})
-	for _, e := range edges {
-		if p.Group[e.A] != p.Group[e.B] || together.find(e.A) == together.find(e.B) {
-			continue
-		}
-		together.join(e.A, e.B)
-		c := Compare(&nodes[e.A], &nodes[e.B])
-		set := r.model.scorePair(&c)
-		joined = append(joined, Doubt{A: members[e.A], B: members[e.B], Bits: e.Bits, Grade: e.grade, Vetoes: e.Vetoes(), Missing: cmp.Or(r.model.gap(&set), "margin")})
-	}
-	if len(joined)+len(apart) > 0 {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.joined, r.apart = append(r.joined, joined...), append(r.apart, apart...)
-	}
-}
+func workers() int { return runtime.GOMAXPROCS(0) }

@@ -1,8 +1,11 @@
 package mpi
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -28,7 +31,10 @@ func TestABatchDoesNotDependOnTheOrderOfItsRecords(t *testing.T) {
 		for _, i := range order {
 			l.Add("", all[i].demographics())
 		}
-		got := l.Run(LinkageOptions{})
+		got, err := l.Run(t.Context(), LinkageOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
 		pairs := map[[2]int]bool{}
 		for x, i := range order {
 			for y, j := range order[:x] {
@@ -51,12 +57,57 @@ func TestABatchDoesNotDependOnTheOrderOfItsRecords(t *testing.T) {
 
 func TestAnEmptyBatchAndOneRecordAreLinked(t *testing.T) {
 	var l Linkage
-	if got := l.Run(LinkageOptions{}); len(got.Cluster) != 0 {
+	if got, err := l.Run(t.Context(), LinkageOptions{}); err != nil || len(got.Cluster) != 0 {
 		t.Errorf("clusters of nothing: %v", got.Cluster)
 	}
 	l = Linkage{}
 	l.Add("", person{given: "Ottoline"}.demographics())
-	if got := l.Run(LinkageOptions{}); len(got.Cluster) != 1 || got.Cluster[0] != 0 {
+	if got, err := l.Run(t.Context(), LinkageOptions{}); err != nil || len(got.Cluster) != 1 || got.Cluster[0] != 0 {
 		t.Errorf("clusters of one: %v", got.Cluster)
+	}
+}
+
+func TestABatchWhoseContextEndsStopsSoonAndLeavesNothing(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var l Linkage
+	for i := range 3000 {
+		l.Add("", person{given: "Ottoline", family: fmt.Sprint("Fairweather", i%1500), birth: day(1950, 1, 1+i%28)}.demographics())
+	}
+	got, err := l.Run(ctx, LinkageOptions{Progress: func(string, int, int) { cancel() }})
+	if !errors.Is(err, context.Canceled) || got.Cluster != nil || got.Model != nil {
+		t.Errorf("%d clusters, %v", len(got.Cluster), err)
+	}
+}
+
+// A chain of many records falls apart at its weakest edges, whatever else is in it; equal edges give no place to cut.
+func TestALargeComponentIsCutWhereItsEdgesAreWeakest(t *testing.T) {
+	chain := func(n int, bits func(i int) Bits) component {
+		var c component
+		for i := range n {
+			c.members = append(c.members, int32(i))
+			if i > 0 {
+				c.edges = append(c.edges, Edge{A: int32(i - 1), B: int32(i), Bits: bits(i)})
+			}
+		}
+		return c
+	}
+	for _, row := range []struct {
+		name string
+		c    component
+		want []int
+	}{
+		{"one small enough stays whole", chain(mostTogether, func(int) Bits { return 20 }), []int{mostTogether}},
+		{"two persons on a weak bridge are two", chain(2*mostTogether, func(i int) Bits { return Bits(20 + 10*min(1, i%mostTogether)) }), []int{mostTogether, mostTogether}},
+		{"equal edges stay together", chain(mostTogether+1, func(int) Bits { return 30 }), []int{mostTogether + 1}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var got []int
+			for _, piece := range row.c.cut(20, make([]int32, len(row.c.members))) {
+				got = append(got, len(piece.members))
+			}
+			if !slices.Equal(got, row.want) {
+				t.Errorf("pieces of %v, want %v", got, row.want)
+			}
+		})
 	}
 }

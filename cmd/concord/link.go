@@ -167,17 +167,19 @@ func (l *linkRecordsCmd) Run(ctx context.Context, std *streams) error {
 	}
 	fmt.Fprintf(std.err, "read %d records in %s\n", len(b.ids), time.Since(began).Round(100*time.Millisecond))
 	var bar *progress
+	was := 0
 	o.Progress = func(stage string, done, total int) {
 		if bar == nil {
-			bar = newProgress(std.err, stage, total)
+			bar, was = newProgress(std.err, stage, total), 0
 		}
-		bar.add(1)
-		if done == total {
+		bar.add(done - was)
+		if was = done; done == total {
 			bar.end()
+			bar = nil
 		}
 	}
-	got := b.linkage.Run(o)
-	if err := ctx.Err(); err != nil {
+	got, err := b.linkage.Run(ctx, o)
+	if err != nil {
 		return err
 	}
 	if !l.DryRun {

@@ -108,7 +108,8 @@ func (l *linkInput) nodes(ctx context.Context, std *streams, name string, wanted
 	if err != nil || o.Model != nil {
 		return nodes, o.Model, err
 	}
-	return nodes, b.linkage.Run(o).Model, nil
+	got, err := b.linkage.Run(ctx, o)
+	return nodes, got.Model, err
 }
 
 // linkExplainCmd shows a waterfall.

@@ -52,7 +52,11 @@ func (t *modelTrainCmd) Run(ctx context.Context, std *streams) error {
 			return err
 		}
 	}
-	m := all.linkage.Run(mpi.LinkageOptions{}).Model
+	got, err := all.linkage.Run(ctx, mpi.LinkageOptions{})
+	if err != nil {
+		return err
+	}
+	m := got.Model
 	body, err := mpijson.Encode(m)
 	if err != nil {
 		return err
@@ -166,7 +170,11 @@ func (c *modelCompareCmd) Run(ctx context.Context, std *streams) error {
 			return err
 		}
 		nodes, ids = b.linkage.Features(), b.ids
-		clusters[i] = b.linkage.Run(mpi.LinkageOptions{Model: models[i]}).Cluster
+		got, err := b.linkage.Run(ctx, mpi.LinkageOptions{Model: models[i]})
+		if err != nil {
+			return err
+		}
+		clusters[i] = got.Cluster
 	}
 	changes := changedLinks(clusters, models, nodes, ids)
 	if c.Output == "json" {

@@ -37,7 +37,11 @@ func link(t *testing.T, path string, without mpicsv.Without) mpicsv.Scores {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return mpicsv.Score(truth, l.Run(mpi.LinkageOptions{}).Cluster)
+	got, err := l.Run(t.Context(), mpi.LinkageOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mpicsv.Score(truth, got.Cluster)
 }
 
 func read(t *testing.T, path string, do func(mpicsv.Record), without mpicsv.Without) {

@@ -28,7 +28,11 @@ func TestChildrenThatPeopleToldApartAreNotMatched(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := l.Run(mpi.LinkageOptions{}).Model
+	got, err := l.Run(t.Context(), mpi.LinkageOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := got.Model
 	count := map[string]map[string]int{"match": {}, "possible": {}, "no_match": {}}
 	for _, p := range pairs {
 		a, b := nodes[p.A], nodes[p.B]

@@ -1,0 +1,213 @@
+package mpi
+
+import (
+	"cmp"
+	"slices"
+)
+
+// bar is the evidence from which two records may be joined in this round, and the policy that joins them.
+func (r *running) bar() (Bits, Policy) {
+	if r.last && r.o.Automatic {
+		return r.model.Possible, Policy{}
+	}
+	return r.model.Prior + r.o.Threshold, Policy{Batch: true, Threshold: r.o.Threshold}
+}
+
+// scan scores all candidate pairs and keeps those that reach the bar less slack in any round.
+func (r *running) scan(slack Bits) error {
+	m := r.model
+	low, _ := r.bar()
+	if r.o.Automatic {
+		low = min(low, m.Possible)
+	}
+	low -= slack
+	stretches := make([][]uint64, (r.n+nodesAtOnce-1)/nodesAtOnce)
+	err := r.eachNode("comparing", func(_ int, a int32, others []int32) {
+		node, keep := r.at(a), 0
+		for _, b := range others {
+			c := Compare(node, r.at(b))
+			if m.weigh(&c) >= low {
+				others[keep] = b
+				keep++
+			}
+		}
+		slices.Sort(others[:keep])
+		stretch := &stretches[a/nodesAtOnce]
+		for _, b := range others[:keep] {
+			*stretch = append(*stretch, uint64(a)<<32|uint64(b))
+		}
+	})
+	r.near = slices.Concat(stretches...)
+	return err
+}
+
+// cluster scores the pairs near the bar and partitions the components of those that may be joined.
+func (r *running) cluster() error {
+	bar, policy := r.bar()
+	edges := make([]Edge, len(r.near))
+	err := spread(r.ctx, len(r.near), 1024, func(_, from, to int) {
+		for i := from; i < to; i++ {
+			a, b := int32(r.near[i]>>32), int32(uint32(r.near[i]))
+			e := r.model.Edge(r.at(a), r.at(b))
+			e.A, e.B = a, b
+			edges[i] = e
+		}
+	})
+	if err != nil {
+		return err
+	}
+	edges = slices.DeleteFunc(edges, func(e Edge) bool { return e.Bits < bar })
+	all := make([]int32, r.n)
+	for i := range all {
+		all[i], r.group[i] = int32(i), int32(i)
+	}
+	components := componentsOf(component{all, edges}, make([]int32, r.n))
+	edges, all = nil, nil
+	local := make([]int32, r.n)
+	return spread(r.ctx, len(components), 16, func(_, from, to int) {
+		for _, c := range components[from:to] {
+			for _, piece := range c.cut(bar, local) {
+				if r.ctx.Err() == nil {
+					r.partition(piece, local, policy)
+				}
+			}
+		}
+	})
+}
+
+// A component is records that edges hold together: members ascending, edges in the order of the records.
+type component struct {
+	members []int32
+	edges   []Edge
+}
+
+// componentsOf returns the components of more than one record that c falls into; place is room for c's records by number.
+func componentsOf(c component, place []int32) []component {
+	for i, m := range c.members {
+		place[m] = int32(i)
+	}
+	set := newUnion(len(c.members))
+	for _, e := range c.edges {
+		a, b := set.find(place[e.A]), set.find(place[e.B])
+		set[max(a, b)] = min(a, b)
+	}
+	// counting sort by root: first how many, then where each begins, then all to their places
+	nodes, edges := make([]int32, len(c.members)+1), make([]int32, len(c.members)+1)
+	for i := range c.members {
+		nodes[set.find(int32(i))+1]++
+	}
+	for _, e := range c.edges {
+		edges[set.find(place[e.A])+1]++
+	}
+	var out []component
+	byRoot, edgesByRoot := make([]int32, len(c.members)), make([]Edge, len(c.edges))
+	for root := range c.members {
+		if nodes[root+1] > 1 {
+			n, e := nodes[root], edges[root]
+			out = append(out, component{byRoot[n : n+nodes[root+1]], edgesByRoot[e : e+edges[root+1]]})
+		}
+		nodes[root+1] += nodes[root]
+		edges[root+1] += edges[root]
+	}
+	for i, m := range c.members {
+		root := set.find(int32(i))
+		byRoot[nodes[root]] = m
+		nodes[root]++
+	}
+	for _, e := range c.edges {
+		root := set.find(place[e.A])
+		edgesByRoot[edges[root]] = e
+		edges[root]++
+	}
+	return out
+}
+
+// mostTogether is how many records a component may have to be partitioned as a whole. Larger ones are no person and no
+// household but a chain of many, and the time to partition grows with the square.
+const mostTogether = 400
+
+// cut returns c, or, when it is too large, what it falls into when the bar is raised bit by bit: the weakest edges of a
+// long chain are left out first. A piece whose edges are all equally strong stays whole.
+func (c component) cut(bar Bits, place []int32) []component {
+	if len(c.members) <= mostTogether {
+		return []component{c}
+	}
+	bar++
+	stronger := make([]Edge, 0, len(c.edges))
+	for _, e := range c.edges {
+		if e.Bits >= bar {
+			stronger = append(stronger, e)
+		}
+	}
+	if len(stronger) == 0 {
+		return []component{c}
+	}
+	var out []component
+	for _, piece := range componentsOf(component{c.members, stronger}, place) {
+		out = append(out, piece.cut(bar, place)...)
+	}
+	return out
+}
+
+// partition groups the records of a component.
+func (r *running) partition(c component, local []int32, policy Policy) {
+	nodes := make([]Features, len(c.members))
+	for k, place := range c.members {
+		local[place], nodes[k] = int32(k), *r.at(place)
+	}
+	here := slices.Clone(c.edges)
+	for k := range here {
+		here[k].A, here[k].B = local[here[k].A], local[here[k].B]
+	}
+	p := r.model.Partition(nodes, here, nil, policy)
+	if r.last {
+		r.doubts(c.members, nodes, here, &p)
+	}
+	first := make([]int32, len(c.members)) // of a group, behind one
+	for k, g := range p.Group {
+		if first[g] == 0 {
+			first[g] = c.members[k] + 1
+		}
+		r.group[c.members[k]] = first[g] - 1
+	}
+}
+
+// doubts keeps what of a component's partition an automatic bar would have seen otherwise.
+func (r *running) doubts(members []int32, nodes []Features, edges []Edge, p *Partition) {
+	sure := *p
+	if !r.o.Automatic {
+		sure = r.model.Partition(nodes, edges, nil, Policy{})
+	}
+	var joined, apart []Doubt
+	for _, d := range p.Review {
+		d.A, d.B = members[d.A], members[d.B]
+		apart = append(apart, d)
+	}
+	// one doubt for each group that certainty alone would have left beside another: the strongest edge into it
+	together := newUnion(len(nodes))
+	for i, g := range sure.Group {
+		for j := range i {
+			if sure.Group[j] == g {
+				together.join(int32(i), int32(j))
+				break
+			}
+		}
+	}
+	slices.SortFunc(edges, func(x, y Edge) int {
+		return cmp.Or(cmp.Compare(y.Bits, x.Bits), cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B))
+	})
+	for _, e := range edges {
+		if p.Group[e.A] != p.Group[e.B] || together.find(e.A) == together.find(e.B) {
+			continue
+		}
+		together.join(e.A, e.B)
+		c := Compare(&nodes[e.A], &nodes[e.B])
+		set := r.model.scorePair(&c)
+		joined = append(joined, Doubt{A: members[e.A], B: members[e.B], Bits: e.Bits, Grade: e.grade, Vetoes: e.Vetoes(), Missing: cmp.Or(r.model.gap(&set), "margin")})
+	}
+	if len(joined)+len(apart) > 0 {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.joined, r.apart = append(r.joined, joined...), append(r.apart, apart...)
+	}
+}

@@ -1,0 +1,210 @@
+package mpi
+
+import (
+	"math/bits"
+	"slices"
+	"sync/atomic"
+)
+
+// A pairing knows which records share a key of a block small enough. Pairs are made from it when they are needed, record
+// by record, and never all held: a block costs four bytes a member here and there.
+type pairing struct {
+	starts  []uint32 // block -> where its members start; one more for the end
+	members []int32  // ascending within a block
+	ends    []uint32 // record -> where its blocks end
+	blocks  []uint32 // of all records one after the other
+}
+
+// keysAtOnce is about how many keys a processor sorts at a time: it bounds memory and how late an end of the context is seen.
+const keysAtOnce = 1 << 21
+
+// pairUp finds the blocks and lets go of the keys. Keys are sorted part by part of the range of their hashes, as numbers
+// of 64 bits: as much of the hash as there is room for, then the kind, then the record.
+func (r *running) pairUp() (*pairing, error) {
+	now := make([]int32, r.n)
+	for place, was := range r.order {
+		now[was] = int32(place)
+	}
+	total := 0
+	for i := range r.l.chunks {
+		total += len(r.l.chunks[i].keys)
+	}
+	partBits := bits.Len(uint(total / keysAtOnce))
+	type part struct {
+		sizes   []uint8
+		members []int32
+	}
+	parts, buffers := make([]part, 1<<partBits), make([][]uint64, workers())
+	var done atomic.Int64
+	err := spread(r.ctx, len(parts), 1, func(w, p, _ int) {
+		buffers[w] = r.keysOf(buffers[w][:0], uint64(p), partBits, now)
+		slices.Sort(buffers[w])
+		parts[p].sizes, parts[p].members = blocksOf(slices.Compact(buffers[w]), placeBits(r.n))
+		r.tell("blocks", int(done.Add(1)), len(parts))
+	})
+	if err != nil {
+		return nil, err
+	}
+	blocks, members := 0, 0
+	for _, p := range parts {
+		blocks, members = blocks+len(p.sizes), members+len(p.members)
+	}
+	out := &pairing{starts: make([]uint32, 1, blocks+1), members: make([]int32, 0, members), ends: make([]uint32, r.n), blocks: make([]uint32, members)}
+	for i := range r.l.chunks {
+		r.l.chunks[i].keys, r.l.chunks[i].ends = nil, nil
+	}
+	for i := range parts {
+		at := out.starts[len(out.starts)-1]
+		for _, size := range parts[i].sizes {
+			at += uint32(size)
+			out.starts = append(out.starts, at)
+		}
+		out.members = append(out.members, parts[i].members...)
+		parts[i] = part{}
+	}
+	out.turn()
+	return out, nil
+}
+
+func placeBits(n int) int { return bits.Len(uint(max(n, 2) - 1)) }
+
+// keysOf appends the keys whose hash begins with part.
+func (r *running) keysOf(out []uint64, part uint64, partBits int, now []int32) []uint64 {
+	low := placeBits(r.n)
+	for c := range r.l.chunks {
+		keys, from := r.l.chunks[c].keys, uint32(0)
+		for i, end := range r.l.chunks[c].ends {
+			place := uint64(now[c*chunkSize+i])
+			for _, k := range keys[from:end] {
+				if k>>(64-partBits) == part {
+					out = append(out, k<<partBits>>(low+kindBits)<<(low+kindBits)|k&(1<<kindBits-1)<<low|place)
+				}
+			}
+			from = end
+		}
+	}
+	return out
+}
+
+// blocksOf returns the blocks that are worth comparing, of keys sorted and each there once.
+func blocksOf(keys []uint64, low int) (sizes []uint8, members []int32) {
+	for i := 0; i < len(keys); {
+		j := i + 1
+		for j < len(keys) && keys[j]>>low == keys[i]>>low {
+			j++
+		}
+		if j-i > 1 && j-i <= capOf(KeyKind(keys[i]>>low&(1<<kindBits-1))) {
+			sizes = append(sizes, uint8(j-i))
+			for _, k := range keys[i:j] {
+				members = append(members, int32(k&(1<<low-1)))
+			}
+		}
+		i = j
+	}
+	return sizes, members
+}
+
+// turn lists the blocks of each record.
+func (p *pairing) turn() {
+	for _, m := range p.members {
+		p.ends[m]++
+	}
+	at := uint32(0)
+	for i, n := range p.ends {
+		p.ends[i] = at // where they start, until they are filled in
+		at += n
+	}
+	for b := range len(p.starts) - 1 {
+		for _, m := range p.members[p.starts[b]:p.starts[b+1]] {
+			p.blocks[p.ends[m]] = uint32(b)
+			p.ends[m]++
+		}
+	}
+}
+
+// A seen remembers for one worker which records were met beside which.
+type seen []int32
+
+// after appends the records behind a that share a block with it, each once, in no order.
+func (p *pairing) after(out []int32, a int32, met seen) []int32 {
+	from := uint32(0)
+	if a > 0 {
+		from = p.ends[a-1]
+	}
+	for _, b := range p.blocks[from:p.ends[a]] {
+		block := p.members[p.starts[b]:p.starts[b+1]]
+		for i := len(block) - 1; block[i] != a; i-- {
+			if other := block[i]; met[other] != a+1 {
+				met[other] = a + 1
+				out = append(out, other)
+			}
+		}
+	}
+	return out
+}
+
+// nodesAtOnce is how many records a worker takes at a time.
+const nodesAtOnce = 256
+
+// eachNode calls do for every record with those behind it that share a block, unsorted.
+func (r *running) eachNode(stage string, do func(worker int, a int32, others []int32)) error {
+	met, others := make([]seen, workers()), make([][]int32, workers())
+	var done atomic.Int64
+	return spread(r.ctx, r.n, nodesAtOnce, func(w, from, to int) {
+		if met[w] == nil {
+			met[w] = make(seen, r.n)
+		}
+		for a := int32(from); a < int32(to); a++ {
+			others[w] = r.pairs.after(others[w][:0], a, met[w])
+			if len(others[w]) > 0 {
+				do(w, a, others[w])
+			}
+		}
+		if stage != "" {
+			r.tell(stage, int(done.Add(int64(to-from))), r.n)
+		}
+	})
+}
+
+// countPairs sets the number of candidate pairs and returns it for each record, as pairs with those behind it.
+func (r *running) countPairs() ([]uint32, error) {
+	counts := make([]uint32, r.n)
+	err := r.eachNode("", func(_ int, a int32, others []int32) { counts[a] = uint32(len(others)) })
+	r.total = 0
+	for _, n := range counts {
+		r.total += int(n)
+	}
+	return counts, err
+}
+
+// pick returns the pairs whose places, in the order of all candidate pairs, are given, ascending.
+func (r *running) pick(counts []uint32, places []int) ([]uint64, error) {
+	firsts, first := make([]int, 0, 1024), 0 // the first place of every stretch of nodesAtOnce records
+	for i, n := range counts {
+		if i%nodesAtOnce == 0 {
+			firsts = append(firsts, first)
+		}
+		first += int(n)
+	}
+	out := make([]uint64, len(places))
+	met, others := make([]seen, workers()), make([][]int32, workers())
+	err := spread(r.ctx, r.n, nodesAtOnce, func(w, from, to int) {
+		if met[w] == nil {
+			met[w] = make(seen, r.n)
+		}
+		place := firsts[from/nodesAtOnce]
+		next, _ := slices.BinarySearch(places, place)
+		for a := int32(from); a < int32(to); a++ {
+			end := place + int(counts[a])
+			if next < len(places) && places[next] < end {
+				others[w] = r.pairs.after(others[w][:0], a, met[w])
+				slices.Sort(others[w])
+				for ; next < len(places) && places[next] < end; next++ {
+					out[next] = uint64(a)<<32 | uint64(others[w][places[next]-place])
+				}
+			}
+			place = end
+		}
+	})
+	return out, err
+}
