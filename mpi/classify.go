@@ -125,7 +125,7 @@ func (m *Model) gap(s *Set) string {
 		l[fieldMaiden] != maidenEqual:
 		return "family" // a household and a birth date are shared by children who are no kin, and a given name by chance
 	case id, last4, contacts > 0, l[fieldMiddle] == middleExact, l[fieldMaiden] == maidenEqual, l[fieldGuardian] == guardianEqual,
-		l[fieldPhone] == phoneNear, l[fieldMiddle] == middleInitial && l[fieldAddress] >= addressExact && l[fieldAddress] <= addressPlace:
+		l[fieldPhone] == phoneNear, l[fieldAddress] == addressPlace && given == givenExact && l[fieldFamily] == familyExact && l[fieldBirth] == birthExact:
 		return ""
 	}
 	return "address"
@@ -142,9 +142,6 @@ func (m *Model) ownName(s *Set, last4 bool, contacts int) bool {
 	case given < givenOneEdit || given > givenInitial:
 		return false
 	case last4 && l[fieldBirth] == birthExact:
-		return true
-	}
-	if given <= givenNear && l[fieldBirth] == birthExact && l[fieldEmail] == emailEqual && contacts == 3 {
 		return true
 	}
 	if given == givenMiddle || l[fieldMiddle] != middleExact && l[fieldMiddle] != middleInitial {

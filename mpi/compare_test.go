@@ -12,7 +12,8 @@ type person struct {
 	given, family, suffix string
 	birth                 Date
 	sex                   Sex
-	ssn, phone, street    string
+	ssn, phone, mail      string
+	street                string
 	order                 int
 }
 
@@ -33,6 +34,9 @@ func (p person) demographics() Demographics {
 	}
 	if p.phone != "" {
 		d.Telecoms = []Telecom{{System: "phone", Value: p.phone}}
+	}
+	if p.mail != "" {
+		d.Telecoms = append(d.Telecoms, Telecom{System: "email", Value: p.mail})
 	}
 	if p.street != "" {
 		d.Addresses = []Address{{Lines: []string{p.street}, City: "Laurel", PostalCode: "20707"}}
@@ -118,6 +122,9 @@ func TestGrades(t *testing.T) {
 			with(func(p *person) { p.ssn = "418-77-2051" }), GradeCertain, "", ""},
 		{"an initial with the last four of the number", with(func(p *person) { p.ssn = "XXX-XX-0938" }),
 			with(func(p *person) { p.given, p.ssn = "O", "219-42-0938" }), GradeCertain, "", ""},
+		{"a typo beside a family's phone, mail and address may be a twin's", with(func(p *person) { p.mail = "fairweather.family@mail.example" }),
+			with(func(p *person) { p.given, p.mail = "Otoline", "fairweather.family@mail.example" }), GradeProbable, "", "given"},
+		{"exact names and birth date at one place", base, with(func(p *person) { p.phone, p.street = "", "14 Quarry Lane" }), GradeCertain, "", ""},
 		{"an initial alone may be a twin's", base, with(func(p *person) { p.given = "O" }), GradeProbable, "", "given"},
 		{"a typo with the initial of the middle name", with(func(p *person) { p.given = "Ottoline Maud" }),
 			with(func(p *person) { p.given = "Otoline M" }), GradeCertain, "", ""},
