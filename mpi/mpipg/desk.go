@@ -125,7 +125,8 @@ func (d *desk) Owner(ctx context.Context, id hie.Identifier) (hie.SourcePatientI
 	return d.writer.Owner(ctx, id)
 }
 
-// Claim implements mpi.Tx. A claim of this load whose registration came to nothing goes to the next that asks.
+// Claim implements mpi.Tx. A claim of this load whose registration came to nothing goes to the next that asks. A record
+// that claims its own identifier is new unless it was read before: who claims for a record that is there has read it.
 func (d *desk) Claim(ctx context.Context, id hie.Identifier, record hie.SourcePatientID) (hie.SourcePatientID, error) {
 	owner := d.owners[id]
 	if owner == 0 {
@@ -139,7 +140,7 @@ func (d *desk) Claim(ctx context.Context, id hie.Identifier, record hie.SourcePa
 		owner = record
 		d.owners[id] = record
 	}
-	if owner == record {
+	if owner == record && d.patients[record] == nil {
 		d.begin(record)
 	}
 	return owner, nil
