@@ -8,6 +8,9 @@ const (
 	rareBlockCap = 40
 )
 
+// firstBatchKind is the first kind that serves batches only.
+const firstBatchKind = KeyBirth
+
 // capOf is the largest block of a kind.
 func capOf(k KeyKind) int {
 	switch k {

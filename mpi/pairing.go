@@ -12,8 +12,21 @@ type pairing struct {
 	starts  []uint32 // block -> where its members start; one more for the end
 	members []int32  // ascending within a block
 	ends    []uint32 // record -> where its blocks end
-	blocks  []uint32 // of all records one after the other
+	blocks  []uint32 // of all records one after the other; liveBlock marks those of the live index' keys
+	need    uint32   // what the blocks two records share must weigh together
 }
+
+// What a shared block weighs, and which blocks are of keys of the live index.
+const (
+	wideWeight = 1
+	liveWeight = 2
+	liveBlock  = 1 << 31
+)
+
+// crowded is how many pairs a record, each counted once for each key it shares, a batch may have before one wide key is too
+// little to compare a pair: rich records of one person share many, and strangers mostly one. A key of the live index is
+// always enough, so that a batch misses nothing the index finds.
+const crowded = 120
 
 // keysAtOnce is about how many keys a processor sorts at a time: it bounds memory and how late an end of the context is seen.
 const keysAtOnce = 1 << 21
@@ -32,6 +45,7 @@ func (r *running) pairUp() (*pairing, error) {
 	partBits := bits.Len(uint(total / keysAtOnce))
 	type part struct {
 		sizes   []uint8
+		live    []bool
 		members []int32
 	}
 	parts, buffers := make([]part, 1<<partBits), make([][]uint64, workers())
@@ -39,13 +53,13 @@ func (r *running) pairUp() (*pairing, error) {
 	err := spread(r.ctx, len(parts), 1, func(w, p, _ int) {
 		buffers[w] = r.keysOf(buffers[w][:0], uint64(p), partBits, now)
 		slices.Sort(buffers[w])
-		parts[p].sizes, parts[p].members = blocksOf(slices.Compact(buffers[w]), placeBits(r.n))
+		parts[p].sizes, parts[p].live, parts[p].members = blocksOf(slices.Compact(buffers[w]), placeBits(r.n))
 		r.tell("blocks", int(done.Add(1)), len(parts))
 	})
 	if err != nil {
 		return nil, err
 	}
-	blocks, members := 0, 0
+	blocks, members, pairs := 0, 0, 0
 	for _, p := range parts {
 		blocks, members = blocks+len(p.sizes), members+len(p.members)
 	}
@@ -53,16 +67,23 @@ func (r *running) pairUp() (*pairing, error) {
 	for i := range r.l.chunks {
 		r.l.chunks[i].keys, r.l.chunks[i].ends = nil, nil
 	}
+	live := make([]bool, 0, blocks)
 	for i := range parts {
 		at := out.starts[len(out.starts)-1]
 		for _, size := range parts[i].sizes {
 			at += uint32(size)
 			out.starts = append(out.starts, at)
+			pairs += int(size) * (int(size) - 1) / 2
 		}
+		live = append(live, parts[i].live...)
 		out.members = append(out.members, parts[i].members...)
 		parts[i] = part{}
 	}
-	out.turn()
+	out.need = wideWeight
+	if pairs > crowded*r.n {
+		out.need = 2 * wideWeight
+	}
+	out.turn(live)
 	return out, nil
 }
 
@@ -87,25 +108,25 @@ func (r *running) keysOf(out []uint64, part uint64, partBits int, now []int32) [
 }
 
 // blocksOf returns the blocks that are worth comparing, of keys sorted and each there once.
-func blocksOf(keys []uint64, low int) (sizes []uint8, members []int32) {
+func blocksOf(keys []uint64, low int) (sizes []uint8, live []bool, members []int32) {
 	for i := 0; i < len(keys); {
 		j := i + 1
 		for j < len(keys) && keys[j]>>low == keys[i]>>low {
 			j++
 		}
-		if j-i > 1 && j-i <= capOf(KeyKind(keys[i]>>low&(1<<kindBits-1))) {
-			sizes = append(sizes, uint8(j-i))
+		if kind := KeyKind(keys[i] >> low & (1<<kindBits - 1)); j-i > 1 && j-i <= capOf(kind) {
+			sizes, live = append(sizes, uint8(j-i)), append(live, kind < firstBatchKind)
 			for _, k := range keys[i:j] {
 				members = append(members, int32(k&(1<<low-1)))
 			}
 		}
 		i = j
 	}
-	return sizes, members
+	return sizes, live, members
 }
 
-// turn lists the blocks of each record.
-func (p *pairing) turn() {
+// turn lists the blocks of each record; live tells which blocks are of keys of the live index.
+func (p *pairing) turn(live []bool) {
 	for _, m := range p.members {
 		p.ends[m]++
 	}
@@ -115,27 +136,45 @@ func (p *pairing) turn() {
 		at += n
 	}
 	for b := range len(p.starts) - 1 {
+		name := uint32(b)
+		if live[b] {
+			name |= liveBlock
+		}
 		for _, m := range p.members[p.starts[b]:p.starts[b+1]] {
-			p.blocks[p.ends[m]] = uint32(b)
+			p.blocks[p.ends[m]] = name
 			p.ends[m]++
 		}
 	}
 }
 
-// A seen remembers for one worker which records were met beside which.
-type seen []int32
+// A seen remembers for one worker beside which record, from 1, another was met last, and in its low bits what the blocks
+// they share weigh: so up to 2^30 records.
+type seen []uint32
 
-// after appends the records behind a that share a block with it, each once, in no order.
+const weightBits = 2
+
+// after appends the records behind a that share blocks enough with it, each once, in no order.
 func (p *pairing) after(out []int32, a int32, met seen) []int32 {
 	from := uint32(0)
 	if a > 0 {
 		from = p.ends[a-1]
 	}
+	none := uint32(a+1) << weightBits
 	for _, b := range p.blocks[from:p.ends[a]] {
+		weight := uint32(wideWeight)
+		if b&liveBlock != 0 {
+			weight = liveWeight
+		}
+		b &^= liveBlock
 		block := p.members[p.starts[b]:p.starts[b+1]]
 		for i := len(block) - 1; block[i] != a; i-- {
-			if other := block[i]; met[other] != a+1 {
-				met[other] = a + 1
+			other := block[i]
+			was := max(met[other], none) - none
+			if was >= p.need {
+				continue
+			}
+			met[other] = none + was + weight
+			if was+weight >= p.need {
 				out = append(out, other)
 			}
 		}
