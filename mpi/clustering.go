@@ -22,9 +22,15 @@ func (r *running) scan(slack Bits) error {
 	}
 	low -= slack
 	stretches := make([][]uint64, (r.n+nodesAtOnce-1)/nodesAtOnce)
-	err := r.eachNode("comparing", func(_ int, a int32, others []int32) {
+	warmed := make([]byte, workers()*warmedApart)
+	err := r.eachNode("comparing", func(w int, a int32, others []int32) {
 		node, keep := r.at(a), 0
-		for _, b := range others {
+		for i, b := range others {
+			if i%warmAtOnce == 0 {
+				for _, next := range others[i:min(i+warmAtOnce, len(others))] {
+					warmed[w*warmedApart] ^= r.at(next).warm()
+				}
+			}
 			c := Compare(node, r.at(b))
 			if m.weigh(&c) >= low {
 				others[keep] = b
@@ -39,6 +45,19 @@ func (r *running) scan(slack Bits) error {
 	})
 	r.near = slices.Concat(stretches...)
 	return err
+}
+
+// Records are far apart in memory, and most of the time of a comparison goes into waiting for it. So a few records are
+// touched together, whose waits overlap, before they are compared one by one.
+const (
+	warmAtOnce  = 8
+	warmedApart = 64 // so that workers do not share a cache line
+)
+
+// warm reads one byte of each stretch of memory that a comparison is going to need.
+func (f *Features) warm() byte {
+	return f.Sex ^ f.givens[0].n ^ f.middles[0].n ^ f.families[0].n ^ f.families[1].n ^ byte(f.ssn) ^ byte(f.ids[0].space) ^
+		byte(f.phones[0]) ^ byte(f.emails[0].hash) ^ byte(f.addresses[0].zip)
 }
 
 // cluster scores the pairs near the bar and partitions the components of those that may be joined.
