@@ -1,0 +1,30 @@
+package mpi
+
+import (
+	"slices"
+	"testing"
+)
+
+// In a crowded batch a pair needs two wide keys or one of the live index; elsewhere any one.
+func TestACrowdedBatchComparesWhatSharesMoreThanOneWideKey(t *testing.T) {
+	// blocks: 0 and 1 wide, of records 0 1 and 0 1 2; 2 live, of 0 3; 3 wide, of 0 4
+	p := &pairing{starts: []uint32{0, 2, 5, 7, 9}, members: []int32{0, 1, 0, 1, 2, 0, 3, 0, 4}, ends: make([]uint32, 5), blocks: make([]uint32, 9)}
+	p.turn([]bool{false, false, true, false})
+	for _, row := range []struct {
+		name string
+		need uint32
+		want []int32
+	}{
+		{"any key is enough", wideWeight, []int32{1, 2, 3, 4}},
+		{"one wide key is not", 2 * wideWeight, []int32{1, 3}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			p.need = row.need
+			got := p.after(nil, 0, make(seen, 5))
+			slices.Sort(got)
+			if !slices.Equal(got, row.want) {
+				t.Errorf("compared with %v, want %v", got, row.want)
+			}
+		})
+	}
+}
