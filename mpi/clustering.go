@@ -81,7 +81,6 @@ func (r *running) cluster() error {
 		all[i], r.group[i] = int32(i), int32(i)
 	}
 	components := componentsOf(component{all, edges}, make([]int32, r.n))
-	edges, all = nil, nil
 	local := make([]int32, r.n)
 	return spread(r.ctx, len(components), 16, func(_, from, to int) {
 		for _, c := range components[from:to] {

@@ -151,7 +151,7 @@ func (l *Linkage) Run(ctx context.Context, o LinkageOptions) (Linked, error) {
 // A running is one Run. Within it, records go by their place in the canonical order.
 type running struct {
 	l     *Linkage
-	ctx   context.Context
+	ctx   context.Context //nolint:containedctx // a running is one call of Run and ends with it
 	o     LinkageOptions
 	n     int
 	order []int32 // place -> record's number
