@@ -21,7 +21,8 @@ import (
 //
 // CONCORD_BENCH_SOURCES and CONCORD_BENCH_POINTERS set how much there is (100000 and 1000000), and
 // CONCORD_BENCH_SECONDS how long each figure is measured (5). CONCORD_BENCH_ONLY names the figures to take, separated
-// by commas, of the stages below; registering and importing, which the others need, are always done.
+// by commas, of the stages below; registering and importing, which the others need, are always done. CONCORD_BENCH_PROFILE
+// names a folder for CPU profiles of the node, one a figure.
 //
 // Each figure is written as soon as it is known. A stage that fails, or takes longer than stageTime, is named in the
 // report and the next one begins; the run as a whole then fails at its end.
@@ -136,7 +137,9 @@ func (b *bencher) add(f bench.Figure) {
 // measure times op with so many callers.
 func (b *bencher) measure(name, goal string, callers int, op func(ctx context.Context, caller, n int) error) bench.Figure {
 	b.t.Helper()
+	wait := b.profile(name, callers)
 	f, err := bench.Measure(b.ctx, name, callers, b.d, op)
+	wait()
 	if err != nil {
 		b.t.Fatal(err)
 	}

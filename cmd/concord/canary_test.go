@@ -84,7 +84,7 @@ func TestPersonalDataStaysOutOfLogsErrorsMetricsAndURLs(t *testing.T) {
 		}
 	}
 	for i, n := range x.nodes {
-		places := map[string]string{"log": n.printed(), "metrics": x.scrape(i)}
+		places := map[string]string{"log": n.printed(), "metrics": x.inside(i, "/metrics"), "profile": x.inside(i, "/debug/pprof/goroutine?debug=2")}
 		for place, text := range places {
 			if len(text) < 500 {
 				t.Errorf("the %s of node %d holds %d bytes: nothing was looked at", place, i, len(text))

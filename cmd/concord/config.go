@@ -100,7 +100,7 @@ func (r checkedResolver) Validate(app *kong.Application) error {
 type nodeConfig struct {
 	RedisURL     string   `env:"CONCORD_REDIS_URL" help:"Redis to use (redis:// or rediss://)." placeholder:"URL"`
 	Addr         string   `env:"CONCORD_ADDR" default:"127.0.0.1:8440" help:"Address to serve on."`
-	MetricsAddr  string   `env:"CONCORD_METRICS_ADDR" default:"127.0.0.1:9440" help:"Address of the metrics listener; empty for none."`
+	MetricsAddr  string   `env:"CONCORD_METRICS_ADDR" default:"127.0.0.1:9440" help:"Address of the inner listener: /metrics, and profiles under /debug/pprof/; empty for none."`
 	BaseURL      string   `env:"CONCORD_BASE_URL" help:"Public origin, as clients see it; default http://ADDR on loopback." placeholder:"URL"`
 	TLSCert      string   `env:"CONCORD_TLS_CERT" help:"Certificate chain (PEM)." placeholder:"FILE"`
 	TLSKey       string   `env:"CONCORD_TLS_KEY" help:"Private key of the certificate (PEM)." placeholder:"FILE"`

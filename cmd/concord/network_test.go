@@ -189,10 +189,10 @@ func (x *exchangeUnderTest) enter(people ...sim.Person) {
 	}
 }
 
-// scrape returns a node's metrics.
-func (x *exchangeUnderTest) scrape(i int) string {
+// inside returns what a node's inner listener tells at path.
+func (x *exchangeUnderTest) inside(i int, path string) string {
 	x.t.Helper()
-	resp, err := http.Get("http://" + x.metrics[i] + "/metrics")
+	resp, err := http.Get("http://" + x.metrics[i] + path)
 	if err != nil {
 		x.t.Fatal(err)
 	}

@@ -39,9 +39,6 @@ import (
 	"github.com/concord-hie/concord/portal"
 	"github.com/concord-hie/concord/server"
 	"github.com/google/uuid"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // serveCmd runs a node.
@@ -244,7 +241,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		if err != nil {
 			return nil, fmt.Errorf("cannot serve metrics on %s: %w", cfg.MetricsAddr, err)
 		}
-		undo.push(serveHTTP(inner, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), nodeConfig{}, patience, failed))
+		undo.push(serveHTTP(inner, insight(registry), nodeConfig{}, patience, failed))
 	}
 	return &node{addr: listener.Addr().String(), base: cfg.BaseURL, failed: failed, stop: sync.OnceFunc(undo.run), db: db, trail: trail}, nil
 }
@@ -331,23 +328,6 @@ func readSiteTokens(settings []string) (map[string]string, error) {
 		out[endpoint] = value
 	}
 	return out, nil
-}
-
-// newRegistry returns the metrics of the process, the pool and the audit log.
-func newRegistry(db *pg.DB, sequencer *auditpg.Sequencer) *prometheus.Registry {
-	r := prometheus.NewRegistry()
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		collectors.NewDBStatsCollector(db.SQL(), "concord"),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "concord_audit_tree_size", Help: "Events in the audit tree after this node's last batch."},
-			func() float64 { return float64(sequencer.Size()) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "concord_audit_sequencer_leads", Help: "1 on the node that sequences the audit log."},
-			func() float64 {
-				if sequencer.Leads() {
-					return 1
-				}
-				return 0
-			}))
-	return r
 }
 
 // httpTimes bound what a caller may take for the head of a request, the whole of it, our answer, and between two.

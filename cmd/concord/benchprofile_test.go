@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+)
+
+// profile writes where the first node's CPU time goes while a figure is taken, if CONCORD_BENCH_PROFILE names a folder for
+// it. The returned function waits for the file. A profiled figure is a little slower than it would be.
+func (b *bencher) profile(name string, callers int) (wait func()) {
+	dir := os.Getenv("CONCORD_BENCH_PROFILE")
+	if dir == "" {
+		return func() {}
+	}
+	file := filepath.Join(dir, fmt.Sprintf("%s-%d.pprof", regexp.MustCompile(`[^A-Za-z0-9]+`).ReplaceAllString(name, "-"), callers))
+	done := make(chan error, 1)
+	go func() { done <- b.fetchProfile(file) }()
+	return func() {
+		if err := <-done; err != nil {
+			b.t.Logf("no profile: %v", err)
+		}
+	}
+}
+
+func (b *bencher) fetchProfile(file string) error {
+	resp, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", b.metrics[0], max(1, int(b.d.Seconds())))) //nolint:noctx // bounded by its own seconds
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, raw, 0o600)
+}
