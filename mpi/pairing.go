@@ -23,10 +23,13 @@ const (
 	liveBlock  = 1 << 31
 )
 
-// crowded is how many pairs a record, each counted once for each key it shares, a batch may have before one wide key is too
-// little to compare a pair: rich records of one person share many, and strangers mostly one. A key of the live index is
-// always enough, so that a batch misses nothing the index finds.
-const crowded = 120
+// crowded is how many pairs a record a batch may have before one wide key is too little to compare a pair: records of one
+// person mostly share several, and strangers one. A key of the live index is always enough, so that a batch misses nothing
+// the index finds. Pairs are counted once however many keys they share, lest persons of many records crowd a batch.
+const crowded = 100
+
+// crowdSample is about how many records the pairs are counted of.
+const crowdSample = 4096
 
 // keysAtOnce is about how many keys a processor sorts at a time: it bounds memory and how late an end of the context is seen.
 const keysAtOnce = 1 << 21
@@ -59,7 +62,7 @@ func (r *running) pairUp() (*pairing, error) {
 	if err != nil {
 		return nil, err
 	}
-	blocks, members, pairs := 0, 0, 0
+	blocks, members := 0, 0
 	for _, p := range parts {
 		blocks, members = blocks+len(p.sizes), members+len(p.members)
 	}
@@ -73,18 +76,27 @@ func (r *running) pairUp() (*pairing, error) {
 		for _, size := range parts[i].sizes {
 			at += uint32(size)
 			out.starts = append(out.starts, at)
-			pairs += int(size) * (int(size) - 1) / 2
 		}
 		live = append(live, parts[i].live...)
 		out.members = append(out.members, parts[i].members...)
 		parts[i] = part{}
 	}
 	out.need = wideWeight
-	if pairs > crowded*r.n {
+	out.turn(live)
+	if out.pairsEach() > crowded {
 		out.need = 2 * wideWeight
 	}
-	out.turn(live)
 	return out, nil
+}
+
+// pairsEach is about how many pairs there are a record, counted at records evenly spaced.
+func (p *pairing) pairsEach() float64 {
+	met, others, counted, pairs := make(seen, len(p.ends)), []int32(nil), 0, 0
+	for a := 0; a < len(p.ends); a += max(1, len(p.ends)/crowdSample) {
+		others = p.after(others[:0], int32(a), met)
+		counted, pairs = counted+1, pairs+len(others)
+	}
+	return float64(pairs) / float64(max(1, counted))
 }
 
 func placeBits(n int) int { return bits.Len(uint(max(n, 2) - 1)) }

@@ -28,3 +28,19 @@ func TestACrowdedBatchComparesWhatSharesMoreThanOneWideKey(t *testing.T) {
 		})
 	}
 }
+
+// Twelve records that share forty blocks are sixty-six pairs, however often they meet.
+func TestPairsAreCountedOnceHoweverManyKeysTheyShare(t *testing.T) {
+	const records, shared = 12, 40
+	p := &pairing{starts: []uint32{0}, ends: make([]uint32, records), blocks: make([]uint32, records*shared), need: wideWeight}
+	for range shared {
+		for i := range int32(records) {
+			p.members = append(p.members, i)
+		}
+		p.starts = append(p.starts, uint32(len(p.members)))
+	}
+	p.turn(make([]bool, shared))
+	if got, want := p.pairsEach(), 66.0/records; got != want {
+		t.Errorf("%v pairs a record, want %v", got, want)
+	}
+}
