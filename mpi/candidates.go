@@ -30,11 +30,26 @@ type lookup struct {
 	truncated bool
 }
 
-// near returns the records that resemble f: those that evidence could join with it, and those that only a veto keeps
-// from it, for a steward to look at; most alike first, A is self, at most maxPairs.
-func (x *Index) near(ctx context.Context, r Reader, f *Features, keys []Key, counts map[int64]int64, self hie.SourcePatientID) ([]EdgeRow, error) {
-	l := lookup{skipped: map[int64]bool{}}
-	look := x.choose(&l, keys, counts)
+// A seeker is a record that looks for those that resemble it.
+type seeker struct {
+	record   hie.SourcePatientID
+	features Features
+	family   []id // numbers among features that a family shares
+	keys     []Key
+}
+
+// seeker returns record as r says it to be.
+func (r *Registration) seeker(record hie.SourcePatientID) seeker {
+	v := normalize(r.withLocal())
+	return seeker{record, v.features(r.Site), v.familyIDs(), v.keys()}
+}
+
+// near returns the records that resemble s: those that evidence could join with it, and those that only a veto keeps
+// from it, for a steward to look at; most alike first, A is s, at most maxPairs. That members of a family share the
+// family's insurance number is no cause to look.
+func (x *Index) near(ctx context.Context, r Reader, s *seeker, counts map[int64]int64) ([]EdgeRow, error) {
+	l, m := lookup{skipped: map[int64]bool{}}, x.model
+	look := x.choose(&l, s.keys, counts)
 	if len(look) == 0 {
 		return nil, nil
 	}
@@ -44,19 +59,20 @@ func (x *Index) near(ctx context.Context, r Reader, f *Features, keys []Key, cou
 	}
 	slices.SortFunc(rows, func(a, b Candidate) int { return cmp.Compare(a.Record, b.Record) })
 	var out []EdgeRow
-	var g Features
-	last := self
+	var f Features
+	last := s.record
 	for i := range rows {
-		if rows[i].Record == last || rows[i].Record == self {
+		if rows[i].Record == last || rows[i].Record == s.record {
 			continue
 		}
 		last = rows[i].Record
-		if g.Decode(rows[i].Features) != nil {
+		if f.Decode(rows[i].Features) != nil {
 			continue // written by another version of the program; a rebuild will weigh it
 		}
-		e := x.model.Edge(f, &g)
-		if x.model.joinable(e) || e.vetoes != 0 && (e.Bits >= x.model.Probable || e.vetoes&vetoBorrowed != 0) {
-			out = append(out, EdgeRow{A: self, B: rows[i].Record, Bits: e.Bits})
+		e := m.Edge(&s.features, &f)
+		borrowed := e.vetoes&vetoBorrowed != 0
+		if m.joinable(e) || borrowed && s.features.sharesOwn(&f, s.family) || !borrowed && e.vetoes != 0 && e.Bits >= m.Probable {
+			out = append(out, EdgeRow{A: s.record, B: last, Bits: e.Bits})
 		}
 	}
 	slices.SortFunc(out, func(a, b EdgeRow) int { return cmp.Or(cmp.Compare(b.Bits, a.Bits), cmp.Compare(a.B, b.B)) })

@@ -50,7 +50,7 @@ func (s *settling) ask(ctx context.Context) (int, error) {
 		about = append(about, s.together(t.Record)...)
 		about = append(about, s.together(t.Other)...)
 	}
-	if s.moved {
+	if s.moved || slices.ContainsFunc(asked, func(t Task) bool { return t.Kind == TaskHub }) {
 		about = append(about, s.n.records...)
 	}
 	known, err := s.c.tx.TasksAbout(ctx, sortedRecords(about))
@@ -168,7 +168,12 @@ func (s *settling) reopened() []Task {
 
 // answers reports whether known, asked before, makes asking t needless.
 func (s *settling) answers(known, t *Task) bool {
-	if known.Kind != t.Kind || !s.samePair(known, t) {
+	switch {
+	case known.Kind != t.Kind:
+		return false
+	case t.Kind == TaskHub && s.n.index(known.Record) >= 0: // one hub, whichever of its records was asked about
+		return known.Closed.IsZero() || known.By != Engine
+	case !s.samePair(known, t):
 		return false
 	}
 	if known.Closed.IsZero() {

@@ -7,14 +7,29 @@ type Edge struct {
 	Bits   Bits
 	grade  Grade
 	vetoes veto
+	// bare is set when neither name nor birth date was there to be compared.
+	bare bool
 }
 
 // Edge compares a and b, without allocating. The caller sets A and B.
 func (m *Model) Edge(a, b *Features) Edge {
 	c := Compare(a, b)
 	s := Set{Union: c, Bits: m.weigh(&c), vetoes: vetoesOf(&c, a, b)}
-	return Edge{Bits: s.Bits, grade: m.grade(&s), vetoes: s.vetoes}
+	return Edge{Bits: s.Bits, grade: m.grade(&s), vetoes: s.vetoes, bare: c.levels[fieldGiven] == missing && c.levels[fieldBirth] == missing}
 }
+
+// joinable reports whether e is worth keeping: it, or evidence about others, may one day join its ends or be a rival to
+// what does. Nothing forbids it, and it is within the margin of what is certain. A pair that shows neither name nor birth
+// date is never linked (gap), so it is kept only where a steward would be asked.
+func (m *Model) joinable(e Edge) bool {
+	return e.vetoes == 0 && e.Bits >= m.joinableBits() && (!e.bare || e.Bits >= m.Probable)
+}
+
+// joinableBits is what an edge has at least: weaker ones neither join nor rival what joins.
+func (m *Model) joinableBits() Bits { return max(m.Possible, m.Certain-m.Margin) }
+
+// alike reports whether the ends of e may be one person at all.
+func (m *Model) alike(e Edge) bool { return e.vetoes == 0 && e.Bits >= m.Possible }
 
 // Grade says what may be done with the pair taken by itself.
 func (e Edge) Grade() Grade { return e.grade }

@@ -133,6 +133,17 @@ func packID(x typedID) id {
 	return out
 }
 
+// familyIDs returns the numbers of v that a family may share: those of its insurance.
+func (v *values) familyIDs() []id {
+	var out []id
+	for _, x := range v.ids {
+		if x.kind == "member" {
+			out = append(out, packID(x))
+		}
+	}
+	return out
+}
+
 func packAddress(p postal) address {
 	var a address
 	for i, s := range [...]string{p.street, p.second} {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/bits"
+	"slices"
 )
 
 // Bounds on what is compared of one record. More is left out: the first values are the current ones.
@@ -86,6 +87,14 @@ type id struct {
 // local reports whether it is a site's own number, of which one person may have several.
 func (x id) local() bool { return x.space&1 != 0 }
 
+// sharesOwn reports whether f and g share a number that belongs to one person alone: none of family.
+func (f *Features) sharesOwn(g *Features, family []id) bool {
+	if f.ssn != 0 && f.ssn == g.ssn && !f.ssnLast4 && !g.ssnLast4 {
+		return true
+	}
+	return slices.ContainsFunc(f.ids[:f.nIDs], func(x id) bool { return slices.Contains(g.ids[:g.nIDs], x) && !slices.Contains(family, x) })
+}
+
 // A mail is a mail address: its hash and the sketch of its letters.
 type mail struct {
 	hash   uint32
@@ -110,7 +119,7 @@ type line struct {
 
 // featuresVersion is the first byte of every encoded vector. A change of the layout, of a normaliser or of
 // the nickname table's order needs a new one, and a rebuild of the stored rows.
-const featuresVersion = 2
+const featuresVersion = 3
 
 // errFeatures means that stored features are not what this program writes.
 var errFeatures = errors.New("mpi: features cannot be read")

@@ -89,7 +89,7 @@ func (s *settling) bridge(records []hie.SourcePatientID) (bridge, far hie.Source
 	for i := range records {
 		for j := range i {
 			e := s.x.model.Edge(&s.features[s.n.index(records[i])], &s.features[s.n.index(records[j])])
-			joined[i][j] = e.vetoes == 0 && e.Bits >= s.x.model.Possible || s.tied(records[i], records[j])
+			joined[i][j] = s.x.model.alike(e) || s.tied(records[i], records[j])
 			joined[j][i] = joined[i][j]
 		}
 	}

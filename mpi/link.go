@@ -26,7 +26,9 @@ type change struct {
 	bits   Bits
 	proof  []Evidence
 
-	nextID func() int64
+	// joinable is what an edge has at least.
+	joinable Bits
+	nextID   func() int64
 	// locked are the persons this transaction holds, fresh those it made, moved those whose version must rise.
 	// first are those to be locked before all others when the transaction runs again.
 	locked, fresh, moved map[hie.PersonID]bool
@@ -46,7 +48,7 @@ type change struct {
 }
 
 func (x *Index) newChange(tx attempt, cause Cause, actor hie.Actor, reason string) *change {
-	c := &change{tx: tx, id: ChangeID(x.ids.Next()), at: x.now(), cause: cause, reason: reason, nextID: x.ids.Next,
+	c := &change{tx: tx, id: ChangeID(x.ids.Next()), at: x.now(), cause: cause, reason: reason, nextID: x.ids.Next, joinable: x.model.joinableBits(),
 		locked: map[hie.PersonID]bool{}, fresh: map[hie.PersonID]bool{}, moved: map[hie.PersonID]bool{}, first: tx.first, anyOrder: tx.locks,
 		touched: map[hie.SourcePatientID]bool{}}
 	if cause == CauseRule {

@@ -73,8 +73,7 @@ func (x *Index) Load(ctx context.Context, actor hie.Actor, store Bulk, mark *Mar
 		if out[i].Err = rs[i].check(); out[i].Err != nil {
 			return
 		}
-		v := normalize(rs[i].withLocal())
-		all[i] = registering{x: x, actor: actor, r: rs[i], features: v.features(rs[i].Site), keys: v.keys()}
+		all[i] = registering{x: x, actor: actor, r: rs[i], seeker: rs[i].seeker(0)}
 	})
 	a := Ahead{Hub: x.hub, Mark: mark, Event: audit.NewEvent(audit.PatientRegistered, actor, x.now())}
 	a.Event.Action, a.Event.Ground = "C", []string{"model " + x.model.ID}
@@ -163,7 +162,7 @@ func (x *Index) nearAny(ctx context.Context, r Reader, all []registering, lookin
 		g := &all[looking[n]]
 		counts, err := r.KeyCounts(ctx, hashes(g.keys))
 		if err == nil {
-			found[n], err = x.near(ctx, r, &g.features, g.keys, counts, g.record)
+			found[n], err = x.near(ctx, r, &g.seeker, counts)
 		}
 		errs[n] = err
 	})

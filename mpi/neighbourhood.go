@@ -53,6 +53,9 @@ func (c *change) neighbourhood(ctx context.Context, records []hie.SourcePatientI
 		}
 		frontier = frontier[:0]
 		for _, e := range edges {
+			if e.Bits < c.joinable {
+				continue // kept under a model that asked for less
+			}
 			n.edges[ends(e.A, e.B)] = true
 			if !known[e.B] {
 				frontier = append(frontier, e.B)

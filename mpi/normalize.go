@@ -335,6 +335,10 @@ func (v *values) addIdentifier(i Identifier) {
 	case i.System == systemMBI || i.System == oidMBI || i.Type == "MC":
 		v.ids = append(v.ids, typedID{"mbi", systemMBI, value})
 	case i.System == systemITIN || i.Type == "TAX" || i.Type == "ITIN":
+		if reason := placeholderITIN(digits(value)); reason != "" && reason != "length" {
+			v.drop("identifier", reason)
+			return
+		}
 		v.ids = append(v.ids, typedID{"itin", systemITIN, value})
 	case i.System == "":
 		v.drop("identifier", "no system") // a number of nobody knows whom matches everybody
@@ -362,6 +366,10 @@ func (v *values) addSSN(raw string) {
 			v.ssn = last
 		}
 	case len(d) == 9 && d[0] == '9':
+		if reason := placeholderITIN(d); reason != "" {
+			v.drop("ssn", reason)
+			return
+		}
 		v.drop("ssn", "tax number")
 		v.ids = append(v.ids, typedID{"itin", systemITIN, d})
 	default:

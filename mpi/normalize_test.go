@@ -81,10 +81,24 @@ func TestNumbersAndAddresses(t *testing.T) {
 		{"every digit the same", "333-33-3333", ""},
 		{"the one on the wallet card", "078-05-1120", ""},
 		{"a tax number in its place", "912-70-1234", ""},
+		{"nines instead of a number", "999-99-9999", ""},
 		{"too short", "12-34", "1234"},
 	} {
 		if v := one(ssn(test.in)); v.ssn != test.want {
 			t.Errorf("ssn, %s: got %q, want %q", test.name, v.ssn, test.want)
+		}
+	}
+	for _, test := range []struct{ name, in, want string }{
+		{"a tax number", "912-70-1234", "912701234"},
+		{"a group never issued", "912-93-1234", ""},
+		{"every digit the same", "999-99-9999", ""},
+	} {
+		got := ""
+		if v := one(ssn(test.in)); len(v.ids) > 0 {
+			got = v.ids[0].value
+		}
+		if got != test.want {
+			t.Errorf("tax number in the place of a social security number, %s: got %q, want %q", test.name, got, test.want)
 		}
 	}
 	for _, test := range []struct{ name, in, want, reason string }{

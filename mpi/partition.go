@@ -343,7 +343,7 @@ func (p *partitioning) otherFace(shared int32, j, k *joint) bool {
 		return x.best[1]
 	}
 	a, b := node(j), node(k)
-	return a != b && !p.m.joinable(p.m.Edge(&p.nodes[a], &p.nodes[b]))
+	return a != b && !p.m.alike(p.m.Edge(&p.nodes[a], &p.nodes[b]))
 }
 
 // hasTie reports whether a steward or a site tied nodes of group together.

@@ -75,6 +75,23 @@ func placeholderSSN(d string) string {
 	return ""
 }
 
+// placeholderITIN returns why nine digits that begin with 9 are nobody's tax number, or "".
+//
+// Source: IRS Publication 4757: the fourth and fifth digit are 50 to 65, 70 to 88, 90 to 92 or 94 to 99.
+func placeholderITIN(d string) string {
+	if len(d) != 9 || d[0] != '9' {
+		return "length"
+	}
+	group := d[3:5]
+	switch {
+	case allSame(d), d == "987654321":
+		return "default"
+	case group >= "50" && group <= "65", group >= "70" && group <= "88", group >= "90" && group <= "92", group >= "94":
+		return ""
+	}
+	return "never issued"
+}
+
 // placeholderPhone returns why ten digits are nobody's number, or "".
 func placeholderPhone(d string) string {
 	switch {

@@ -252,12 +252,13 @@ func (x *Index) reweigh(ctx context.Context, actor hie.Actor, record hie.SourceP
 		var near []EdgeRow
 		if row.Active {
 			r := Registration{Local: row.Local, Demographics: said}
-			keys := Keys(r.withLocal())
-			counts, err := tx.KeyCounts(ctx, hashes(keys))
+			seek := r.seeker(record)
+			seek.features = f
+			counts, err := tx.KeyCounts(ctx, hashes(seek.keys))
 			if err != nil {
 				return err
 			}
-			if near, err = x.near(ctx, tx, &f, keys, counts, record); err != nil {
+			if near, err = x.near(ctx, tx, &seek, counts); err != nil {
 				return err
 			}
 		}

@@ -56,13 +56,10 @@ func (x *Index) Register(ctx context.Context, actor hie.Actor, r Registration) (
 	if err := r.check(); err != nil {
 		return Registered{}, fmt.Errorf("mpi: register: %w", err)
 	}
-	v := normalize(r.withLocal())
-	f := v.features(r.Site)
-	keys := v.keys()
-	record := hie.SourcePatientID(x.ids.Next())
+	seen := r.seeker(hie.SourcePatientID(x.ids.Next())) // once for all attempts
 	var out Registered
 	err := x.update(ctx, func(tx attempt) error {
-		reg := registering{x: x, tx: tx, actor: actor, r: r, features: f, keys: keys, record: record}
+		reg := registering{x: x, tx: tx, actor: actor, r: r, seeker: seen}
 		if err := reg.run(ctx); err != nil {
 			return err
 		}
@@ -103,17 +100,15 @@ func (r *Registration) withLocal() Demographics {
 
 // A registering is one Register inside one transaction.
 type registering struct {
-	x        *Index
-	tx       attempt
-	actor    hie.Actor
-	r        Registration
-	features Features
-	keys     []Key
-	record   hie.SourcePatientID
-	old      PatientRow // zero when created
-	link     hie.LinkState
-	change   *change
-	out      Registered
+	x     *Index
+	tx    attempt
+	actor hie.Actor
+	r     Registration
+	seeker
+	old    PatientRow // zero when created
+	link   hie.LinkState
+	change *change
+	out    Registered
 }
 
 func (g *registering) run(ctx context.Context) error {
@@ -275,7 +270,7 @@ func (g *registering) place(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	near, err := g.x.near(ctx, g.tx, &g.features, g.keys, counts, g.record)
+	near, err := g.x.near(ctx, g.tx, &g.seeker, counts)
 	if err != nil {
 		return err
 	}
@@ -295,7 +290,7 @@ func (g *registering) place(ctx context.Context) error {
 		s.tasks = append(s.tasks, Task{Kind: TaskDeceased, Record: g.record, Other: g.deceased(s)})
 	}
 	if s.n.cut {
-		s.tasks = append(s.tasks, Task{Kind: TaskHub, Record: g.record})
+		s.tasks = append(s.tasks, Task{Kind: TaskHub, Record: s.n.records[0]}) // the oldest stands for all
 	}
 	opened, err := s.ask(ctx)
 	g.out.ReviewTask = opened > 0

@@ -144,9 +144,6 @@ func (s *settling) reread(ctx context.Context) error {
 	return nil
 }
 
-// joinable reports whether e is worth keeping: evidence about others may one day join its ends.
-func (m *Model) joinable(e Edge) bool { return e.vetoes == 0 && e.Bits >= m.Possible }
-
 // group turns the partition into lists of records, each in order, the lists by their first record.
 func (s *settling) group() {
 	for i, r := range s.n.records {

@@ -136,12 +136,13 @@ func (x *Index) accept(ctx context.Context, tx Tx, row *PatientRow, f Features) 
 		return nil, err
 	}
 	r := Registration{Local: row.Local, Demographics: row.Demographics}
-	keys := Keys(r.withLocal())
-	counts, err := tx.KeyCounts(ctx, hashes(keys))
+	seek := r.seeker(row.Record)
+	seek.features = f
+	counts, err := tx.KeyCounts(ctx, hashes(seek.keys))
 	if err != nil {
 		return nil, err
 	}
-	return x.near(ctx, tx, &f, keys, counts, row.Record)
+	return x.near(ctx, tx, &seek, counts)
 }
 
 // disputeBack puts an update that a steward accepted in dispute again: the record is matched on what it said before.

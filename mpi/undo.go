@@ -180,7 +180,7 @@ func (u *undoing) part(ctx context.Context, a, b MemberRow) error {
 		return nil //nolint:nilerr // what cannot be read joins nothing
 	}
 	e := u.x.model.Edge(&f, &g)
-	if !u.x.model.joinable(e) {
+	if !u.x.model.alike(e) {
 		return nil
 	}
 	was, err := verdictOn(ctx, u.c.tx, a.Record, b.Record)

@@ -423,39 +423,3 @@ func scenario9(t *testing.T, w *World) {
 		t.Errorf("a rebuild that is done did %d moves", len(again))
 	}
 }
-
-// Scenario 4, a fifth of a hundredth of the published numbers with the limit scaled alike: a clinic's phone, a shelter's
-// address, a default birth date and a number never issued, each on many records. Nobody grows larger than they are,
-// true pairs inside the hub are found by their other keys, and what was skipped is said.
-func scenario4(t *testing.T, w *World) {
-	hubs := &World{Index: mpi.New(w.Store, hie.NewIDs(nil), w.Log, mpi.Options{Hub: 20}), Store: w.Store, Log: w.Log, t: w.t}
-	resident := func(n int) mpi.Demographics {
-		d := mpi.Demographics{Names: []mpi.Name{{Given: []string{fmt.Sprintf("G%cva%cn", 'a'+n%26, 'a'+n/26)}, Family: fmt.Sprintf("F%cmol%cy", 'a'+(n*7)%26, 'a'+n/26)}},
-			Birth: mpi.Date{Year: 1941 + n%60, Month: 1 + n%12, Day: 2 + n%26}, Sex: mpi.Female, Telecoms: []mpi.Telecom{{System: "phone", Value: "410-827-2231"}},
-			Addresses: []mpi.Address{{Lines: []string{"1 Shelter Road"}, City: "Laurel", PostalCode: "20707"}}}
-		if n%5 == 0 {
-			d.Identifiers = []mpi.Identifier{SSN("999-99-9999")}
-		}
-		if n%6 == 0 {
-			d.Birth = mpi.Date{Year: 1900, Month: 1, Day: 1}
-		}
-		return d
-	}
-	var records []hie.SourcePatientID
-	for n := range 80 {
-		records = append(records, hubs.Register("a", fmt.Sprint(n), resident(n)).Record)
-	}
-	for _, r := range records {
-		if p := w.PersonOf(r); len(p.Members) != 1 {
-			t.Fatalf("a person of %d records grew in the hub", len(p.Members))
-		}
-	}
-	twice := hubs.Register("b", "7", resident(7))
-	if !w.Together(twice.Record, records[7]) {
-		t.Error("a true pair inside the hub was not found by its other keys")
-	}
-	m, err := hubs.Match(ctx, Actor, resident(7), mpi.MatchOptions{})
-	if err != nil || !slices.Contains(m.Skipped, "phone") {
-		t.Errorf("skipped = %v, %v; want the phone among them", m.Skipped, err)
-	}
-}
