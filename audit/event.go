@@ -22,6 +22,7 @@ const (
 	PatientRegistered Kind = "patient.registered" // a registration was made, revised, deactivated or merged in its site
 	PatientQueried    Kind = "patient.queried"    // demographics search, $match or cross-reference
 	LinkChanged       Kind = "link.changed"       // source patients were linked, unlinked or constrained, by rule or by steward
+	TaskWorked        Kind = "task.worked"        // a question about identities was raised, taken, put off, handed on or judged, and no link changed
 	DocumentPublished Kind = "document.published" // pointers were published, superseded, revised or deleted
 	DocumentsQueried  Kind = "documents.queried"  // documents were asked for; Released and Withheld tell what came of it
 	Decision          Kind = "consent.decision"   // a consent decision was made

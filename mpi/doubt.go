@@ -60,12 +60,15 @@ func (s *settling) ask(ctx context.Context) (int, error) {
 	if err := s.supersede(ctx, known); err != nil {
 		return 0, err
 	}
+	if err := s.rouse(ctx, known, asked); err != nil {
+		return 0, err
+	}
 	asked = slices.DeleteFunc(asked, func(t Task) bool {
 		return slices.ContainsFunc(known, func(k Task) bool { return s.answers(&k, &t) })
 	})
 	for i := range asked {
 		asked[i].ID, asked[i].Opened = TaskID(s.c.nextID()), s.c.at
-		asked[i].Risk = Risk(asked[i].Kind, s.x.model.Probability(asked[i].Bits))
+		asked[i].Risk = s.x.riskOf(&asked[i])
 	}
 	if len(asked) == 0 {
 		return 0, nil
@@ -206,6 +209,29 @@ func (s *settling) supersede(ctx context.Context, known []Task) error {
 		t.Closed, t.Verdict, t.By, t.Reason, t.Change = s.c.at, Clear, Engine, "the two are one person now", s.c.id
 		if err := s.c.tx.PutTask(ctx, t); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// rouse puts back into the queue what was put off, when the evidence it asks about has moved by the margin since.
+func (s *settling) rouse(ctx context.Context, known, asked []Task) error {
+	for _, k := range known {
+		if !k.Closed.IsZero() || k.Snooze == nil {
+			continue
+		}
+		for i := range asked {
+			t := &asked[i]
+			moved := t.Bits - k.Bits
+			if k.Kind != t.Kind || !s.samePair(&k, t) || moved < s.x.model.Margin && moved > -s.x.model.Margin {
+				continue
+			}
+			k.Snooze, k.Grade, k.Bits, k.Evidence, k.Missing = nil, t.Grade, t.Bits, t.Evidence, t.Missing
+			k.Risk = s.x.riskOf(&k)
+			if err := s.c.tx.PutTask(ctx, k); err != nil {
+				return err
+			}
+			break
 		}
 	}
 	return nil

@@ -38,8 +38,9 @@ func (g *registering) overlay(ctx context.Context, own MemberRow) (bool, error) 
 	if err := g.change.move(ctx, now, Place{own.Person, hie.LinkDisputed}, g.record); err != nil {
 		return false, err
 	}
-	n, err := g.tx.OpenTasks(ctx, []Task{{ID: TaskID(g.x.ids.Next()), Kind: TaskOverlay, Record: g.record, Bits: set.Bits,
-		Evidence: g.x.model.evidence(&set), Opened: g.change.at, Risk: Risk(TaskOverlay, 1-g.x.model.Probability(set.Bits))}})
+	t := Task{ID: TaskID(g.x.ids.Next()), Kind: TaskOverlay, Record: g.record, Bits: set.Bits, Evidence: g.x.model.evidence(&set), Opened: g.change.at}
+	t.Risk = g.x.riskOf(&t)
+	n, err := g.tx.OpenTasks(ctx, []Task{t})
 	g.out.ReviewTask = n > 0
 	return true, err
 }

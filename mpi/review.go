@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/hie"
 )
 
@@ -20,67 +19,8 @@ type Settled struct {
 	Task    TaskID
 }
 
-// Bounds on how long a task may be claimed for.
-const (
-	defaultClaim = 30 * time.Minute
-	maxClaim     = 12 * time.Hour
-)
-
 // nameOf returns who acts, as tasks and events keep it.
 func nameOf(a hie.Actor) string { return string(a.Organization) + "/" + a.User }
-
-// ClaimTask says that actor works on a task for some time (0 means half an hour, at most twelve hours), so that others
-// leave it alone. Claiming again prolongs. hie.ErrConflict means that somebody else works on it, or that it is closed.
-func (x *Index) ClaimTask(ctx context.Context, actor hie.Actor, id TaskID, d time.Duration) (Task, error) {
-	switch {
-	case d < 0 || d > maxClaim:
-		return Task{}, fmt.Errorf("mpi: claim task: %w", hie.Invalid("minutes", "must be from 1 to 720"))
-	case d == 0:
-		d = defaultClaim
-	}
-	return x.revise(ctx, "claim task", id, func(t *Task) error {
-		if t.takenFrom(actor, x.now()) {
-			return fmt.Errorf("somebody else works on it: %w", hie.ErrConflict)
-		}
-		t.ClaimedBy, t.ClaimedUntil = nameOf(actor), x.now().Add(d)
-		return nil
-	})
-}
-
-// ReleaseTask gives a task back. It is no error to release one that nobody claimed; hie.ErrConflict means that somebody
-// else works on it, or that it is closed.
-func (x *Index) ReleaseTask(ctx context.Context, actor hie.Actor, id TaskID) (Task, error) {
-	return x.revise(ctx, "release task", id, func(t *Task) error {
-		if t.takenFrom(actor, x.now()) {
-			return fmt.Errorf("somebody else works on it: %w", hie.ErrConflict)
-		}
-		t.ClaimedBy, t.ClaimedUntil = "", time.Time{}
-		return nil
-	})
-}
-
-// takenFrom reports whether somebody else than actor works on the task at now.
-func (t *Task) takenFrom(actor hie.Actor, now time.Time) bool {
-	return t.ClaimedBy != "" && t.ClaimedBy != nameOf(actor) && t.ClaimedUntil.After(now)
-}
-
-func (x *Index) revise(ctx context.Context, what string, id TaskID, f func(*Task) error) (out Task, err error) {
-	err = x.update(ctx, func(tx attempt) error {
-		t, err := tx.TakeTask(ctx, id)
-		if err != nil {
-			return err
-		}
-		if err := f(&t); err != nil {
-			return err
-		}
-		out = t
-		return tx.PutTask(ctx, t)
-	})
-	if err != nil {
-		return Task{}, fmt.Errorf("mpi: %s: %w", what, err)
-	}
-	return out, nil
-}
 
 // Settle closes a task with a verdict: for a pair as Decide does; for an overlay, MustLink says the record still means
 // the same person (the update takes effect and the link is confirmed), CannotLink that it now means another (the update
@@ -116,8 +56,8 @@ func (x *Index) review(ctx context.Context, actor hie.Actor, id TaskID, v Verdic
 		if err != nil {
 			return err
 		}
-		if task.takenFrom(actor, x.now()) {
-			return fmt.Errorf("somebody else works on it: %w", hie.ErrConflict)
+		if err := task.open(actor, x.now()); err != nil {
+			return err
 		}
 		c := x.newChange(tx, CauseSteward, actor, reason)
 		out = Settled{Task: id}
@@ -126,12 +66,12 @@ func (x *Index) review(ctx context.Context, actor hie.Actor, id TaskID, v Verdic
 				return fmt.Errorf("the second reviewer must be another person: %w", hie.ErrForbidden)
 			}
 			task.First = &Opinion{Verdict: v, By: c.by, Reason: reason, At: c.at}
-			task.ClaimedBy, task.ClaimedUntil = "", time.Time{}
+			task.ClaimedBy, task.ClaimedUntil, task.Snooze, task.Escalation = "", time.Time{}, nil, nil
 			out.Pending, out.Second = true, why
 			if err := tx.PutTask(ctx, task); err != nil {
 				return err
 			}
-			return tx.Record(ctx, opinion(c, actor, &task, "first"))
+			return tx.Record(ctx, worked(actor, &task, "first", reason, c.at))
 		}
 		if err := x.settle(ctx, c, task, v); err != nil {
 			return err
@@ -142,13 +82,6 @@ func (x *Index) review(ctx context.Context, actor hie.Actor, id TaskID, v Verdic
 		return x.conclude(ctx, c, actor, task.about()...)
 	})
 	return out, err
-}
-
-// opinion tells of a verdict that changes nothing yet.
-func opinion(c *change, actor hie.Actor, t *Task, stage string) audit.Event {
-	e := audit.NewEvent(audit.LinkChanged, actor, c.at).About(t.about()...)
-	e.Action, e.Detail = "U", map[string]string{"cause": string(c.cause), "stage": stage, "kind": string(t.Kind)}
-	return e
 }
 
 // Decide records a steward's verdict about records a and b and brings the links in line with it: MustLink joins their
@@ -215,7 +148,8 @@ func (x *Index) propose(ctx context.Context, actor hie.Actor, a, b hie.SourcePat
 			kind = TaskSameSite
 		}
 		c := x.newChange(tx, CauseSteward, actor, reason)
-		t := Task{ID: out.Task, Kind: kind, Record: a, Other: b, Opened: c.at, Risk: Risk(kind, 1), Note: reason}
+		t := Task{ID: out.Task, Kind: kind, Record: a, Other: b, Opened: c.at, Note: reason}
+		t.Risk = x.riskOf(&t)
 		if n, err := tx.OpenTasks(ctx, []Task{t}); err != nil || n == 0 {
 			return fmt.Errorf("%w: %w", errMoved, err)
 		}
@@ -223,7 +157,7 @@ func (x *Index) propose(ctx context.Context, actor hie.Actor, a, b hie.SourcePat
 		if err := tx.PutTask(ctx, t); err != nil {
 			return err
 		}
-		return tx.Record(ctx, opinion(c, actor, &t, "first"))
+		return tx.Record(ctx, worked(actor, &t, "first", reason, c.at))
 	})
 	return out, err
 }
@@ -237,7 +171,8 @@ func (x *Index) Report(ctx context.Context, actor hie.Actor, record, other hie.S
 	if strings.TrimSpace(note) == "" {
 		return Task{}, fmt.Errorf("mpi: report: %w", hie.Required("reason"))
 	}
-	out := Task{ID: TaskID(x.ids.Next()), Kind: TaskReported, Record: record, Other: other, Note: note, Risk: Risk(TaskReported, 1)}
+	out := Task{ID: TaskID(x.ids.Next()), Kind: TaskReported, Record: record, Other: other, Note: note}
+	out.Risk = x.riskOf(&out)
 	err := x.update(ctx, func(tx attempt) error {
 		rows, err := tx.Patients(ctx, out.about())
 		if err != nil {
@@ -264,7 +199,7 @@ func (x *Index) Report(ctx context.Context, actor hie.Actor, record, other hie.S
 			}
 			return nil
 		}
-		return tx.Record(ctx, opinion(c, actor, &out, "reported"))
+		return tx.Record(ctx, worked(actor, &out, "reported", note, c.at))
 	})
 	if err != nil {
 		return Task{}, fmt.Errorf("mpi: report: %w", err)

@@ -26,7 +26,7 @@ func (x *Index) settle(ctx context.Context, c *change, task Task, v Verdict) err
 		return err
 	}
 	task.Closed, task.Verdict, task.By, task.Reason, task.First = c.at, v, c.by, c.reason, nil
-	task.ClaimedBy, task.ClaimedUntil = "", time.Time{}
+	task.ClaimedBy, task.ClaimedUntil, task.Snooze, task.Escalation = "", time.Time{}, nil, nil
 	if len(c.events) > 0 {
 		task.Change = c.id
 	}
@@ -196,7 +196,9 @@ func (u *undoing) disputeBack(ctx context.Context, e Event) error {
 				return err
 			}
 			u.self = &m
-			_, err := u.c.tx.OpenTasks(ctx, []Task{{ID: TaskID(u.c.nextID()), Kind: TaskOverlay, Record: e.Record, Opened: u.c.at, Risk: Risk(TaskOverlay, 1)}})
+			t := Task{ID: TaskID(u.c.nextID()), Kind: TaskOverlay, Record: e.Record, Opened: u.c.at}
+			t.Risk = u.x.riskOf(&t)
+			_, err := u.c.tx.OpenTasks(ctx, []Task{t})
 			return err
 		}
 	}

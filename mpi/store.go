@@ -44,6 +44,8 @@ type Reader interface {
 	EventsOfChange(ctx context.Context, change ChangeID) ([]Event, error)
 	// ListTasks returns at most limit tasks: open ones by risk, highest first, then by id; closed ones by id.
 	ListTasks(ctx context.Context, f TaskFilter, limit int) ([]Task, error)
+	// OpenTasksBehind returns at most limit open tasks behind after, by id.
+	OpenTasksBehind(ctx context.Context, after TaskID, limit int) ([]Task, error)
 	// TasksAbout returns the tasks, open and closed, that have one of records as an end, ordered by id.
 	TasksAbout(ctx context.Context, records []hie.SourcePatientID) ([]Task, error)
 	// TaskByID returns one task, or hie.ErrNotFound.
@@ -103,8 +105,10 @@ type Tx interface {
 	// TakeTask returns an open task and locks it until the transaction ends. hie.ErrNotFound means there is none of
 	// that id, hie.ErrConflict that it is closed.
 	TakeTask(ctx context.Context, id TaskID) (Task, error)
-	// PutTask replaces what has happened to a task since it was opened.
+	// PutTask replaces everything of a task but its id, its kind, its records, its note and when it was opened.
 	PutTask(ctx context.Context, t Task) error
+	// PutRisk replaces the risk of a task while it is open.
+	PutRisk(ctx context.Context, id TaskID, risk float64) error
 	// PutVersion keeps what a registration said until now.
 	PutVersion(ctx context.Context, v Version) error
 	// PutRebuilding keeps how far a rebuild has come.

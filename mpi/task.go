@@ -3,6 +3,7 @@ package mpi
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/concord-hie/concord/hie"
@@ -50,6 +51,12 @@ type Task struct {
 	// ClaimedBy works on the task until ClaimedUntil; "" for nobody.
 	ClaimedBy    string
 	ClaimedUntil time.Time
+	// Snooze puts the task off; nil for none. What it says may be over.
+	Snooze *Snooze
+	// Escalation hands the task on; nil for none.
+	Escalation *Escalation
+	// Stake is what hangs on all records of the persons it is about; known to Index.Tasks and Index.Task alone.
+	Stake Stake
 	// First is a verdict that waits for a second reviewer; nil for none.
 	First *Opinion
 	// Closed is zero while the task is open; then Verdict, By and Reason tell how it ended, and Change what it did, 0
@@ -70,12 +77,32 @@ type Opinion struct {
 	At         time.Time
 }
 
-// TaskFilter selects tasks. The zero filter selects all open ones.
+// A Snooze puts a task off until Until, or until what it asks about has changed.
+type Snooze struct {
+	Until      time.Time
+	By, Reason string
+}
+
+// An Escalation hands a task on to somebody else than By: to User ("org/user"), or to whoever acts in Role; the other one
+// is "".
+type Escalation struct {
+	Role, User string
+	By, Reason string
+	At         time.Time
+}
+
+// TaskFilter selects tasks. The zero filter selects all open ones that are not put off at the time Now.
 type TaskFilter struct {
 	Kind TaskKind
 	// Closed selects closed tasks instead of open ones.
 	Closed bool
+	// Record selects tasks about a record, those put off too.
 	Record hie.SourcePatientID
+	// Snoozed selects open tasks that are put off instead.
+	Snoozed bool
+	// Escalated selects open tasks that were handed on; For, unless nil, those that were handed on to this actor.
+	Escalated bool
+	For       *hie.Actor
 	// Claimed selects tasks somebody works on at the time Now: "" for any task, "none" for those nobody works on, else
 	// the name as Task.ClaimedBy has it.
 	Claimed string
@@ -91,19 +118,30 @@ type TaskFilter struct {
 const Unclaimed = "none"
 
 // Risk says how much harm a task left alone may do, from 0 to 100: what kind of error it would be, and within the
-// kind how sure the evidence is. The kinds in order: somebody else's data under a known number (overlay), a verdict that
-// may be wrong, a patient's own word, a person that may be two, a shared number, activity after death, twins and
-// households, a site's duplicates, and last two records that may be one, which only miss each other's documents.
+// kind how sure the evidence is and how much hangs on it. The kinds in order: somebody else's data under a known number
+// (overlay), a verdict that may be wrong, a patient's own word, a person that may be two, a shared number, activity after
+// death, twins and households, a site's duplicates, and last two records that may be one, which only miss each other's
+// documents. A thousand documents weigh as much as certainty; a consent weighs as much as ten documents.
 //
-// Source: spec ux 1.4, "empty the queue in risk order"; a false link discloses, a missed one omits (DESIGN idea 3).
-func Risk(k TaskKind, p Probability) float64 {
+// Source: spec ux 1.4, "empty the queue in risk order", W1 "documents affected"; a false link discloses, a missed one
+// omits (DESIGN idea 3).
+func Risk(k TaskKind, p Probability, s Stake) float64 {
 	base := map[TaskKind]float64{TaskOverlay: 90, TaskReopen: 80, TaskReported: 80, TaskSplit: 70, TaskBridge: 65, TaskIdentifier: 60,
 		TaskDeceased: 55, TaskHousehold: 45, TaskSameSite: 35, TaskHub: 30, TaskCrossSite: 20}[k]
-	return base + 9.9*float64(max(0, min(1, p)))
+	return base + 5*float64(max(0, min(1, p))) + 4.9*s.weight()
 }
 
-// Tasks returns review tasks and whether there are more: open ones by risk, highest first, closed ones in the order
-// they were opened.
+// weight is from 0, for nothing, to 1.
+func (s Stake) weight() float64 {
+	n := s.Documents
+	for _, c := range s.Consents {
+		n += 10 * c
+	}
+	return min(1, math.Log2(1+float64(n))/10)
+}
+
+// Tasks returns review tasks and whether there are more: open ones by risk as last weighed, highest first, closed ones in
+// the order they were opened.
 func (x *Index) Tasks(ctx context.Context, f TaskFilter) (tasks []Task, more bool, err error) {
 	n := pageSize(f.Count)
 	if f.Now.IsZero() {
@@ -113,10 +151,13 @@ func (x *Index) Tasks(ctx context.Context, f TaskFilter) (tasks []Task, more boo
 	if err != nil {
 		return nil, false, fmt.Errorf("mpi: tasks: %w", err)
 	}
-	if len(tasks) > n {
-		return tasks[:n], true, nil
+	if more = len(tasks) > n; more {
+		tasks = tasks[:n]
 	}
-	return tasks, false, nil
+	if err := x.weighTasks(ctx, tasks); err != nil {
+		return nil, false, fmt.Errorf("mpi: tasks: %w", err)
+	}
+	return tasks, more, nil
 }
 
 // Task returns one task, or hie.ErrNotFound.
@@ -125,7 +166,11 @@ func (x *Index) Task(ctx context.Context, id TaskID) (Task, error) {
 	if err != nil {
 		return Task{}, fmt.Errorf("mpi: task: %w", err)
 	}
-	return t, nil
+	one := []Task{t}
+	if err := x.weighTasks(ctx, one); err != nil {
+		return Task{}, fmt.Errorf("mpi: task: %w", err)
+	}
+	return one[0], nil
 }
 
 func pageSize(count int) int {

@@ -18,6 +18,11 @@ type Stewardship interface {
 	Task(ctx context.Context, id mpi.TaskID) (mpi.Task, error)
 	ClaimTask(ctx context.Context, actor hie.Actor, id mpi.TaskID, d time.Duration) (mpi.Task, error)
 	ReleaseTask(ctx context.Context, actor hie.Actor, id mpi.TaskID) (mpi.Task, error)
+	AssignTasks(ctx context.Context, actor hie.Actor, ids []mpi.TaskID, user string, d time.Duration) ([]mpi.Assigned, error)
+	SnoozeTask(ctx context.Context, actor hie.Actor, id mpi.TaskID, until time.Time, reason string) (mpi.Task, error)
+	WakeTask(ctx context.Context, actor hie.Actor, id mpi.TaskID) (mpi.Task, error)
+	EscalateTask(ctx context.Context, actor hie.Actor, id mpi.TaskID, role, user, reason string) (mpi.Task, error)
+	RecallTask(ctx context.Context, actor hie.Actor, id mpi.TaskID) (mpi.Task, error)
 	Report(ctx context.Context, actor hie.Actor, record, other hie.SourcePatientID, note string) (mpi.Task, error)
 	Settle(ctx context.Context, actor hie.Actor, id mpi.TaskID, v mpi.Verdict, reason string) (mpi.Settled, error)
 	Decide(ctx context.Context, actor hie.Actor, a, b hie.SourcePatientID, v mpi.Verdict, reason string) (mpi.Settled, error)
@@ -62,7 +67,7 @@ func verdictWord(v mpi.Verdict) string {
 	return ""
 }
 
-// listTasks answers GET /admin/v1/match/tasks?kind=&closed=&claimed=&record=&after=&count=.
+// listTasks answers GET /admin/v1/match/tasks?kind=&closed=&claimed=&snoozed=&escalated=&record=&after=&count=.
 func (s *Server) listTasks(c *gin.Context) {
 	f, err := s.taskFilter(c)
 	if err != nil {
@@ -117,6 +122,20 @@ func (s *Server) taskFilter(c *gin.Context) (f mpi.TaskFilter, err error) {
 				f.Claimed = string(caller(c).Organization) + "/" + caller(c).User
 			default:
 				return f, hie.Invalid("claimed", "must be mine or none")
+			}
+		case "snoozed":
+			if f.Snoozed, err = strconv.ParseBool(v); err != nil {
+				return f, hie.Invalid("snoozed", "must be true or false")
+			}
+		case "escalated":
+			switch v {
+			case "any":
+				f.Escalated = true
+			case "mine":
+				actor := caller(c)
+				f.Escalated, f.For = true, &actor
+			default:
+				return f, hie.Invalid("escalated", "must be mine or any")
 			}
 		case "after":
 			id, err := s.openAdminID("task", v)

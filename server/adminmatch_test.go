@@ -71,6 +71,36 @@ func (d *desk) ReleaseTask(ctx context.Context, _ hie.Actor, id mpi.TaskID) (mpi
 	return d.Task(ctx, id)
 }
 
+func (d *desk) AssignTasks(ctx context.Context, actor hie.Actor, ids []mpi.TaskID, user string, _ time.Duration) ([]mpi.Assigned, error) {
+	d.actor, d.reason = actor, user
+	var out []mpi.Assigned
+	for _, id := range ids {
+		t, err := d.Task(ctx, id)
+		out = append(out, mpi.Assigned{ID: id, Task: t, Err: err})
+	}
+	return out, nil
+}
+
+func (d *desk) SnoozeTask(ctx context.Context, _ hie.Actor, id mpi.TaskID, until time.Time, reason string) (mpi.Task, error) {
+	t, err := d.Task(ctx, id)
+	t.Snooze = &mpi.Snooze{Until: until, By: "sam", Reason: reason}
+	return t, err
+}
+
+func (d *desk) WakeTask(ctx context.Context, _ hie.Actor, id mpi.TaskID) (mpi.Task, error) {
+	return d.Task(ctx, id)
+}
+
+func (d *desk) EscalateTask(ctx context.Context, _ hie.Actor, id mpi.TaskID, role, user, reason string) (mpi.Task, error) {
+	t, err := d.Task(ctx, id)
+	t.Escalation = &mpi.Escalation{Role: role, User: user, By: "sam", Reason: reason}
+	return t, err
+}
+
+func (d *desk) RecallTask(ctx context.Context, _ hie.Actor, id mpi.TaskID) (mpi.Task, error) {
+	return d.Task(ctx, id)
+}
+
 func (d *desk) Report(_ context.Context, _ hie.Actor, record, other hie.SourcePatientID, note string) (mpi.Task, error) {
 	if note == "" {
 		return mpi.Task{}, hie.Required("reason")
@@ -260,6 +290,12 @@ func TestAStewardPreparesADecision(t *testing.T) {
 	}{
 		{"claims a task", task + "/claim", `{"minutes":10}`, `"claim":{"by":"sam","until":"2126-01-01T00:10:00Z"}`},
 		{"gives it back", task + "/release", `{}`, `"kind":"cross-site"`},
+		{"puts it off", task + "/snooze", `{"until":"2126-01-01T00:00:00Z","reason":"the site calls back"}`, `"snooze":{"until":"2126-01-01T00:00:00Z","by":"sam","reason":"the site calls back"}`},
+		{"wakes it", task + "/wake", `{}`, `"documents":0`},
+		{"hands it on", task + "/escalate", `{"role":"lead-steward","reason":"unsure"}`, `"escalation":{"role":"lead-steward","by":"sam","reason":"unsure"`},
+		{"takes it back", task + "/recall", `{}`, `"kind":"cross-site"`},
+		{"gives several to another", "/admin/v1/match/tasks/assign", `{"tasks":["` + c.server.adminID("task", 5) + `","` + c.server.adminID("task", 6) + `"],"to":"ann"}`, `"refused":"not-found"`},
+		{"looks for what was handed on to them", "/admin/v1/match/tasks?escalated=mine&snoozed=true", "", `"tasks":[{`},
 		{"previews its verdict", task + "/preview", `{"verdict":"same"}`, `"documents":{"mercy-main":3}`},
 		{"previews a verdict", "/admin/v1/match/verdicts/preview", `{` + pair + `,"verdict":"different"}`, `"consents":{"deny":1}}],"second":"consents"`},
 		{"previews an undo", "/admin/v1/match/changes/" + c.server.adminID("change", 77) + "/preview", "", `"sides":[{"records"`},
@@ -290,6 +326,10 @@ func TestAStewardPreparesADecision(t *testing.T) {
 	c.troubled(c.get("/admin/v1/match/records/"+c.id(1000)+"?at=yesterday", stewardToken), http.StatusBadRequest, "at")
 	c.troubled(c.get("/admin/v1/match/records/"+c.id(1000)+"?at=1999-01-01T00:00:00Z", stewardToken), http.StatusNotFound, "")
 	c.troubled(c.post(task+"/claim", stewardToken, `{"minutes":1000}`), http.StatusBadRequest, "minutes")
+	c.troubled(c.post(task+"/snooze", stewardToken, `{"until":"tomorrow","reason":"x"}`), http.StatusBadRequest, "until")
+	c.troubled(c.post("/admin/v1/match/tasks/assign", stewardToken, `{"tasks":["forged"]}`), http.StatusNotFound, "")
+	c.troubled(c.get("/admin/v1/match/tasks?escalated=her", stewardToken), http.StatusBadRequest, "escalated")
+	c.troubled(c.get("/admin/v1/match/tasks?snoozed=her", stewardToken), http.StatusBadRequest, "snoozed")
 	c.troubled(c.get("/admin/v1/match/changes?after=x", stewardToken), http.StatusBadRequest, "after")
 	c.troubled(c.get("/admin/v1/match/tasks?claimed=her", stewardToken), http.StatusBadRequest, "claimed")
 	c.troubled(c.post("/admin/v1/match/records/"+c.id(1000)+"/reveal", stewardToken, `{}`), http.StatusBadRequest, "reason")

@@ -13,30 +13,50 @@ import (
 
 // taskJSON is a review task.
 type taskJSON struct {
-	ID       string         `json:"id"`
-	Kind     mpi.TaskKind   `json:"kind"`
-	Record   string         `json:"record"`
-	Other    string         `json:"other,omitempty"`
-	Grade    string         `json:"grade"`
-	Bits     mpi.Bits       `json:"bits"`
-	Missing  string         `json:"missing,omitempty"`
-	Note     string         `json:"note,omitempty"`
-	Evidence []evidenceJSON `json:"evidence"`
-	Risk     float64        `json:"risk"`
-	Opened   time.Time      `json:"opened"`
-	Claim    *claimJSON     `json:"claim,omitempty"`
-	First    *opinionJSON   `json:"first,omitempty"`
-	Closed   *time.Time     `json:"closed,omitempty"`
-	Verdict  string         `json:"verdict,omitempty"`
-	By       string         `json:"by,omitempty"`
-	Reason   string         `json:"reason,omitempty"`
-	Change   string         `json:"change,omitempty"`
+	ID         string           `json:"id"`
+	Kind       mpi.TaskKind     `json:"kind"`
+	Record     string           `json:"record"`
+	Other      string           `json:"other,omitempty"`
+	Grade      string           `json:"grade"`
+	Bits       mpi.Bits         `json:"bits"`
+	Missing    string           `json:"missing,omitempty"`
+	Note       string           `json:"note,omitempty"`
+	Evidence   []evidenceJSON   `json:"evidence"`
+	Risk       float64          `json:"risk"`
+	Opened     time.Time        `json:"opened"`
+	Claim      *claimJSON       `json:"claim,omitempty"`
+	Snooze     *snoozeJSON      `json:"snooze,omitempty"`
+	Escalation *escalationJSON  `json:"escalation,omitempty"`
+	Documents  int64            `json:"documents"`
+	Consents   map[string]int64 `json:"consents,omitempty"`
+	First      *opinionJSON     `json:"first,omitempty"`
+	Closed     *time.Time       `json:"closed,omitempty"`
+	Verdict    string           `json:"verdict,omitempty"`
+	By         string           `json:"by,omitempty"`
+	Reason     string           `json:"reason,omitempty"`
+	Change     string           `json:"change,omitempty"`
 }
 
 // claimJSON says who works on a task.
 type claimJSON struct {
 	By    string    `json:"by"`
 	Until time.Time `json:"until"`
+}
+
+// snoozeJSON says until when a task is put off.
+type snoozeJSON struct {
+	Until  time.Time `json:"until"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+}
+
+// escalationJSON says to whom a task was handed on: a role, or a person.
+type escalationJSON struct {
+	Role   string    `json:"role,omitempty"`
+	User   string    `json:"user,omitempty"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"`
 }
 
 // opinionJSON is a verdict that waits for a second reviewer.
@@ -89,7 +109,14 @@ type memberJSON struct {
 
 func (s *Server) taskJSON(t mpi.Task) taskJSON {
 	out := taskJSON{ID: s.adminID("task", int64(t.ID)), Kind: t.Kind, Record: s.patientID(t.Record), Grade: t.Grade.String(), Bits: t.Bits,
-		Missing: t.Missing, Note: t.Note, Evidence: evidence(t.Evidence), Risk: t.Risk, Opened: t.Opened, By: t.By, Reason: t.Reason}
+		Missing: t.Missing, Note: t.Note, Evidence: evidence(t.Evidence), Risk: t.Risk, Opened: t.Opened, By: t.By, Reason: t.Reason,
+		Documents: t.Stake.Documents, Consents: t.Stake.Consents}
+	if t.Snooze != nil && t.Snooze.Until.After(s.deps.Now()) {
+		out.Snooze = &snoozeJSON{t.Snooze.Until, t.Snooze.By, t.Snooze.Reason}
+	}
+	if e := t.Escalation; e != nil {
+		out.Escalation = &escalationJSON{e.Role, e.User, e.By, e.Reason, e.At}
+	}
 	if t.ClaimedBy != "" && t.ClaimedUntil.After(s.deps.Now()) {
 		out.Claim = &claimJSON{t.ClaimedBy, t.ClaimedUntil}
 	}

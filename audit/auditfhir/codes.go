@@ -82,6 +82,7 @@ var forms = []form{
 	{audit.PatientRegistered, rest, fhir.Coding{}, writing},
 	{audit.PatientQueried, rest, search, querying},
 	{audit.LinkChanged, record, fhir.Coding{}, plain},
+	{audit.TaskWorked, record, fhir.Coding{}, plain},
 	{audit.DocumentPublished, rest, fhir.Coding{}, writing},
 	{audit.DocumentsQueried, rest, search, querying},
 	{audit.Decision, alert, fhir.Coding{}, deciding},

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/concord-hie/concord/audit/auditpg"
 	"github.com/concord-hie/concord/consent/consentpg"
@@ -26,6 +25,11 @@ type matchCmd struct {
 	Tasks    matchTasksCmd    `cmd:"" help:"List review tasks, the riskiest first."`
 	Claim    matchClaimCmd    `cmd:"" help:"Work on a task, so that others leave it alone."`
 	Release  matchReleaseCmd  `cmd:"" help:"Give a task back."`
+	Assign   matchAssignCmd   `cmd:"" help:"Give tasks to a steward, or claim several."`
+	Snooze   matchSnoozeCmd   `cmd:"" help:"Put a task off until a time."`
+	Wake     matchWakeCmd     `cmd:"" help:"Put a task that was put off back into the queue."`
+	Escalate matchEscalateCmd `cmd:"" help:"Hand a task on to another person."`
+	Recall   matchRecallCmd   `cmd:"" help:"Take an escalation back."`
 	Report   matchReportCmd   `cmd:"" help:"Open a task because a patient says that something is not theirs."`
 	Decide   matchDecideCmd   `cmd:"" help:"Say that two records are one person, two, or that it cannot be told."`
 	Undo     matchUndoCmd     `cmd:"" help:"Take a change of links back."`
@@ -43,89 +47,6 @@ func steward() hie.Actor {
 	a := localOperator()
 	a.Roles = []string{hie.RoleSteward}
 	return a
-}
-
-// matchTasksCmd lists tasks.
-type matchTasksCmd struct {
-	Kind    string `enum:"any,overlay,reopen,patient-reported,split,bridge,shared-identifier,deceased-active,household,same-site,hub,cross-site" default:"any" help:"any or one kind: overlay, reopen, patient-reported, split, bridge, shared-identifier, deceased-active, household, same-site, hub, cross-site."`
-	Closed  bool   `help:"List closed tasks instead of open ones."`
-	Claimed string `enum:"any,mine,none" default:"any" help:"any, mine (you work on them) or none (nobody does)."`
-	Record  int64  `help:"Only tasks about this record." placeholder:"RECORD"`
-	After   int64  `help:"Go on behind this task." placeholder:"TASK"`
-	Count   int    `default:"50" help:"At most so many, up to 200."`
-	Output  string `enum:"table,json" default:"table" help:"table or json."`
-}
-
-// taskRow is a task as --output json prints it.
-type taskRow struct {
-	Task     int64      `json:"task"`
-	Kind     string     `json:"kind"`
-	Record   int64      `json:"record"`
-	Other    int64      `json:"other,omitempty"`
-	Grade    string     `json:"grade"`
-	Bits     float64    `json:"bits"`
-	Missing  string     `json:"missing,omitempty"`
-	Risk     float64    `json:"risk"`
-	Note     string     `json:"note,omitempty"`
-	Evidence []string   `json:"evidence"`
-	Opened   time.Time  `json:"opened"`
-	Claimed  string     `json:"claimed_by,omitempty"`
-	First    string     `json:"first_verdict,omitempty"`
-	Closed   *time.Time `json:"closed,omitempty"`
-	Verdict  string     `json:"verdict,omitempty"`
-	By       string     `json:"by,omitempty"`
-	Reason   string     `json:"reason,omitempty"`
-}
-
-// Run prints one row a task.
-func (m *matchTasksCmd) Run(ctx context.Context, g *Globals, s *streams) error {
-	return withIndex(ctx, g, func(x *mpi.Index) error {
-		f := mpi.TaskFilter{Closed: m.Closed, Record: hie.SourcePatientID(m.Record), After: mpi.TaskID(m.After), Count: m.Count}
-		if m.Kind != "any" {
-			f.Kind = mpi.TaskKind(m.Kind)
-		}
-		switch me := steward(); m.Claimed {
-		case "mine":
-			f.Claimed = string(me.Organization) + "/" + me.User
-		case "none":
-			f.Claimed = mpi.Unclaimed
-		}
-		tasks, more, err := x.Tasks(ctx, f)
-		if err != nil {
-			return err
-		}
-		rows := make([]taskRow, 0, len(tasks))
-		for _, t := range tasks {
-			r := taskRow{Task: int64(t.ID), Kind: string(t.Kind), Record: int64(t.Record), Other: int64(t.Other), Grade: t.Grade.String(),
-				Bits: float64(t.Bits), Missing: t.Missing, Evidence: waterfall(t.Evidence), Opened: t.Opened, By: t.By, Reason: t.Reason, Risk: t.Risk, Note: t.Note}
-			if t.ClaimedUntil.After(hie.Now()) {
-				r.Claimed = t.ClaimedBy
-			}
-			if t.First != nil {
-				r.First = t.First.Verdict.String() + " by " + t.First.By
-			}
-			if !t.Closed.IsZero() {
-				r.Closed, r.Verdict = &t.Closed, t.Verdict.String()
-			}
-			rows = append(rows, r)
-		}
-		if m.Output == "json" {
-			return json.NewEncoder(s.out).Encode(rows)
-		}
-		w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "TASK\tKIND\tRISK\tRECORD\tOTHER\tGRADE\tBITS\tMISSING\tOPENED\tWAITS\tEVIDENCE")
-		for _, r := range rows {
-			fmt.Fprintf(w, "%d\t%s\t%.0f\t%d\t%s\t%s\t%.1f\t%s\t%s\t%s\t%s\n", r.Task, r.Kind, r.Risk, r.Record, number(r.Other), r.Grade, r.Bits, r.Missing,
-				r.Opened.UTC().Format(time.RFC3339), r.First, strings.Join(r.Evidence, " "))
-		}
-		if err := w.Flush(); err != nil {
-			return err
-		}
-		if more {
-			fmt.Fprintf(s.err, "there are more: --after %d\n", rows[len(rows)-1].Task)
-		}
-		return nil
-	})
 }
 
 // waterfall writes evidence as field=level(bits).
@@ -152,7 +73,7 @@ type matchDecideCmd struct {
 	Task    int64   `help:"Settle this review task." placeholder:"TASK"`
 	Reason  string  `required:"" help:"Why; kept with the decision."`
 	DryRun  bool    `help:"Show what it would do and decide nothing."`
-	Output  string  `enum:"table,json" default:"table" help:"table or json, of --dry-run."`
+	Output  string  `enum:"table,json" default:"table" help:"table or json."`
 }
 
 // Help implements kong.HelpProvider.
@@ -185,6 +106,9 @@ func (m *matchDecideCmd) Run(ctx context.Context, g *Globals, s *streams) error 
 		if err != nil {
 			return err
 		}
+		if m.Output == "json" {
+			return json.NewEncoder(s.out).Encode(settledRow{int64(done.Change), done.Pending, done.Second, int64(done.Task)})
+		}
 		if done.Pending {
 			_, err = fmt.Fprintf(s.out, "task %d waits for a second reviewer (%s)\n", int64(done.Task), done.Second)
 			return err
@@ -192,6 +116,15 @@ func (m *matchDecideCmd) Run(ctx context.Context, g *Globals, s *streams) error 
 		_, err = fmt.Fprintln(s.out, "change", int64(done.Change))
 		return err
 	})
+}
+
+// settledRow is what came of a verdict, as --output json prints it: the change, by which it can be undone, or the task in
+// which it waits.
+type settledRow struct {
+	Change  int64  `json:"change,omitempty"`
+	Pending bool   `json:"pending"`
+	Second  string `json:"second,omitempty"`
+	Task    int64  `json:"task,omitempty"`
 }
 
 // check says what would happen.
@@ -268,7 +201,7 @@ type matchUndoCmd struct {
 	Change int64  `arg:"" help:"The change, as decide or history prints it."`
 	Reason string `required:"" help:"Why; kept with the decision."`
 	DryRun bool   `help:"Show what it would do and undo nothing."`
-	Output string `enum:"table,json" default:"table" help:"table or json, of --dry-run."`
+	Output string `enum:"table,json" default:"table" help:"table or json."`
 }
 
 // Help implements kong.HelpProvider.
@@ -293,6 +226,9 @@ func (m *matchUndoCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 		change, err := x.Undo(ctx, steward(), mpi.ChangeID(m.Change), m.Reason)
 		if err != nil {
 			return err
+		}
+		if m.Output == "json" {
+			return json.NewEncoder(s.out).Encode(settledRow{Change: int64(change)})
 		}
 		_, err = fmt.Fprintln(s.out, "change", int64(change))
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/pgtest"
@@ -94,6 +95,52 @@ func TestAStewardSettlesFromTheCommandLine(t *testing.T) {
 	}
 	if out, err := run(&matchTasksCmd{Kind: "patient-reported", Claimed: "none", Count: 50, Output: "json"}); err != nil || !strings.Contains(out, "not mine") {
 		t.Errorf("reported: %v %s", err, out)
+	}
+	out, err = run(&matchTasksCmd{Kind: "patient-reported", Count: 50, Output: "json"})
+	var open []struct{ Task int64 }
+	if json.Unmarshal([]byte(out), &open) != nil || len(open) != 1 {
+		t.Fatalf("%v %s", err, out)
+	}
+	task := open[0].Task
+	for _, step := range []struct {
+		name, want string
+		c          interface {
+			Run(context.Context, *Globals, *streams) error
+		}
+	}{
+		{"claimed", "with ", &matchClaimCmd{Task: task}},
+		{"assigned", `"claimed_by":"`, &matchAssignCmd{Tasks: []int64{task, 7}, To: "ann", Output: "json"}},
+		{"released by whom it was not given to", "", &matchReleaseCmd{Task: task}},
+	} {
+		if out, err := run(step.c); step.want == "" && err == nil || step.want != "" && !strings.Contains(out, step.want) {
+			t.Errorf("%s: %v %s", step.name, err, out)
+		}
+	}
+	second, err := run(&matchReportCmd{Record: pair[1], Reason: "nor this", Output: "json"})
+	if json.Unmarshal([]byte("["+second+"]"), &open) != nil || err != nil {
+		t.Fatalf("%v %s", err, second)
+	}
+	task = open[0].Task
+	later := hie.Now().Add(time.Hour)
+	for _, step := range []struct {
+		name, want string
+		c          interface {
+			Run(context.Context, *Globals, *streams) error
+		}
+	}{
+		{"put off, dry", "", &matchSnoozeCmd{Task: task, Until: later, Reason: "x", DryRun: true}},
+		{"not put off by that", "nor this", &matchTasksCmd{Kind: "any", Count: 50, Output: "json"}},
+		{"put off", "until ", &matchSnoozeCmd{Task: task, Until: later, Reason: "the site calls back"}},
+		{"listed as put off", `"snoozed_until":`, &matchTasksCmd{Kind: "any", Snoozed: true, Count: 50, Output: "json"}},
+		{"woken", "open", &matchWakeCmd{Task: task}},
+		{"handed on", ", for lead-steward", &matchEscalateCmd{Task: task, Role: "lead-steward", Reason: "unsure"}},
+		{"listed as handed on", `"escalated_to":"lead-steward"`, &matchTasksCmd{Kind: "any", Escalated: "any", Count: 50, Output: "json"}},
+		{"taken back", `"task":`, &matchRecallCmd{Task: task, Output: "json"}},
+		{"listed", "DOCUMENTS", &matchTasksCmd{Kind: "any", Count: 50, Output: "table"}},
+	} {
+		if out, err := run(step.c); err != nil || !strings.Contains(out, step.want) {
+			t.Errorf("%s: %v %s", step.name, err, out)
+		}
 	}
 	if out, err := run(&matchRebuildCmd{Batch: 1, DryRun: true, Output: "json"}); err != nil || out != "" {
 		t.Errorf("a rebuild of what is new would change something: %v %s", err, out)

@@ -15,6 +15,15 @@ type matchClaimCmd struct {
 	Task   int64         `arg:"" help:"The task."`
 	For    time.Duration `default:"30m" help:"How long, up to 12h."`
 	DryRun bool          `help:"Check that the task is there and claim nothing."`
+	Output string        `enum:"table,json" default:"table" help:"table or json."`
+}
+
+// Help implements kong.HelpProvider.
+func (matchClaimCmd) Help() string {
+	return `Claiming again prolongs. Several at once, or for somebody else: assign.
+
+Example:
+  concord match claim 246653357841277070 --for 2h`
 }
 
 // Run claims and prints until when.
@@ -24,11 +33,7 @@ func (m *matchClaimCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 			return taskThere(ctx, x, s, m.Task)
 		}
 		t, err := x.ClaimTask(ctx, steward(), mpi.TaskID(m.Task), m.For)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintln(s.out, "claimed until", t.ClaimedUntil.UTC().Format(time.RFC3339))
-		return err
+		return changedTask(s, t, err, m.Output)
 	})
 }
 
@@ -50,8 +55,9 @@ func taskThere(ctx context.Context, x *mpi.Index, s *streams, id int64) error {
 
 // matchReleaseCmd gives a task back.
 type matchReleaseCmd struct {
-	Task   int64 `arg:"" help:"The task."`
-	DryRun bool  `help:"Check that the task is there and release nothing."`
+	Task   int64  `arg:"" help:"The task."`
+	DryRun bool   `help:"Check that the task is there and release nothing."`
+	Output string `enum:"table,json" default:"table" help:"table or json."`
 }
 
 // Run releases.
@@ -60,8 +66,8 @@ func (m *matchReleaseCmd) Run(ctx context.Context, g *Globals, s *streams) error
 		if m.DryRun {
 			return taskThere(ctx, x, s, m.Task)
 		}
-		_, err := x.ReleaseTask(ctx, steward(), mpi.TaskID(m.Task))
-		return err
+		t, err := x.ReleaseTask(ctx, steward(), mpi.TaskID(m.Task))
+		return changedTask(s, t, err, m.Output)
 	})
 }
 
@@ -71,6 +77,13 @@ type matchReportCmd struct {
 	Other  int64  `help:"The record of whose it may be." placeholder:"RECORD"`
 	Reason string `required:"" help:"What the patient says; no names. Kept with the task."`
 	DryRun bool   `help:"Check that the record is there and open nothing."`
+	Output string `enum:"table,json" default:"table" help:"table or json."`
+}
+
+// Help implements kong.HelpProvider.
+func (matchReportCmd) Help() string {
+	return `Example:
+  concord match report 246653357838717070 --reason "the visit in March was not mine"`
 }
 
 // Run opens the task and prints it.
@@ -81,11 +94,7 @@ func (m *matchReportCmd) Run(ctx context.Context, g *Globals, s *streams) error 
 			return err
 		}
 		t, err := x.Report(ctx, steward(), hie.SourcePatientID(m.Record), hie.SourcePatientID(m.Other), m.Reason)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintln(s.out, "task", int64(t.ID))
-		return err
+		return changedTask(s, t, err, m.Output)
 	})
 }
 

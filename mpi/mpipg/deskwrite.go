@@ -295,6 +295,12 @@ func (d *desk) PutTask(_ context.Context, t mpi.Task) error {
 	return nil
 }
 
+// PutRisk implements mpi.Tx.
+func (d *desk) PutRisk(_ context.Context, id mpi.TaskID, risk float64) error {
+	d.then(func(ctx context.Context) error { return d.writer.PutRisk(ctx, id, risk) })
+	return nil
+}
+
 // PutVersion implements mpi.Tx.
 func (d *desk) PutVersion(_ context.Context, v mpi.Version) error {
 	d.then(func(ctx context.Context) error { return d.writer.PutVersion(ctx, v) })

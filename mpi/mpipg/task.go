@@ -10,17 +10,21 @@ import (
 )
 
 const taskColumns = `task_id, kind, sp_id, other_id, opened, grade, bits, evidence, missing, risk, note, verdict, decided_by, reason,
-	closed, claimed_by, claimed_until, first_verdict, first_by, first_reason, first_at, change_id`
+	closed, claimed_by, claimed_until, first_verdict, first_by, first_reason, first_at, change_id,
+	snoozed_until, snoozed_by, snooze_reason, escalated_at, escalated_role, escalated_user, escalated_by, escalated_reason`
 
 func scanTask(rows *pg.Rows) (mpi.Task, error) {
 	var t mpi.Task
 	var id, sp, other, grade, verdict, first, change int64
 	var kind, firstBy, firstReason string
-	var closed, until, firstAt sql.NullTime
+	var closed, until, firstAt, snoozed, escalated sql.NullTime
+	var snooze mpi.Snooze
+	var escalation mpi.Escalation
 	var bits float64
 	var evidence []byte
 	err := rows.Scan(&id, &kind, &sp, &other, &t.Opened, &grade, &bits, &evidence, &t.Missing, &t.Risk, &t.Note, &verdict, &t.By, &t.Reason,
-		&closed, &t.ClaimedBy, &until, &first, &firstBy, &firstReason, &firstAt, &change)
+		&closed, &t.ClaimedBy, &until, &first, &firstBy, &firstReason, &firstAt, &change,
+		&snoozed, &snooze.By, &snooze.Reason, &escalated, &escalation.Role, &escalation.User, &escalation.By, &escalation.Reason)
 	t.ID, t.Kind, t.Record, t.Other = mpi.TaskID(id), mpi.TaskKind(kind), hie.SourcePatientID(sp), hie.SourcePatientID(other)
 	t.Opened, t.Grade, t.Bits, t.Evidence, t.Verdict = utc(t.Opened), mpi.Grade(grade), mpi.Bits(bits), mpi.DecodeEvidence(evidence), mpi.Verdict(verdict)
 	t.Change = mpi.ChangeID(change)
@@ -32,6 +36,14 @@ func scanTask(rows *pg.Rows) (mpi.Task, error) {
 	}
 	if firstAt.Valid {
 		t.First = &mpi.Opinion{Verdict: mpi.Verdict(first), By: firstBy, Reason: firstReason, At: utc(firstAt.Time)}
+	}
+	if snoozed.Valid {
+		snooze.Until = utc(snoozed.Time)
+		t.Snooze = &snooze
+	}
+	if escalated.Valid {
+		escalation.At = utc(escalated.Time)
+		t.Escalation = &escalation
 	}
 	return t, err
 }
@@ -71,15 +83,32 @@ func (w *writer) PutTask(ctx context.Context, t mpi.Task) error {
 	if t.First != nil {
 		first = *t.First
 	}
+	snooze, escalation := mpi.Snooze{}, mpi.Escalation{}
+	if t.Snooze != nil {
+		snooze = *t.Snooze
+	}
+	if t.Escalation != nil {
+		escalation = *t.Escalation
+	}
 	n, err := w.q.Exec(ctx, `
 		update mpi.review_task set closed = $2, verdict = $3, decided_by = $4, reason = $5, claimed_by = $6, claimed_until = $7,
-			first_verdict = $8, first_by = $9, first_reason = $10, first_at = $11, change_id = $12, risk = $13
+			first_verdict = $8, first_by = $9, first_reason = $10, first_at = $11, change_id = $12, risk = $13,
+			grade = $14, bits = $15, evidence = $16, missing = $17, snoozed_until = $18, snoozed_by = $19, snooze_reason = $20,
+			escalated_at = $21, escalated_role = $22, escalated_user = $23, escalated_by = $24, escalated_reason = $25
 		where task_id = $1`,
 		int64(t.ID), when(!t.Closed.IsZero(), t.Closed), int64(t.Verdict), t.By, t.Reason, t.ClaimedBy, when(!t.ClaimedUntil.IsZero(), t.ClaimedUntil),
-		int64(first.Verdict), first.By, first.Reason, when(!first.At.IsZero(), first.At), int64(t.Change), t.Risk)
+		int64(first.Verdict), first.By, first.Reason, when(!first.At.IsZero(), first.At), int64(t.Change), t.Risk,
+		int64(t.Grade), float64(t.Bits), mpi.EncodeEvidence(t.Evidence), t.Missing, when(t.Snooze != nil, snooze.Until), snooze.By, snooze.Reason,
+		when(t.Escalation != nil, escalation.At), escalation.Role, escalation.User, escalation.By, escalation.Reason)
 	if err == nil && n == 0 {
 		return hie.ErrNotFound
 	}
+	return err
+}
+
+// PutRisk implements mpi.Tx.
+func (w *writer) PutRisk(ctx context.Context, id mpi.TaskID, risk float64) error {
+	_, err := w.q.Exec(ctx, `update mpi.review_task set risk = $2 where task_id = $1 and closed is null`, int64(id), risk)
 	return err
 }
 
@@ -114,8 +143,22 @@ func (r reader) ListTasks(ctx context.Context, f mpi.TaskFilter, limit int) ([]m
 		return pg.Collect(ctx, r.q, scanTask, `select `+taskColumns+` from mpi.review_task
 			where closed is not null and task_id > $1 and `+which+` order by task_id limit $4`, int64(f.After), string(f.Kind), int64(f.Record), limit)
 	}
+	var by string
+	var roles []string
+	if f.For != nil {
+		by, roles = string(f.For.Organization)+"/"+f.For.User, f.For.Roles
+	}
 	return pg.Collect(ctx, r.q, scanTask, `select `+taskColumns+` from mpi.review_task t
 		where closed is null and `+which+` and ($1::bigint = 0 or (-risk, task_id) > (select -risk, task_id from mpi.review_task where task_id = $1))
 			and ($5::text = '' or $5 = 'none' and (claimed_by = '' or claimed_until <= $6) or claimed_by = $5 and claimed_until > $6)
-		order by risk desc, task_id limit $4`, int64(f.After), string(f.Kind), int64(f.Record), limit, f.Claimed, f.Now)
+			and ($3::bigint > 0 and not $7 or coalesce(snoozed_until > $6, false) = $7)
+			and (not $8::boolean or escalated_at is not null and ($9::text = '' or escalated_by <> $9
+				and (escalated_user = '' or escalated_user = $9) and (escalated_role = '' or escalated_role = any($10::text[]))))
+		order by risk desc, task_id limit $4`, int64(f.After), string(f.Kind), int64(f.Record), limit, f.Claimed, f.Now, f.Snoozed, f.Escalated, by, roles)
+}
+
+// OpenTasksBehind implements mpi.Reader.
+func (r reader) OpenTasksBehind(ctx context.Context, after mpi.TaskID, limit int) ([]mpi.Task, error) {
+	return pg.Collect(ctx, r.q, scanTask, `select `+taskColumns+` from mpi.review_task where closed is null and task_id > $1
+		order by task_id limit $2`, int64(after), limit)
 }

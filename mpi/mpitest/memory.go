@@ -153,6 +153,10 @@ func (m *Memory) ListTasks(ctx context.Context, f mpi.TaskFilter, limit int) ([]
 	return locked(m, func() ([]mpi.Task, error) { return m.tables.ListTasks(ctx, f, limit) })
 }
 
+func (m *Memory) OpenTasksBehind(ctx context.Context, after mpi.TaskID, limit int) ([]mpi.Task, error) {
+	return locked(m, func() ([]mpi.Task, error) { return m.tables.OpenTasksBehind(ctx, after, limit) })
+}
+
 func (m *Memory) TasksAbout(ctx context.Context, r []hie.SourcePatientID) ([]mpi.Task, error) {
 	return locked(m, func() ([]mpi.Task, error) { return m.tables.TasksAbout(ctx, r) })
 }
@@ -310,6 +314,13 @@ func (t *tables) ListTasks(_ context.Context, f mpi.TaskFilter, limit int) ([]mp
 	}
 	var out []mpi.Task
 	for _, k := range t.tasks {
+		snoozed := k.Snooze != nil && k.Snooze.Until.After(f.Now)
+		if !f.Closed && (f.Record == 0 || f.Snoozed) && snoozed != f.Snoozed {
+			continue
+		}
+		if f.Escalated && (k.Escalation == nil || f.For != nil && !k.Escalation.Calls(*f.For)) {
+			continue
+		}
 		if k.Closed.IsZero() != f.Closed && (f.Kind == "" || f.Kind == k.Kind) && (f.Record == 0 || f.Record == k.Record || f.Record == k.Other) &&
 			(f.Closed || claimed(k)) && (f.After == 0 || order(k, t.tasks[f.After]) > 0) {
 			out = append(out, k)
@@ -317,6 +328,16 @@ func (t *tables) ListTasks(_ context.Context, f mpi.TaskFilter, limit int) ([]mp
 	}
 	slices.SortFunc(out, order)
 	return out[:min(len(out), limit)], nil
+}
+
+func (t *tables) OpenTasksBehind(_ context.Context, after mpi.TaskID, limit int) ([]mpi.Task, error) {
+	var out []mpi.Task
+	for _, id := range slices.Sorted(maps.Keys(t.tasks)) {
+		if k := t.tasks[id]; k.Closed.IsZero() && id > after && len(out) < limit {
+			out = append(out, k)
+		}
+	}
+	return out, nil
 }
 
 func (t *tables) TasksAbout(_ context.Context, records []hie.SourcePatientID) ([]mpi.Task, error) {

@@ -212,6 +212,14 @@ func (t *memoryTx) TakeTask(_ context.Context, id mpi.TaskID) (mpi.Task, error) 
 	return k, nil
 }
 
+func (t *memoryTx) PutRisk(_ context.Context, id mpi.TaskID, risk float64) error {
+	if k, ok := t.tasks[id]; ok && k.Closed.IsZero() {
+		k.Risk = risk
+		set(t, t.tasks, id, k, true)
+	}
+	return nil
+}
+
 func (t *memoryTx) PutTask(_ context.Context, k mpi.Task) error {
 	if _, ok := t.tasks[k.ID]; !ok {
 		return hie.ErrNotFound
