@@ -59,6 +59,9 @@ type Holdings interface {
 	// All calls yield with everything that Find would give over all pages from c's first one on, without received
 	// bytes, until yield returns false.
 	All(ctx context.Context, f locator.Filter, plans []locator.Plan, c locator.Cursor, yield func(locator.Pointer) bool) error
+	// Marks gives of everything that Find would give over all pages from c's first one on what tells whether another
+	// place holds the same content, in no order; of that with one of hashes alone, if these are not nil.
+	Marks(ctx context.Context, f locator.Filter, plans []locator.Plan, c locator.Cursor, hashes [][]byte) ([]locator.Pointer, error)
 	// Read returns one pointer with its received bytes, or hie.ErrNotFound. It decides nothing.
 	Read(ctx context.Context, record hie.SourcePatientID, id hie.PointerID) (locator.Pointer, error)
 }

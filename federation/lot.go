@@ -96,7 +96,7 @@ func (l *lot) entry(p locator.Pointer) Entry {
 }
 
 // exact is up to how many documents an answer of several records is put together in memory from its beginning; a
-// longer one is looked over once for documents held twice and then read for the page alone.
+// longer one is looked over for documents held twice and then read for the page alone.
 const exact = 100
 
 // read puts the page together from the index and from what live sites told.
@@ -104,15 +104,25 @@ func (x *Exchange) read(ctx context.Context, m *matter, q Query, l *lot, told li
 	if len(told.entries) == 0 && len(l.plans) <= 1 {
 		return x.single(ctx, q, l)
 	}
+	if q.Filter.OnlyStates() && l.largest() > exact { // surely long
+		return x.several(ctx, q, l, told)
+	}
 	first, err := x.Holdings.Find(ctx, q.Filter, l.plans, locator.Cursor{Highest: q.Cursor.Highest}, exact)
 	if err != nil {
 		return Found{}, err
 	}
-	highest := max(first.Next.Highest, q.Cursor.Highest)
-	if first.More {
-		return x.several(ctx, q, l, told, highest)
+	if q.Cursor.Highest = max(first.Next.Highest, q.Cursor.Highest); first.More {
+		return x.several(ctx, q, l, told)
 	}
-	return cut(collapse(append(entries(l, first.Pointers), told.entries...)), q, highest), nil
+	return cut(collapse(append(entries(l, first.Pointers), told.entries...)), q, q.Cursor.Highest), nil
+}
+
+// largest returns the most that one record may be read of.
+func (l *lot) largest() int64 {
+	if len(l.held) == 0 {
+		return 0
+	}
+	return slices.Max(l.held)
 }
 
 // known returns how many documents f finds at the beginning of an answer, if what is kept about presence says so: when
@@ -187,58 +197,35 @@ func cut(all []Entry, q Query, highest hie.PointerID) Found {
 	return f
 }
 
-// several pages a long answer of several records. Where one record holds most of it, the others are read whole and the
-// large one is asked for what it shares with them; otherwise all of it is looked over.
-func (x *Exchange) several(ctx context.Context, q Query, l *lot, told live, highest hie.PointerID) (Found, error) {
-	large := -1
-	for i, n := range l.held {
-		switch {
-		case n <= exact:
-		case large < 0:
-			large = i
-		default:
-			return x.everything(ctx, q, l, told, highest)
-		}
-	}
-	if large < 0 {
-		return x.everything(ctx, q, l, told, highest)
-	}
-	return x.besideLarge(ctx, q, l, told, highest, large)
-}
-
-// everything looks over all documents for those held twice.
-func (x *Exchange) everything(ctx context.Context, q Query, l *lot, told live, highest hie.PointerID) (Found, error) {
-	all, err := x.all(ctx, q.Filter, l, l.plans, highest)
-	if err != nil {
-		return Found{}, err
-	}
-	f := cut(collapse(append(all, told.entries...)), q, highest)
-	return f, x.receive(ctx, l, highest, &f)
-}
-
-// besideLarge pages the large record through the index, with the documents of the others merged in.
-func (x *Exchange) besideLarge(ctx context.Context, q Query, l *lot, told live, highest hie.PointerID, large int) (Found, error) {
+// several pages a long answer of several records. The largest is paged through the index. Of the others no more is read
+// than tells where their documents stand and whether the largest holds the same; what the page shows is then read whole.
+func (x *Exchange) several(ctx context.Context, q Query, l *lot, told live) (Found, error) {
+	large := slices.Index(l.held, l.largest())
 	one := l.plans[large : large+1]
-	small, err := x.all(ctx, q.Filter, l, slices.Concat(l.plans[:large], l.plans[large+1:]), highest)
+	limit := q.Limit
+	if q.CountOnly {
+		limit = 1
+	}
+	page, err := x.Holdings.Find(ctx, q.Filter, one, q.Cursor.Cursor, limit)
 	if err != nil {
 		return Found{}, err
 	}
-	small = append(small, told.entries...)
-	shared, err := x.sharedWith(ctx, q.Filter, l, one, highest, small)
-	if err != nil {
-		return Found{}, err
-	}
+	highest := max(page.Next.Highest, q.Cursor.Highest)
 	n, err := x.Holdings.Count(ctx, q.Filter, one, locator.Cursor{Highest: highest})
+	if err != nil {
+		return Found{}, err
+	}
+	small, shared, err := x.beside(ctx, q.Filter, l, large, told.entries, highest)
 	if err != nil {
 		return Found{}, err
 	}
 	// Of what is held twice, those that stand for a group take its place; the others are hidden.
 	stands, hidden := map[locator.Ref]Entry{}, map[locator.Ref]bool{}
-	var beside []Entry
+	var others []Entry
 	for _, e := range collapse(append(slices.Clone(small), shared...)) {
 		stands[e.Ref()] = e
 		if e.Live || e.Record != one[0].Record {
-			beside = append(beside, e)
+			others = append(others, e)
 		}
 		for _, a := range e.Alternates {
 			hidden[a.Ref()] = true
@@ -248,25 +235,31 @@ func (x *Exchange) besideLarge(ctx context.Context, q Query, l *lot, told live, 
 	if q.CountOnly {
 		return f, nil
 	}
-	from := q.Cursor.Cursor
-	from.Highest = highest
-	page, err := x.Holdings.Find(ctx, q.Filter, one, from, q.Limit+len(hidden))
-	if err != nil {
-		return Found{}, err
-	}
-	for _, p := range page.Pointers {
-		e, known := stands[p.Ref()]
-		if !known {
-			e = l.entry(p)
+	for {
+		for _, p := range page.Pointers {
+			e, known := stands[p.Ref()]
+			if !known {
+				e = l.entry(p)
+			}
+			if e.Pointer = p; !hidden[p.Ref()] {
+				f.Entries = append(f.Entries, e)
+			}
 		}
-		if e.Pointer = p; !hidden[p.Ref()] {
-			f.Entries = append(f.Entries, e)
+		if !page.More || len(f.Entries) >= q.Limit {
+			break
+		}
+		limit = min(2*limit, locator.MaxPage)
+		if page, err = x.Holdings.Find(ctx, q.Filter, one, page.Next, limit); err != nil {
+			return Found{}, err
 		}
 	}
-	for _, e := range beside { // beyond what was read of the large record its own documents may come first
-		if after(e.Pointer, q.Cursor.Cursor) && (!page.More || !after(e.Pointer, page.Next)) {
+	for _, e := range others { // beyond what was read of the large record its own documents may come first
+		if !after(e.Pointer, q.Cursor.Cursor) {
+			continue
+		}
+		if !page.More || !after(e.Pointer, page.Next) {
 			f.Entries = append(f.Entries, e)
-		} else if page.More {
+		} else {
 			f.More = true
 		}
 	}
@@ -277,68 +270,107 @@ func (x *Exchange) besideLarge(ctx context.Context, q Query, l *lot, told live, 
 	}
 	if k := len(f.Entries); k > 0 {
 		f.Next.Cursor = locator.Cursor{SortAt: f.Entries[k-1].SortAt, ID: f.Entries[k-1].ID, Highest: highest}
-	} else if page.More { // a stretch that is hidden whole: go on behind it
-		f.Next.Cursor = page.Next
 	}
 	return f, x.receive(ctx, l, highest, &f)
 }
 
-// sharedWith returns the documents of plan that may be the same as one of small.
-func (x *Exchange) sharedWith(ctx context.Context, f locator.Filter, l *lot, plan []locator.Plan, highest hie.PointerID, small []Entry) ([]Entry, error) {
-	same := locator.CodeClause{Field: locator.FieldSame}
+// beside returns marks of all documents beside the large record's, with what live sites told, and of those the large
+// record holds that may be the same as one of them.
+func (x *Exchange) beside(ctx context.Context, f locator.Filter, l *lot, large int, told []Entry, highest hie.PointerID) (small, shared []Entry, err error) {
+	from := locator.Cursor{Highest: highest}
+	marks, err := x.Holdings.Marks(ctx, f, slices.Concat(l.plans[:large], l.plans[large+1:]), from, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	small = append(entries(l, marks), told...)
+	hashes := [][]byte{}
 	for _, e := range small {
-		uid, content := e.Same()
-		for _, key := range []string{uid, content} {
-			if key != "" {
-				same.Any = append(same.Any, locator.CodeMatch{Code: key, AnySystem: true})
-			}
+		if _, content := e.Same(); content != "" {
+			hashes = append(hashes, e.Hash)
+		}
+	}
+	twins, err := x.Holdings.Marks(ctx, f, l.plans[large:large+1], from, hashes)
+	if err != nil {
+		return nil, nil, err
+	}
+	shared = entries(l, twins)
+	// A live site may tell of a document by the unique id it has in the index; two of the index never share one.
+	named, err := x.named(ctx, f, l, highest, told)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, e := range named {
+		list := &small
+		if e.Record == l.plans[large].Record {
+			list = &shared
+		}
+		if i := slices.IndexFunc(*list, func(o Entry) bool { return o.Ref() == e.Ref() }); i >= 0 {
+			(*list)[i] = e
+		} else {
+			*list = append(*list, e)
+		}
+	}
+	return small, shared, nil
+}
+
+// named returns the documents of the index that have the unique id of one of told.
+func (x *Exchange) named(ctx context.Context, f locator.Filter, l *lot, highest hie.PointerID, told []Entry) ([]Entry, error) {
+	same := locator.CodeClause{Field: locator.FieldSame}
+	for _, e := range told {
+		if uid, _ := e.Same(); uid != "" {
+			same.Any = append(same.Any, locator.CodeMatch{Code: uid, AnySystem: true})
 		}
 	}
 	if len(same.Any) == 0 {
 		return nil, nil
 	}
 	f.Codes = append(slices.Clone(f.Codes), same)
-	return x.all(ctx, f, l, plan, highest)
-}
-
-// all returns all permitted documents of plans that f wants, without received bytes.
-func (x *Exchange) all(ctx context.Context, f locator.Filter, l *lot, plans []locator.Plan, highest hie.PointerID) ([]Entry, error) {
 	var out []Entry
-	err := x.Holdings.All(ctx, f, plans, locator.Cursor{Highest: highest}, func(p locator.Pointer) bool {
+	err := x.Holdings.All(ctx, f, l.plans, locator.Cursor{Highest: highest}, func(p locator.Pointer) bool {
 		out = append(out, l.entry(p))
 		return true
 	})
 	return out, err
 }
 
-// receive reads the received bytes of those entries of a page that lack them. One deleted meanwhile is left out.
+// receive reads those entries of a page, and their alternates, of which marks alone are known. One deleted meanwhile is
+// left out.
 func (x *Exchange) receive(ctx context.Context, l *lot, highest hie.PointerID, f *Found) error {
-	wanted := locator.Filter{IDs: []locator.Ref{}}
-	for _, e := range f.Entries {
+	var wanted []locator.Ref
+	visit := func(do func(e *Entry)) {
+		for i := range f.Entries {
+			do(&f.Entries[i])
+			for j := range f.Entries[i].Alternates {
+				do(&f.Entries[i].Alternates[j])
+			}
+		}
+	}
+	visit(func(e *Entry) {
 		if e.Received == nil {
-			wanted.IDs = append(wanted.IDs, e.Ref())
+			wanted = append(wanted, e.Ref())
+		}
+	})
+	full := make(map[locator.Ref]locator.Pointer, len(wanted))
+	for part := range slices.Chunk(wanted, locator.MaxPage) {
+		page, err := x.Holdings.Find(ctx, locator.Filter{IDs: part}, l.plans, locator.Cursor{Highest: highest}, len(part))
+		if err != nil {
+			return err
+		}
+		for _, p := range page.Pointers {
+			full[p.Ref()] = p
 		}
 	}
-	if len(wanted.IDs) == 0 {
-		return nil
-	}
-	page, err := x.Holdings.Find(ctx, wanted, l.plans, locator.Cursor{Highest: highest}, len(wanted.IDs))
-	if err != nil {
-		return err
-	}
-	full := make(map[locator.Ref][]byte, len(page.Pointers))
-	for _, p := range page.Pointers {
-		full[p.Ref()] = p.Received
-	}
-	kept := f.Entries[:0]
-	for _, e := range f.Entries {
+	visit(func(e *Entry) {
 		if e.Received == nil {
-			e.Received = full[e.Ref()]
+			if p, still := full[e.Ref()]; still {
+				e.Pointer = p
+			}
 		}
-		if e.Received != nil {
-			kept = append(kept, e)
-		}
+	})
+	gone := func(e Entry) bool { return e.Received == nil }
+	f.Entries = slices.DeleteFunc(f.Entries, gone)
+	for i := range f.Entries {
+		f.Entries[i].Alternates = slices.DeleteFunc(f.Entries[i].Alternates, gone)
 	}
-	f.Entries = kept
 	return nil
 }

@@ -381,6 +381,18 @@ func (s *memory) Rows(_ context.Context, record hie.SourcePatientID, q locator.Q
 	return out[:min(len(out), q.Limit)], nil
 }
 
+func (s *memory) Marks(ctx context.Context, record hie.SourcePatientID, q locator.Query, hashes [][]byte) ([]locator.Pointer, error) {
+	q.After, q.Limit = locator.Cursor{Highest: q.After.Highest}, 1<<30
+	rows, err := s.Rows(ctx, record, q)
+	var out []locator.Pointer
+	for _, p := range rows {
+		if hashes == nil || slices.ContainsFunc(hashes, func(h []byte) bool { return bytes.Equal(h, p.Hash) }) {
+			out = append(out, locator.Pointer{Record: p.Record, ID: p.ID, SortAt: p.SortAt, Kind: locator.Kind{ID: p.Kind.ID}, Size: p.Size, Hash: p.Hash})
+		}
+	}
+	return out, err
+}
+
 func (s *memory) Count(ctx context.Context, record hie.SourcePatientID, q locator.Query) (int64, error) {
 	q.After, q.Limit = locator.Cursor{Highest: q.After.Highest}, 1<<30
 	rows, err := s.Rows(ctx, record, q)

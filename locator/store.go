@@ -32,6 +32,9 @@ type Store interface {
 	Presence(ctx context.Context, records []hie.SourcePatientID) ([]Presence, error)
 	// Rows returns the pointers of one record that q wants, newest first, at most q.Limit. One statement.
 	Rows(ctx context.Context, record hie.SourcePatientID, q Query) ([]Pointer, error)
+	// Marks returns of the pointers of one record that q wants, whatever its Limit and After, what [Index.Marks] tells,
+	// in no order; hashes, if not nil, are the only ones wanted. One statement.
+	Marks(ctx context.Context, record hie.SourcePatientID, q Query, hashes [][]byte) ([]Pointer, error)
 	// Count returns how many pointers of one record q wants, whatever its Limit and After. One statement.
 	Count(ctx context.Context, record hie.SourcePatientID, q Query) (int64, error)
 }

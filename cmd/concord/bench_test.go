@@ -107,6 +107,7 @@ type bencher struct {
 	d        time.Duration
 	sources  int
 	pointers int
+	here     bool               // what is measured runs in this process
 	known    []sim.Registration // registered so far, with the documents their sites really hold
 }
 

@@ -63,6 +63,18 @@ const (
 		select count(*) from locator.pointer p where p.sp_id = $1 and p.kind = any($2)
 			and (cardinality($3::smallint[]) = 0 or p.status = any($3)) and p.ptr_id <= $4`
 	selectCount = `select count(*) from locator.pointer p where p.sp_id = $1 and ` + wanted
+	// selectMarks asks for one of some hashes by a join with their list, which is looked up by hashing however many
+	// there are; $17 says whether they are asked for at all.
+	selectMarks = `
+		select p.ptr_id, p.sort_at, p.kind, p.size, p.hash
+		from locator.pointer p where p.sp_id = $1 and ` + wanted + `
+			and (not $17::boolean or p.hash in (select h from unnest($18::bytea[]) as h))`
+	// selectMarksPlain is selectMarks for a filter on states alone.
+	selectMarksPlain = `
+		select p.ptr_id, p.sort_at, p.kind, p.size, p.hash
+		from locator.pointer p where p.sp_id = $1 and p.kind = any($2)
+			and (cardinality($3::smallint[]) = 0 or p.status = any($3)) and p.ptr_id <= $4
+			and (not $5::boolean or p.hash in (select h from unnest($6::bytea[]) as h))`
 )
 
 // Rows implements locator.Store.
@@ -92,6 +104,20 @@ func (s *Store) Rows(ctx context.Context, record hie.SourcePatientID, q locator.
 		return nil, err
 	}
 	return ps, s.named(ctx, ps)
+}
+
+// Marks implements locator.Store.
+func (s *Store) Marks(ctx context.Context, record hie.SourcePatientID, q locator.Query, hashes [][]byte) ([]locator.Pointer, error) {
+	query, args := selectMarks, arguments(record, q)
+	if q.Filter.OnlyStates() {
+		query, args = selectMarksPlain, args[:4]
+	}
+	return pg.Collect(ctx, s.db, func(r *pg.Rows) (locator.Pointer, error) {
+		p := locator.Pointer{Record: record}
+		err := r.Scan((*int64)(&p.ID), &p.SortAt, &p.Kind.ID, &p.Size, &p.Hash)
+		p.SortAt = p.SortAt.UTC()
+		return p, err
+	}, query, append(args, hashes != nil, pg.Array(hashes))...)
 }
 
 // Count implements locator.Store.

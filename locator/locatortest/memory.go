@@ -307,6 +307,17 @@ func (m *Memory) Rows(_ context.Context, record hie.SourcePatientID, q locator.Q
 	return out, nil
 }
 
+// Marks implements locator.Store.
+func (m *Memory) Marks(_ context.Context, record hie.SourcePatientID, q locator.Query, hashes [][]byte) ([]locator.Pointer, error) {
+	var out []locator.Pointer
+	for _, p := range m.wanted(record, q) {
+		if hashes == nil || slices.ContainsFunc(hashes, func(h []byte) bool { return bytes.Equal(h, p.Hash) }) {
+			out = append(out, locator.Pointer{Record: p.Record, ID: p.ID, SortAt: p.SortAt, Kind: locator.Kind{ID: p.Kind.ID}, Size: p.Size, Hash: p.Hash})
+		}
+	}
+	return out, nil
+}
+
 // Count implements locator.Store.
 func (m *Memory) Count(_ context.Context, record hie.SourcePatientID, q locator.Query) (int64, error) {
 	return int64(len(m.wanted(record, q))), nil

@@ -157,12 +157,62 @@ func searchesAgreeWithTheDefinitionOfAFilter(t *testing.T, f Fixture) {
 		if err != nil || n != int64(len(want)) {
 			t.Fatalf("counted %d, want %d, %v", n, len(want), err)
 		}
+		marks, err := f.Marks(context.Background(), filter, plans, locator.Cursor{}, nil)
+		ids := IDs(marks)
+		slices.Sort(ids)
+		if err != nil || !slices.Equal(ids, slices.Sorted(slices.Values(want))) {
+			t.Fatalf("%d marks, want %d, %v", len(marks), len(want), err)
+		}
 		if len(want) > 0 {
 			hits++
 		}
 	}
 	if hits < 30 {
 		t.Errorf("only %d of 100 searches found anything; nothing much was shown", hits)
+	}
+}
+
+// A mark tells content and place in the order; asked for some contents, only documents with these are told of.
+func marksTellWhichContentsARecordHolds(t *testing.T, f Fixture) {
+	subs := []locator.Submission{Doc(7, "a", 1), Doc(7, "b", 2), Doc(7, "unknown", 3), Doc(8, "c", 4)}
+	for i, content := range []string{"one", "two", "", "one"} {
+		subs[i].Pointer.Hash, subs[i].Pointer.Size = nil, -1
+		if content != "" {
+			subs[i].Pointer.Hash, subs[i].Pointer.Size = SHA1(content), int64(len(content))
+		}
+	}
+	done := f.MustPublish(t, subs...)
+	plans := f.Everything(t, 7)
+	for name, tt := range map[string]struct {
+		hashes [][]byte
+		want   []locator.Published
+	}{
+		"all": {nil, done[:3]}, "some": {[][]byte{SHA1("one"), SHA1("three")}, done[:1]}, "none": {[][]byte{}, nil},
+	} {
+		for _, single := range []bool{false, true} {
+			asked := slices.Clone(plans)
+			if single {
+				for i := range asked {
+					asked[i].Kinds, asked[i].PerRow, asked[i].Decide = nil, asked[i].Kinds, func(locator.Pointer) bool { return true }
+				}
+			}
+			marks, err := f.Marks(context.Background(), locator.Filter{}, asked, locator.Cursor{}, tt.hashes)
+			got := IDs(marks)
+			slices.Sort(got)
+			var want []hie.PointerID
+			for _, d := range tt.want {
+				want = append(want, d.ID)
+			}
+			slices.Sort(want)
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s, one by one %v: %d marks, want %d, %v", name, single, len(got), len(want), err)
+			}
+			for _, m := range marks {
+				if p, err := f.Read(context.Background(), m.Record, m.ID); err != nil || !p.SortAt.Equal(m.SortAt) || p.Kind.ID != m.Kind.ID || p.Size != m.Size || !slices.Equal(p.Hash, m.Hash) {
+					t.Errorf("%s: a mark that is not its pointer's: %v", name, err)
+				}
+			}
+		}
 	}
 }
 

@@ -30,6 +30,7 @@ func Run(t *testing.T, newStore func(t *testing.T) locator.Store) {
 		{"what another document names stays", whatAnotherDocumentNamesStays},
 		{"nobody publishes for a stranger's site", nobodyPublishesForAStrangersSite},
 		{"searches agree with the definition of a filter", searchesAgreeWithTheDefinitionOfAFilter},
+		{"marks tell which contents a record holds", marksTellWhichContentsARecordHolds},
 		{"nothing is given without a plan", nothingIsGivenWithoutAPlan},
 		{"what is published later is not mixed into later pages", whatIsPublishedLaterIsNotMixedIntoLaterPages},
 	} {
