@@ -1,9 +1,13 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/concord-hie/concord/hie"
 )
@@ -31,5 +35,42 @@ func TestServeAsHoldsThePortalToTheRulesOfTheDoors(t *testing.T) {
 	}
 	if got := d.get("/fhir/Organization", "").Code; got != http.StatusUnauthorized {
 		t.Errorf("from outside without a token: %d, want 401", got)
+	}
+}
+
+func TestEveryPersonAtThePortalHasAnAllowanceOfTheirOwn(t *testing.T) {
+	taken := map[string]int{}
+	var names []string
+	d := newDoors(t, func(deps *Deps) {
+		deps.Limit = func(_ context.Context, name string) (bool, time.Duration) {
+			taken[name]++
+			names = append(names, name)
+			return taken[name] <= 2, time.Second
+		}
+	})
+	get := func(actor hie.Actor) int {
+		w := httptest.NewRecorder()
+		d.server.ServeAs(w, httptest.NewRequest(http.MethodGet, testBase+"/fhir/Organization", nil), actor)
+		return w.Code
+	}
+	person := func(user string) hie.Actor {
+		return hie.Actor{Organization: "oak", Client: "portal", User: user, Scopes: []string{"system/Organization.rs"}}
+	}
+	for range 2 {
+		if got := get(person("Practitioner/quillfeather")); got != http.StatusOK {
+			t.Fatalf("within the allowance: %d, want 200", got)
+		}
+	}
+	if got := get(person("Practitioner/quillfeather")); got != http.StatusTooManyRequests {
+		t.Errorf("beyond the allowance: %d, want 429", got)
+	}
+	if got := get(person("Practitioner/other")); got != http.StatusOK {
+		t.Errorf("somebody else of the same client and organization: %d, want 200", got)
+	}
+	if slices.ContainsFunc(names, func(n string) bool { return strings.Contains(n, "quillfeather") }) {
+		t.Error("an allowance is named by who it is for")
+	}
+	if d.get("/fhir/Organization", oakToken); !strings.HasPrefix(names[len(names)-1], "oak") || strings.Contains(names[len(names)-1], " ") {
+		t.Errorf("a machine's allowance is named %q, want its client id", names[len(names)-1])
 	}
 }

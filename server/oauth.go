@@ -2,7 +2,10 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -29,8 +32,9 @@ type Tokens interface {
 	Revoke(ctx context.Context, r access.Request) error
 }
 
-// Limit takes one request of a client from its allowance; when there is none left it says when there will be.
-type Limit func(ctx context.Context, client hie.ClientID) (ok bool, wait time.Duration)
+// Limit takes one request from the allowance of whoever name stands for; when there is none left it says when there
+// will be. A name holds nothing personal.
+type Limit func(ctx context.Context, name string) (ok bool, wait time.Duration)
 
 // maxForm bounds a request to the authorization server (spec federation 2.2 row 1).
 const maxForm = 16 << 10
@@ -180,12 +184,23 @@ func retryAfter(wait time.Duration) string {
 	return strconv.Itoa(int((wait + time.Second - 1) / time.Second))
 }
 
-// withinLimit turns away a client that asks more often than it may.
+// allowance names whose allowance a request is taken from: the client's, or the person's own who signed in at the portal,
+// since all of them come through one client. Such a name is a digest: Redis holds no names of people.
+func allowance(c *gin.Context) string {
+	a := caller(c)
+	if _, person := inside(c.Request); !person {
+		return string(a.Client)
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %d", a.Organization, a.User, a.Patient))
+	return string(a.Client) + " " + hex.EncodeToString(sum[:12])
+}
+
+// withinLimit turns away a client, or a person at the portal, who asks more often than they may.
 func (s *Server) withinLimit(c *gin.Context) {
 	if s.deps.Limit == nil {
 		return
 	}
-	if ok, wait := s.deps.Limit(c.Request.Context(), caller(c).Client); !ok {
+	if ok, wait := s.deps.Limit(c.Request.Context(), allowance(c)); !ok {
 		c.Header("Retry-After", retryAfter(wait))
 		s.refuse(c, http.StatusTooManyRequests, outcome("error", fhir.Issue{Code: "throttled", Diagnostics: "Too many requests. Wait as Retry-After says."}))
 	}

@@ -38,7 +38,7 @@ type Deps struct {
 	Verify  VerifyToken
 	Tokens  Tokens
 	KeySet  []byte // our public token keys, a JWK Set
-	Limit   Limit  // bounds each client's FHIR and administration calls; nil for no bound
+	Limit   Limit  // bounds each client's calls, and each person's at the portal; nil for no bound
 	Ready   Ready
 	Sealer  *opaque.Sealer
 	Network func() *directory.Network

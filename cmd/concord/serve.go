@@ -207,9 +207,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	clientLimit := redis.Limiter("fhir", cfg.ClientRate, 2*cfg.ClientRate)
 	deps := server.Deps{
 		Verify: access.NewVerifier(granting).Verify, Tokens: access.NewIssuer(granting), KeySet: codec.KeySet(),
-		Limit: func(ctx context.Context, client hie.ClientID) (bool, time.Duration) {
-			return clientLimit.Allow(ctx, string(client))
-		},
+		Limit:  clientLimit.Allow,
 		Ready:  func(ctx context.Context) error { return errors.Join(db.Ping(ctx), redis.Ping(ctx)) },
 		Sealer: sealer, Network: networks.Network, Audit: trail, Trail: trail, Proofs: trail, Log: log, Metrics: registry,
 		Patients: patients, Stewardship: patients, Nameable: exchange.Nameable,
