@@ -65,6 +65,9 @@ func (x *Index) review(ctx context.Context, actor hie.Actor, id TaskID, v Verdic
 			if task.First != nil && task.First.By == c.by && task.First.Verdict == v {
 				return fmt.Errorf("the second reviewer must be another person: %w", hie.ErrForbidden)
 			}
+			if task.First != nil && task.First.Verdict != v {
+				task.Differed++
+			}
 			task.First = &Opinion{Verdict: v, By: c.by, Reason: reason, At: c.at}
 			task.ClaimedBy, task.ClaimedUntil, task.Snooze, task.Escalation = "", time.Time{}, nil, nil
 			out.Pending, out.Second = true, why

@@ -25,7 +25,7 @@ func (x *Index) settle(ctx context.Context, c *change, task Task, v Verdict) err
 	if err != nil {
 		return err
 	}
-	task.Closed, task.Verdict, task.By, task.Reason, task.First = c.at, v, c.by, c.reason, nil
+	task.Closed, task.Verdict, task.By, task.Reason = c.at, v, c.by, c.reason
 	task.ClaimedBy, task.ClaimedUntil, task.Snooze, task.Escalation = "", time.Time{}, nil, nil
 	if len(c.events) > 0 {
 		task.Change = c.id

@@ -50,6 +50,11 @@ type Reader interface {
 	TasksAbout(ctx context.Context, records []hie.SourcePatientID) ([]Task, error)
 	// TaskByID returns one task, or hie.ErrNotFound.
 	TaskByID(ctx context.Context, id TaskID) (Task, error)
+	// SamplePersons returns about n persons drawn at random, in order, or all when there are no more, and about how many
+	// there are. Merged ones are left out.
+	SamplePersons(ctx context.Context, n int) (ids []hie.PersonID, of int64, err error)
+	// Figures counts tasks and reviews: those open at now, and what happened since.
+	Figures(ctx context.Context, since, now time.Time) (Figures, error)
 	// RecordVersions returns what record said before, oldest first; the current version is not among them.
 	RecordVersions(ctx context.Context, record hie.SourcePatientID) ([]Version, error)
 	// Notices returns at most limit notices behind after, in the order of their cursors. Notices of transactions

@@ -57,8 +57,10 @@ type Task struct {
 	Escalation *Escalation
 	// Stake is what hangs on all records of the persons it is about; known to Index.Tasks and Index.Task alone.
 	Stake Stake
-	// First is a verdict that waits for a second reviewer; nil for none.
-	First *Opinion
+	// First is a verdict that waits for a second reviewer, or waited for one before the task was closed; nil for none.
+	// Differed is how often a reviewer said otherwise than the one before.
+	First    *Opinion
+	Differed int
 	// Closed is zero while the task is open; then Verdict, By and Reason tell how it ended, and Change what it did, 0
 	// for nothing. By is Engine when new evidence settled it and nobody had to.
 	Closed     time.Time

@@ -40,6 +40,7 @@ type Stewardship interface {
 	SaidAt(ctx context.Context, records []hie.SourcePatientID, t time.Time) ([]mpi.SourcePatient, error)
 	BestOf(ctx context.Context, record hie.SourcePatientID) (mpi.Best, error)
 	Pairs(ctx context.Context, records []hie.SourcePatientID) ([]mpi.Pair, error)
+	Quality(ctx context.Context, sample int) (mpi.Quality, error)
 	Notices(ctx context.Context, after mpi.Cursor, count int) ([]mpi.Notice, error)
 }
 

@@ -101,6 +101,11 @@ func (d *desk) RecallTask(ctx context.Context, _ hie.Actor, id mpi.TaskID) (mpi.
 	return d.Task(ctx, id)
 }
 
+func (d *desk) Quality(_ context.Context, sample int) (mpi.Quality, error) {
+	return mpi.Quality{Persons: 9, Sampled: sample, Sites: []mpi.SiteQuality{{Site: "mercy-main", Records: 7, Filled: map[string]int{"phone": 6}}},
+		Tasks: []mpi.TaskFigure{{Kind: mpi.TaskOverlay, Open: 2, MedianAge: time.Hour}}}, nil
+}
+
 func (d *desk) Report(_ context.Context, _ hie.Actor, record, other hie.SourcePatientID, note string) (mpi.Task, error) {
 	if note == "" {
 		return mpi.Task{}, hie.Required("reason")
@@ -301,6 +306,7 @@ func TestAStewardPreparesADecision(t *testing.T) {
 		{"previews an undo", "/admin/v1/match/changes/" + c.server.adminID("change", 77) + "/preview", "", `"sides":[{"records"`},
 		{"takes a report", "/admin/v1/match/tasks", `{"record":"` + c.id(1000) + `","reason":"not mine"}`, `"note":"not mine"`},
 		{"compares", "/admin/v1/match/compare", `{` + pair + `}`, `"vetoes":["suffix"],"verdict":"cannot-link"`},
+		{"reads figures of quality", "/admin/v1/match/quality?sample=5", "", `"sampled":5,"whole":false,"sites":[{"site":"mercy-main","records":7,"retired":0,"filled":{"phone":6}`},
 		{"reads the stream", "/admin/v1/match/changes?count=1", "", `"kind":"moved"`},
 		{"reads a person of the past", "/admin/v1/match/records/" + c.id(1000) + "?at=2026-02-01T00:00:00Z", "", `"members":[{`},
 		{"reads what a record said", "/admin/v1/match/records/" + c.id(1000) + "/versions", "", `"disputed":true`},
@@ -330,6 +336,8 @@ func TestAStewardPreparesADecision(t *testing.T) {
 	c.troubled(c.post("/admin/v1/match/tasks/assign", stewardToken, `{"tasks":["forged"]}`), http.StatusNotFound, "")
 	c.troubled(c.get("/admin/v1/match/tasks?escalated=her", stewardToken), http.StatusBadRequest, "escalated")
 	c.troubled(c.get("/admin/v1/match/tasks?snoozed=her", stewardToken), http.StatusBadRequest, "snoozed")
+	c.troubled(c.get("/admin/v1/match/quality?sample=none", stewardToken), http.StatusBadRequest, "sample")
+	c.troubled(c.get("/admin/v1/match/quality?colour=red", stewardToken), http.StatusBadRequest, "colour")
 	c.troubled(c.get("/admin/v1/match/changes?after=x", stewardToken), http.StatusBadRequest, "after")
 	c.troubled(c.get("/admin/v1/match/tasks?claimed=her", stewardToken), http.StatusBadRequest, "claimed")
 	c.troubled(c.post("/admin/v1/match/records/"+c.id(1000)+"/reveal", stewardToken, `{}`), http.StatusBadRequest, "reason")

@@ -120,7 +120,7 @@ func (s *Server) taskJSON(t mpi.Task) taskJSON {
 	if t.ClaimedBy != "" && t.ClaimedUntil.After(s.deps.Now()) {
 		out.Claim = &claimJSON{t.ClaimedBy, t.ClaimedUntil}
 	}
-	if t.First != nil {
+	if t.First != nil && t.Closed.IsZero() {
 		out.First = &opinionJSON{verdictWord(t.First.Verdict), t.First.By, t.First.Reason, t.First.At}
 	}
 	if t.Change != 0 {

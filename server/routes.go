@@ -117,6 +117,7 @@ func (s *Server) routes() {
 	m.POST("/verdicts", settle, s.decideRecords)
 	m.POST("/verdicts/preview", look, s.previewVerdict)
 	m.POST("/compare", look, s.compareRecords)
+	m.GET("/quality", look, s.matchQuality)
 	m.GET("/changes", look, s.listChanges)
 	m.GET("/changes/:id/preview", look, s.previewUndo)
 	m.POST("/changes/:id/undo", settle, s.undoChange)

@@ -38,6 +38,7 @@ type matchCmd struct {
 	Versions matchVersionsCmd `cmd:"" help:"List when a registration said something else, and what was in dispute."`
 	Best     matchBestCmd     `cmd:"" help:"List which record each value of a person's best record is taken from."`
 	Compare  matchCompareCmd  `cmd:"" help:"Show what speaks for and against records being one person."`
+	Quality  matchQualityCmd  `cmd:"" help:"Count how complete and unambiguous sites' data are, and how the review queue fares."`
 	Changes  matchChangesCmd  `cmd:"" help:"Read the stream of identity changes."`
 	Rebuild  matchRebuildCmd  `cmd:"" help:"Bring stored features, keys and links to this program's model."`
 }

@@ -135,6 +135,8 @@ func TestAStewardSettlesFromTheCommandLine(t *testing.T) {
 		{"woken", "open", &matchWakeCmd{Task: task}},
 		{"handed on", ", for lead-steward", &matchEscalateCmd{Task: task, Role: "lead-steward", Reason: "unsure"}},
 		{"listed as handed on", `"escalated_to":"lead-steward"`, &matchTasksCmd{Kind: "any", Escalated: "any", Count: 50, Output: "json"}},
+		{"quality", "mercy-main  1", &matchQualityCmd{Output: "table"}},
+		{"quality in JSON", `"whole":true`, &matchQualityCmd{Sample: 10, Output: "json"}},
 		{"taken back", `"task":`, &matchRecallCmd{Task: task, Output: "json"}},
 		{"listed", "DOCUMENTS", &matchTasksCmd{Kind: "any", Count: 50, Output: "table"}},
 	} {

@@ -103,7 +103,7 @@ func rowOf(t mpi.Task) taskRow {
 	if t.ClaimedUntil.After(hie.Now()) {
 		r.Claimed, r.Until = t.ClaimedBy, &t.ClaimedUntil
 	}
-	if t.First != nil {
+	if t.First != nil && t.Closed.IsZero() {
 		r.First = t.First.Verdict.String() + " by " + t.First.By
 	}
 	if !t.Closed.IsZero() {

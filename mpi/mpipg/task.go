@@ -11,7 +11,7 @@ import (
 
 const taskColumns = `task_id, kind, sp_id, other_id, opened, grade, bits, evidence, missing, risk, note, verdict, decided_by, reason,
 	closed, claimed_by, claimed_until, first_verdict, first_by, first_reason, first_at, change_id,
-	snoozed_until, snoozed_by, snooze_reason, escalated_at, escalated_role, escalated_user, escalated_by, escalated_reason`
+	snoozed_until, snoozed_by, snooze_reason, escalated_at, escalated_role, escalated_user, escalated_by, escalated_reason, differed`
 
 func scanTask(rows *pg.Rows) (mpi.Task, error) {
 	var t mpi.Task
@@ -24,7 +24,7 @@ func scanTask(rows *pg.Rows) (mpi.Task, error) {
 	var evidence []byte
 	err := rows.Scan(&id, &kind, &sp, &other, &t.Opened, &grade, &bits, &evidence, &t.Missing, &t.Risk, &t.Note, &verdict, &t.By, &t.Reason,
 		&closed, &t.ClaimedBy, &until, &first, &firstBy, &firstReason, &firstAt, &change,
-		&snoozed, &snooze.By, &snooze.Reason, &escalated, &escalation.Role, &escalation.User, &escalation.By, &escalation.Reason)
+		&snoozed, &snooze.By, &snooze.Reason, &escalated, &escalation.Role, &escalation.User, &escalation.By, &escalation.Reason, &t.Differed)
 	t.ID, t.Kind, t.Record, t.Other = mpi.TaskID(id), mpi.TaskKind(kind), hie.SourcePatientID(sp), hie.SourcePatientID(other)
 	t.Opened, t.Grade, t.Bits, t.Evidence, t.Verdict = utc(t.Opened), mpi.Grade(grade), mpi.Bits(bits), mpi.DecodeEvidence(evidence), mpi.Verdict(verdict)
 	t.Change = mpi.ChangeID(change)
@@ -94,12 +94,12 @@ func (w *writer) PutTask(ctx context.Context, t mpi.Task) error {
 		update mpi.review_task set closed = $2, verdict = $3, decided_by = $4, reason = $5, claimed_by = $6, claimed_until = $7,
 			first_verdict = $8, first_by = $9, first_reason = $10, first_at = $11, change_id = $12, risk = $13,
 			grade = $14, bits = $15, evidence = $16, missing = $17, snoozed_until = $18, snoozed_by = $19, snooze_reason = $20,
-			escalated_at = $21, escalated_role = $22, escalated_user = $23, escalated_by = $24, escalated_reason = $25
+			escalated_at = $21, escalated_role = $22, escalated_user = $23, escalated_by = $24, escalated_reason = $25, differed = $26
 		where task_id = $1`,
 		int64(t.ID), when(!t.Closed.IsZero(), t.Closed), int64(t.Verdict), t.By, t.Reason, t.ClaimedBy, when(!t.ClaimedUntil.IsZero(), t.ClaimedUntil),
 		int64(first.Verdict), first.By, first.Reason, when(!first.At.IsZero(), first.At), int64(t.Change), t.Risk,
 		int64(t.Grade), float64(t.Bits), mpi.EncodeEvidence(t.Evidence), t.Missing, when(t.Snooze != nil, snooze.Until), snooze.By, snooze.Reason,
-		when(t.Escalation != nil, escalation.At), escalation.Role, escalation.User, escalation.By, escalation.Reason)
+		when(t.Escalation != nil, escalation.At), escalation.Role, escalation.User, escalation.By, escalation.Reason, t.Differed)
 	if err == nil && n == 0 {
 		return hie.ErrNotFound
 	}

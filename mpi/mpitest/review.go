@@ -114,7 +114,7 @@ func secondReviewer(t *testing.T, w *World) {
 	if m, _ := w.PersonOf(a.Record).Member(a.Record); m.Link != hie.LinkConfirmed {
 		t.Error("agreed: want the link confirmed")
 	}
-	if got, err := w.Task(ctx, task.ID); err != nil || got.Closed.IsZero() || got.Change != agreed.Change || got.First != nil {
+	if got, err := w.Task(ctx, task.ID); err != nil || got.Closed.IsZero() || got.Change != agreed.Change || got.First == nil || got.Differed != 1 {
 		t.Errorf("the task = %+v, %v", got, err)
 	}
 	versions, err := w.RecordVersions(ctx, a.Record)

@@ -53,6 +53,7 @@ func Run(t *testing.T, open func(t *testing.T) mpi.Store) {
 		{"a task is handed on to another, who alone may settle it", escalated},
 		{"tasks are assigned together, each on its own", assigned},
 		{"the queue's order follows what hangs on a task", weighed},
+		{"quality is counted by site, kind of task and reviews", quality},
 		{"what cannot be told is asked again only when something is new", cannotTell},
 		{"a question that answers itself is closed", superseded},
 		{"a grave verdict waits for another person, and is undone exactly", secondReviewer},
