@@ -93,7 +93,7 @@ func (r reader) Figures(ctx context.Context, since, now time.Time) (mpi.Figures,
 	}, `select kind, count(*), count(*) filter (where decided_by = 'engine'), count(*) filter (where verdict = 1), count(*) filter (where verdict = 2),
 			count(*) filter (where verdict = 0 and decided_by <> 'engine'), count(*) filter (where first_by <> ''),
 			count(*) filter (where first_by <> '' and differed = 0),
-			percentile_disc(0.5) within group (order by extract(epoch from closed - opened)::float8) filter (where decided_by <> 'engine')
+			percentile_disc(0.5) within group (order by extract(epoch from (closed - opened))::float8) filter (where decided_by <> 'engine')
 		from mpi.review_task where closed >= $1 group by kind`, since); err != nil {
 		return out, err
 	}
