@@ -22,6 +22,11 @@ type Assertion struct {
 	B2B      *B2B
 	B2BFault bool
 
+	// ActsFor is who acts for the subject the extension names (act.sub), "" when they act themselves.
+	//
+	// Source: RFC 8693 section 4.1; spec federation 2.3 ("act for proxies").
+	ActsFor string
+
 	// Proof is what the codec needs to verify the signature.
 	Proof any
 }

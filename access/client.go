@@ -41,6 +41,8 @@ type Client struct {
 	Scopes []string
 	// Purposes it may state. There is no default.
 	Purposes []hie.Purpose
+	// Exchanges are the network exchange codes it may assert with them ("T-TRTMNT"); none by default.
+	Exchanges []string
 	// Roles it may assert for the person acting, as [Role] writes them.
 	Roles []string
 	// PatientAccess says that its tokens are each bound to the one patient who uses it. Such a client has no other
@@ -117,6 +119,14 @@ func (c Client) Check() error {
 	for i, p := range c.Purposes {
 		if _, known := purposes[p]; !known {
 			return hie.Invalid(fmt.Sprintf("purposes[%d]", i), "must be a purpose of use of HL7 v3 ActReason, such as TREAT")
+		}
+	}
+	for i, code := range c.Exchanges {
+		switch p := exchanges[code]; {
+		case p == "":
+			return hie.Invalid(fmt.Sprintf("exchanges[%d]", i), "must be an exchange purpose code of the network, such as T-TRTMNT")
+		case !slices.Contains(c.Purposes, p):
+			return hie.Invalid(fmt.Sprintf("exchanges[%d]", i), "needs the purpose it stands for among purposes")
 		}
 	}
 	for i, r := range c.Roles {

@@ -99,14 +99,14 @@ func fieldsOf(c Client) []Field {
 	}
 	list := func(s []string) string { return strings.Join(s, ", ") }
 	return []Field{{"name", "", c.Name}, {"organization", "", string(c.Organization)}, {"status", "", string(c.Status)},
-		{"scopes", "", list(c.Scopes)}, {"purposes", "", list(purposes)}, {"roles", "", list(c.Roles)}, {"patient_access", "", patient},
+		{"scopes", "", list(c.Scopes)}, {"purposes", "", list(purposes)}, {"exchanges", "", list(c.Exchanges)}, {"roles", "", list(c.Roles)}, {"patient_access", "", patient},
 		{"delegations", "", list(delegations)}, {"keys", "", list(keys)}}
 }
 
 // narrows reports whether after allows less than before, so that tokens issued under before must end.
 func narrows(before, after Client) bool {
 	if after.Status != Active || before.Organization != after.Organization || before.PatientAccess != after.PatientAccess ||
-		!within(before.Scopes, after.Scopes) || !within(before.Purposes, after.Purposes) || !within(before.Roles, after.Roles) ||
+		!within(before.Scopes, after.Scopes) || !within(before.Purposes, after.Purposes) || !within(before.Exchanges, after.Exchanges) || !within(before.Roles, after.Roles) ||
 		!within(before.Delegations, after.Delegations) {
 		return true
 	}

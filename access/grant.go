@@ -25,10 +25,13 @@ type Grant struct {
 	// Roles are User's, as [RoleOf] writes them, sorted.
 	Roles    []string
 	Purposes []hie.Purpose
+	// Exchange is the network exchange code asserted with them, or "".
+	Exchange string
 	// Scopes are in normal form, sorted.
 	Scopes []string
-	// Patient is the public id of the one patient the token is bound to, or "".
-	Patient string
+	// Patient is the public id of the one patient the token is bound to, or "". Representative is who acts in their name,
+	// "" when they do; then User is the same.
+	Patient, Representative string
 	// ID is the token's jti.
 	ID string
 	// IssuedAt, NotBefore and Expires are whole seconds.
@@ -38,7 +41,7 @@ type Grant struct {
 // Actor returns who asks with the token. Patient is set by the [Verifier], which can open the id.
 func (g Grant) Actor() hie.Actor {
 	return hie.Actor{Organization: g.Organization, Client: g.Client, User: g.User, UserName: g.UserName, Roles: g.Roles,
-		Purposes: g.Purposes, Scopes: g.Scopes, TokenID: g.ID}
+		Purposes: g.Purposes, Exchange: g.Exchange, Scopes: g.Scopes, TokenID: g.ID, Representative: g.Representative}
 }
 
 // An Organization is what access needs to know of one.
@@ -82,9 +85,23 @@ func considerB2B(a Assertion, c Client, org Organization, now time.Time) (Grant,
 	g := Grant{Client: c.ID, Organization: org.ID, OrganizationURI: org.Identifier, OrganizationName: org.Name,
 		User: b.SubjectID, UserName: b.SubjectName}
 	for _, coding := range b.Purposes {
-		p, known := PurposeOf(coding)
+		code, p, exchange := ExchangeOf(coding)
+		known := p != ""
+		switch {
+		case !exchange:
+			p, known = PurposeOf(coding)
+		case g.Exchange != "" && g.Exchange != code:
+			return Grant{}, refuse(InvalidGrant, "several exchange codes")
+		case known && !slices.Contains(c.Exchanges, code):
+			return Grant{}, refuse(InvalidGrant, "exchange code not the client's")
+		default:
+			g.Exchange = code
+		}
 		if !known {
 			return Grant{}, refuse(InvalidGrant, "purpose of use unknown")
+		}
+		if exchange && slices.ContainsFunc(b.Purposes, func(o hie.Coding) bool { _, _, other := ExchangeOf(o); return !other }) {
+			continue // the purposes are stated beside it; whether they go together is the network's rule
 		}
 		if !slices.Contains(c.Purposes, p) {
 			return Grant{}, refuse(InvalidGrant, "purpose of use not the client's")
@@ -103,7 +120,10 @@ func considerB2B(a Assertion, c Client, org Organization, now time.Time) (Grant,
 	slices.Sort(g.Roles)
 	g.Roles = slices.Compact(g.Roles)
 	if c.PatientAccess {
-		return asPatient(g)
+		return asPatient(g, a.ActsFor)
+	}
+	if a.ActsFor != "" {
+		return Grant{}, refuse(InvalidGrant, "act without a patient")
 	}
 	return asUser(g, c)
 }
@@ -128,16 +148,22 @@ func asUser(g Grant, c Client) (Grant, *Refusal) {
 	return g, nil
 }
 
-// asPatient binds the grant to the patient its subject names.
-func asPatient(g Grant) (Grant, *Refusal) {
+// asPatient binds the grant to the patient its subject names. A representative, who acts, is named beside; whether they
+// may is looked at whenever the token is used.
+func asPatient(g Grant, representative string) (Grant, *Refusal) {
 	id, found := strings.CutPrefix(g.User, patientPrefix)
 	switch {
 	case !found || id == "":
 		return Grant{}, refuse(InvalidGrant, "subject is no patient")
 	case len(g.Roles) > 0 && !slices.Equal(g.Roles, []string{hie.RolePatient}):
 		return Grant{}, refuse(InvalidGrant, "role not the client's")
+	case representative != "" && (strings.HasPrefix(representative, patientPrefix) || !plainText(representative)):
+		return Grant{}, refuse(InvalidGrant, "representative not one")
 	}
 	g.Patient, g.Roles = id, []string{hie.RolePatient}
+	if g.Representative = representative; representative != "" {
+		g.User = representative
+	}
 	return g, nil
 }
 

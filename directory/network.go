@@ -178,6 +178,16 @@ func (n *Network) Within(org, ancestor hie.OrgID) bool {
 	return slices.Contains(n.Ancestors(org), ancestor)
 }
 
+// Zone returns the zone a site's dates are in, UTC for a site not known.
+func (n *Network) Zone(site hie.SiteID) *time.Location {
+	if s, known := n.sites[site]; known {
+		if z, err := time.LoadLocation(s.Zone); err == nil {
+			return z
+		}
+	}
+	return time.UTC
+}
+
 // Jurisdiction returns the jurisdiction a site is under: its own, else the nearest of its organisations', or "".
 func (n *Network) Jurisdiction(site hie.SiteID) string {
 	s := n.sites[site]

@@ -42,6 +42,10 @@ type Actor struct {
 	Scopes []string
 	// Patient is set when a patient (or a proxy) acts on their own record through a patient access client.
 	Patient SourcePatientID
+	// Representative is who acts in Patient's name, as they are recorded ("RelatedPerson/x"); "" when the patient does.
+	Representative string
+	// Exchange is the network exchange code asserted with the purposes ("T-TRTMNT"), or "".
+	Exchange string
 	// TokenID is the access token's jti, for the audit trail.
 	TokenID string
 	// Request is the request id under which everything this request causes is recorded.

@@ -1,9 +1,50 @@
 package mpi
 
+import (
+	"encoding/binary"
+	"time"
+)
+
 // A date's digits, as compared.
 type dateParts struct{ year, month, day int }
 
 func unpackDate(d uint32) dateParts { return dateParts{int(d >> 14), int(d >> 7 & 127), int(d & 127)} }
+
+// FeaturesHead is how much of a record's features DiedOf needs.
+const FeaturesHead = 21
+
+// DiedOf returns when a record with these features, or at least FeaturesHead bytes of them, says its patient died, as
+// [Member] has it. What cannot be read says nothing.
+func DiedOf(features []byte) time.Time {
+	if len(features) < 13 || features[0] != featuresVersion || features[1]&hasDied == 0 {
+		return time.Time{}
+	}
+	at := 13
+	if features[1]&hasBirth != 0 {
+		at += 4
+	}
+	if len(features) < at+4 {
+		return time.Time{}
+	}
+	return diedBy(binary.LittleEndian.Uint32(features[at:]))
+}
+
+// diedBy returns the end of the stretch a packed date of death names, as [Member] has it.
+func diedBy(d uint32) time.Time {
+	at := unpackDate(d)
+	var next time.Time
+	switch {
+	case at.year == 0:
+		return time.Time{}
+	case at.month == 0:
+		next = time.Date(at.year+1, 1, 1, 12, 0, 0, 0, time.UTC)
+	case at.day == 0:
+		next = time.Date(at.year, time.Month(at.month)+1, 1, 12, 0, 0, 0, time.UTC)
+	default:
+		next = time.Date(at.year, time.Month(at.month), at.day+1, 12, 0, 0, 0, time.UTC)
+	}
+	return next
+}
 
 // compareDates compares birth dates at the coarser of the two precisions.
 func compareDates(a, b *Features) level {

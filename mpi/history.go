@@ -80,7 +80,11 @@ func (x *Index) AsOf(ctx context.Context, record hie.SourcePatientID, t time.Tim
 	p := Person{ID: at.Person}
 	for _, row := range rows {
 		if then, ok := placeAt(moves, row.Record, t); ok && then.Person == at.Person {
-			p.Members = append(p.Members, Member{Record: row.Record, Site: row.Site, Local: row.Local, Link: then.Link})
+			m := Member{Record: row.Record, Site: row.Site, Local: row.Local, Link: then.Link}
+			if d := row.Demographics.Deceased; d.Dead {
+				m.Died = diedBy(packDate(d.On))
+			}
+			p.Members = append(p.Members, m)
 		}
 	}
 	return p, nil

@@ -186,6 +186,7 @@ func (x *Index) person(ctx context.Context, r Reader, id hie.PersonID) (Person, 
 		}
 		p := Person{ID: id, Version: row.Version}
 		for _, m := range members {
+			m.Died = DiedOf(m.Features)
 			p.Members = append(p.Members, m.Member)
 		}
 		return p, nil

@@ -14,6 +14,9 @@ type Member struct {
 	// Local is the identifier the site registered it under.
 	Local hie.Identifier
 	Link  hie.LinkState
+	// Died is the end of the stretch in which the registration says the patient died, wherever on earth: half a day after
+	// the day, month or year it names. Zero when it names none.
+	Died time.Time
 }
 
 // A Person is a set of source patients held to be one human being, as of Version. It has no demographics of
@@ -31,6 +34,18 @@ func (p Person) Records() []hie.SourcePatientID {
 	out := make([]hie.SourcePatientID, len(p.Members))
 	for i, m := range p.Members {
 		out[i] = m.Record
+	}
+	return out
+}
+
+// Died is when the registrations that are surely this person's say they had died at the latest; zero when none names a
+// date. Where they differ the later one counts, so that what protects the living and the lately dead ends late.
+func (p Person) Died() time.Time {
+	var out time.Time
+	for _, m := range p.Members {
+		if m.Link == hie.LinkConfirmed && m.Died.After(out) {
+			out = m.Died
+		}
 	}
 	return out
 }

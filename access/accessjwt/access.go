@@ -31,6 +31,7 @@ type accessClaims struct {
 	IssuedAt   int64      `json:"iat"`
 	ID         string     `json:"jti"`
 	Scope      string     `json:"scope"`
+	Act        *act       `json:"act,omitempty"`
 	Extensions extensions `json:"extensions"`
 }
 
@@ -74,6 +75,9 @@ func claimsOf(g access.Grant) accessClaims {
 	w := accessClaims{Issuer: g.Issuer, Subject: g.User, Client: string(g.Client), Audience: g.Audience, Expires: g.Expires.Unix(),
 		NotBefore: g.NotBefore.Unix(), IssuedAt: g.IssuedAt.Unix(), ID: g.ID, Scope: strings.Join(g.Scopes, " "),
 		Extensions: extensions{IUA: iuaOf(g), Own: own{Organization: string(g.Organization), User: g.User}}}
+	if g.Representative != "" { // the token is about the patient; who acts is named beside
+		w.Subject, w.Act = "Patient/"+g.Patient, &act{Subject: g.Representative}
+	}
 	if w.Subject == "" {
 		w.Subject = w.Client
 	}
@@ -109,6 +113,9 @@ func iuaOf(g access.Grant) iua {
 	}
 	for _, p := range g.Purposes {
 		w.PurposeOfUse = append(w.PurposeOfUse, coding{System: access.ActReasonURI, Code: string(p), Display: access.PurposeDisplay(p)})
+	}
+	if g.Exchange != "" {
+		w.PurposeOfUse = append(w.PurposeOfUse, coding{System: access.ExchangeOID, Code: g.Exchange})
 	}
 	return w
 }
@@ -153,6 +160,10 @@ func grantOf(w accessClaims) (access.Grant, error) {
 		g.Roles = append(g.Roles, r)
 	}
 	for _, c := range w.Extensions.IUA.PurposeOfUse {
+		if code, _, exchange := access.ExchangeOf(hie.Coding{System: c.System, Code: c.Code}); exchange {
+			g.Exchange = code
+			continue
+		}
 		p, ok := access.PurposeOf(hie.Coding{System: c.System, Code: c.Code})
 		if !ok {
 			return access.Grant{}, faultClaim
@@ -162,6 +173,11 @@ func grantOf(w accessClaims) (access.Grant, error) {
 	if w.Extensions.PCF != nil {
 		g.Patient = w.Extensions.PCF.PatientID
 		if g.Patient == "" {
+			return access.Grant{}, faultClaim
+		}
+	}
+	if w.Act != nil {
+		if g.Representative = w.Act.Subject; g.Representative == "" || g.Representative != g.User || g.Patient == "" {
 			return access.Grant{}, faultClaim
 		}
 	}

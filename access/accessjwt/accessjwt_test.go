@@ -34,7 +34,11 @@ func TestAGrantComesBackAsItWas(t *testing.T) {
 	alone.User, alone.UserName, alone.Roles = "", "", nil
 	patient := grant()
 	patient.Patient, patient.User, patient.Roles = "abc", "Patient/abc", []string{"patient"}
-	for name, want := range map[string]access.Grant{"a person": grant(), "a system": alone, "a patient": patient} {
+	acts := patient
+	acts.Representative, acts.User = "RelatedPerson/son", "RelatedPerson/son"
+	coded := grant()
+	coded.Exchange = "T-TRTMNT"
+	for name, want := range map[string]access.Grant{"a person": grant(), "a representative": acts, "a network's code": coded, "a system": alone, "a patient": patient} {
 		minted, err := c.Mint(want)
 		if err != nil {
 			t.Fatal(err)
@@ -43,7 +47,7 @@ func TestAGrantComesBackAsItWas(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if got.User != want.User || got.UserName != want.UserName || got.Patient != want.Patient || got.Organization != want.Organization ||
+		if got.User != want.User || got.Representative != want.Representative || got.Exchange != want.Exchange || got.UserName != want.UserName || got.Patient != want.Patient || got.Organization != want.Organization ||
 			got.OrganizationURI != want.OrganizationURI || got.OrganizationName != want.OrganizationName ||
 			got.Client != want.Client || got.ID != want.ID || !slices.Equal(got.Roles, want.Roles) ||
 			!slices.Equal(got.Purposes, want.Purposes) || !slices.Equal(got.Scopes, want.Scopes) || got.Issuer != want.Issuer ||

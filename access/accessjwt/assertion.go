@@ -24,8 +24,14 @@ type claims struct {
 	NotBefore jsontext.Value `json:"nbf"`
 	IssuedAt  jsontext.Value `json:"iat"`
 	ID        *string        `json:"jti"`
+	Act       *act           `json:"act"`
 	// Extensions are read apart: a fault in them is row 14's, not row 4's.
 	Extensions jsontext.Value `json:"extensions"`
+}
+
+// act names who acts in place of the subject.
+type act struct {
+	Subject string `json:"sub"`
 }
 
 // assertionOf reads the claims of a client assertion. The payload is a JSON object without duplicate members.
@@ -41,6 +47,11 @@ func assertionOf(payload []byte) (access.Assertion, error) {
 	}{{raw.Issuer, &a.Issuer}, {raw.Subject, &a.Subject}, {raw.ID, &a.ID}} {
 		if s.from != nil {
 			*s.to = *s.from
+		}
+	}
+	if raw.Act != nil {
+		if a.ActsFor = raw.Act.Subject; a.ActsFor == "" {
+			return access.Assertion{}, faultClaims
 		}
 	}
 	var ok bool

@@ -9,7 +9,7 @@ import (
 	"github.com/concord-hie/concord/mpi"
 )
 
-// Everybody returns persons whose ids follow after, in order, with their members' records, sites and links: about limit
+// Everybody returns persons whose ids follow after, in order, with their members' records, sites, links and deaths: about limit
 // members in all, at least one person while there is one. It is for walks over everybody, such as what a change of policy
 // would do; Version is 0 and Local is not read.
 func (s *Store) Everybody(ctx context.Context, after hie.PersonID, limit int) ([]mpi.Person, error) {
@@ -22,10 +22,12 @@ func (s *Store) Everybody(ctx context.Context, after hie.PersonID, limit int) ([
 			var person, record int64
 			var link int16
 			var site string
-			err := r.Scan(&person, &record, &link, &site)
-			return row{hie.PersonID(person), mpi.Member{Record: hie.SourcePatientID(record), Site: hie.SiteID(site), Link: hie.LinkState(link)}}, err
+			var head []byte
+			err := r.Scan(&person, &record, &link, &site, &head)
+			return row{hie.PersonID(person), mpi.Member{Record: hie.SourcePatientID(record), Site: hie.SiteID(site), Link: hie.LinkState(link), Died: mpi.DiedOf(head)}}, err
 		}, `/* all shards: a walk over everybody, off the hot path */
-			select person_id, sp_id, link, site from mpi.person_member where person_id > $1 order by person_id, sp_id limit $2`, int64(after), limit)
+			select person_id, sp_id, link, site, substring(features for $3) from mpi.person_member
+			where person_id > $1 order by person_id, sp_id limit $2`, int64(after), limit, mpi.FeaturesHead)
 		if err != nil {
 			return nil, fmt.Errorf("mpipg: everybody: %w", err)
 		}
