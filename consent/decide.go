@@ -95,8 +95,10 @@ type query struct {
 	site *site
 	rec  *Record
 	home string
-	died micros // always: not known, or alive
-	now  micros
+	// basis are the subject's legal bases.
+	basis []Instrument
+	died  micros // always: not known, or alive
+	now   micros
 
 	level confidentiality
 	times interval
@@ -146,7 +148,7 @@ type summary struct {
 // sum gives the answer for every atom and purpose and sums them up.
 func (d *Decider) sum(q *query, now time.Time, sum *summary) Decision {
 	var purposes asked
-	q.env, q.home, q.died, q.now = d.env, d.subject.Home, d.died, micros(now.UnixMicro())
+	q.env, q.home, q.basis, q.died, q.now = d.env, d.subject.Home, d.subject.Instruments, d.died, micros(now.UnixMicro())
 	if r := d.gateRequest(q, now, &purposes); r != ReasonNone {
 		return refuseAll(q.doc, r)
 	}

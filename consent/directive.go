@@ -88,8 +88,15 @@ type Subject struct {
 	Proxies []Proxy
 	// Grants are emergency claims on file.
 	Grants []Grant
+	// Instruments are legal bases on file.
+	Instruments []Instrument
 	// Died is when the patient died; zero is not known, or not yet.
 	Died time.Time
+}
+
+// Subject is the person records make up, of whom this is on file; died is when they died, zero for not known or not yet.
+func (f OnFile) Subject(records []Record, died time.Time) Subject {
+	return Subject{Records: records, Proxies: f.Proxies, Grants: f.Grants, Instruments: f.Instruments, Died: died}
 }
 
 // A Record is one site's registration of the person.
@@ -110,10 +117,11 @@ type Proxy struct {
 	Lapses time.Time
 }
 
-// An OnFile is what is kept about records: the directives given on them, the emergencies claimed for them, and who may
-// sign for their patient.
+// An OnFile is what is kept about records: the directives given on them, the emergencies claimed for them, who may
+// sign for their patient, and the legal bases others have to ask about them.
 type OnFile struct {
-	Directives []Directive
-	Grants     []Grant
-	Proxies    []Proxy
+	Directives  []Directive
+	Grants      []Grant
+	Proxies     []Proxy
+	Instruments []Instrument
 }

@@ -39,7 +39,7 @@ func (d *Decider) evaluate(q *query, ph *phase) ruled {
 			q.ruleStep(r, "")
 			worst = min(worst, forbids(r.Layer))
 		case Require:
-			if slices.Contains(q.req.Instruments, r.Kind) || d.instrumentOnFile(q, ph, r.Kind) {
+			if q.holds(r.Kind) || d.instrumentOnFile(q, ph, r.Kind) {
 				q.ruleStep(r, "met")
 				continue
 			}

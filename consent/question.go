@@ -54,7 +54,7 @@ func (n *node) quiet(q *query, silent bits) {
 }
 
 func (q *Question) query(doc *Document) query {
-	return query{env: q.d.env, req: &q.req, doc: doc, org: q.org, home: q.d.subject.Home, died: q.d.died, now: q.at}
+	return query{env: q.d.env, req: &q.req, doc: doc, org: q.org, home: q.d.subject.Home, basis: q.d.subject.Instruments, died: q.d.died, now: q.at}
 }
 
 // Decide answers for doc, as [Decider.Decide] does.

@@ -93,6 +93,37 @@ func (r *Representative) MayAct(need Rights, now time.Time, zone *time.Location)
 	return ok && in.holds(directiveTime(now))
 }
 
+// ActsUntil returns when the power that r has at now to do what needs rights ends, the first instant it no longer holds;
+// far away when nothing ends it. It is zero when r may not act.
+func (r *Representative) ActsUntil(need Rights, now time.Time, zone *time.Location) time.Time {
+	if !r.MayAct(need, now, zone) {
+		return time.Time{}
+	}
+	end := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	if in, ok := r.period().read(zone); ok && in.to != forever {
+		end = time.UnixMicro(int64(in.to) + 1).UTC()
+	}
+	if !r.Lapses.IsZero() && r.Lapses.Before(end) {
+		end = r.Lapses
+	}
+	return end
+}
+
+// RepresentedUntil returns until when somebody recorded as ref may do for the patient what needs rights, at now: the
+// latest end of what is recorded of them, zero when they may not. zone is that of the record's site.
+func RepresentedUntil(rs []Representative, ref string, need Rights, now time.Time, zone *time.Location) time.Time {
+	var out time.Time
+	for i := range rs {
+		if rs[i].Ref != ref {
+			continue
+		}
+		if end := rs[i].ActsUntil(need, now, zone); end.After(out) {
+			out = end
+		}
+	}
+	return out
+}
+
 // Proxies returns those of rs who may sign for the patient, as decisions read them. A helper who may only look signs
 // nothing.
 func Proxies(rs []Representative) []Proxy {

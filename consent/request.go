@@ -20,7 +20,8 @@ type Request struct {
 	Purposes []hie.Purpose
 	// Emergency is a claim made with this request, or nil. Claims made earlier are the Subject's Grants.
 	Emergency *Emergency
-	// Instruments are kinds of legal instrument in force, besides those on file as directives.
+	// Instruments are kinds of legal instrument in force, besides those on file as directives and the Subject's. What a
+	// requester says of itself is none: the doors leave it nil.
 	Instruments []string
 	// Abilities are the obligations the requester declares that it honours.
 	Abilities []string
@@ -29,7 +30,7 @@ type Request struct {
 	// User is the person asking, as their organisation names them; it must be a grant's for the grant to hold.
 	User string
 	// OwnRecord says that the patient asks for their own record, through a client bound to it; Representative that
-	// somebody does so for them.
+	// somebody who may does so for them.
 	OwnRecord, Representative bool
 	// Kinds are the kinds of the requester's organisation and of those it is a unit of. nil is not known.
 	Kinds []string

@@ -271,7 +271,7 @@ func (r *siteRule) matchSpecial(q *query) tri {
 		m = min(m, not(among(q.req.Jurisdiction, s.ExceptRequesterJurisdictions)))
 	}
 	if len(s.Instruments) > 0 {
-		m = min(m, known(meet(q.req.Instruments, s.Instruments)))
+		m = min(m, known(q.holds(s.Instruments...)))
 	}
 	if len(s.Exchanges) > 0 {
 		m = min(m, known(slices.Contains(s.Exchanges, q.req.Exchange)))

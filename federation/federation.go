@@ -124,6 +124,9 @@ type Told struct {
 	Received []byte
 }
 
+// Representatives returns who may act for the patient of any of records, in their current version.
+type Representatives func(ctx context.Context, records []hie.SourcePatientID) ([]consent.Representative, error)
+
 // Record commits events to the audit trail before it returns.
 type Record func(ctx context.Context, events ...audit.Event) error
 
@@ -171,10 +174,12 @@ type Parts struct {
 	Patients   Patients
 	Holdings   Holdings
 	Directives Directives
-	Epochs     Epochs
-	Sites      Sites
-	Handles    Handles
-	Record     Record
+	// Representatives is asked when somebody acts in a patient's name; nil lets nobody.
+	Representatives Representatives
+	Epochs          Epochs
+	Sites           Sites
+	Handles         Handles
+	Record          Record
 	// Network is the current picture of the participants, Env the consent environment made of the same picture.
 	Network func() *directory.Network
 	Env     func() *consent.Env

@@ -62,7 +62,9 @@ type matter struct {
 	question *consent.Question
 	request  consent.Request
 	now      time.Time
-	name     func(locator.Ref) string
+	// until is when something about the answers ends by the passing of time alone; zero is never.
+	until time.Time
+	name  func(locator.Ref) string
 }
 
 // person returns whom a query is about. hie.ErrNotFound means that nobody is, or nobody this actor may ask about: a
@@ -85,6 +87,9 @@ func (x *Exchange) person(ctx context.Context, actor hie.Actor, patient hie.Iden
 	}
 	if !own(actor, p) {
 		return mpi.Person{}, hie.ErrNotFound
+	}
+	if _, err := x.represents(ctx, actor, x.Network(), x.Now()); err != nil {
+		return mpi.Person{}, err
 	}
 	return p, nil
 }
@@ -133,14 +138,52 @@ func (x *Exchange) open(ctx context.Context, actor hie.Actor, p mpi.Person) (*ma
 	}
 	m := &matter{standing: standing{person: p.ID, version: p.Version, epochs: epochs, picture: env.Version()},
 		actor: actor, members: theirs(actor, p), network: network, now: x.Now(), name: x.DocumentID}
-	subject := consent.Subject{Grants: onFile.Grants, Proxies: onFile.Proxies}
-	for _, member := range p.Members {
-		subject.Records = append(subject.Records, consent.Record{ID: member.Record.String(), Site: member.Site, Link: member.Link})
+	acts, err := x.represents(ctx, actor, network, m.now)
+	if err != nil {
+		return nil, err
 	}
-	m.request = request(actor, m.network)
-	m.request.Relationship = relationship(actor.Organization, network, p)
-	m.weigh(consent.Compile(env, subject, onFile.Directives))
+	m.request = RequestOf(actor, network, p)
+	m.weigh(consent.Compile(env, SubjectOf(p, onFile), onFile.Directives))
+	if m.until = m.decider.Until(m.now); !acts.IsZero() && (m.until.IsZero() || acts.Before(m.until)) {
+		m.until = acts
+	}
 	return m, nil
+}
+
+// represents returns until when actor may look in the name of the patient they act for, zero when they act for nobody.
+// hie.ErrNotFound means that they may not: to them there is no such patient.
+//
+// Source: 45 CFR 164.502(g); spec federation 2.7 (RelatedPerson with period, scope and evidence).
+func (x *Exchange) represents(ctx context.Context, actor hie.Actor, network *directory.Network, now time.Time) (time.Time, error) {
+	if actor.Representative == "" {
+		return time.Time{}, nil
+	}
+	if x.Representatives == nil {
+		return time.Time{}, hie.ErrNotFound
+	}
+	all, err := x.Representatives(ctx, []hie.SourcePatientID{actor.Patient})
+	if err != nil {
+		return time.Time{}, err
+	}
+	own, err := x.Patients.PersonOf(ctx, actor.Patient)
+	if err != nil {
+		return time.Time{}, err
+	}
+	member, _ := own.Member(actor.Patient)
+	until := consent.RepresentedUntil(all, actor.Representative, consent.RightsView, now, network.Zone(member.Site))
+	if until.IsZero() {
+		return time.Time{}, hie.ErrNotFound
+	}
+	return until, nil
+}
+
+// SubjectOf is p as decisions about them see it: their records, when they died, and what is on file about them.
+func SubjectOf(p mpi.Person, onFile consent.OnFile) consent.Subject {
+	records := make([]consent.Record, 0, len(p.Members))
+	for _, m := range p.Members {
+		records = append(records, consent.Record{ID: m.Record.String(), Site: m.Site, Link: m.Link})
+	}
+	return onFile.Subject(records, p.Died())
 }
 
 // weigh has d decide about m's request from here on.
@@ -148,6 +191,9 @@ func (m *matter) weigh(d *consent.Decider) { m.decider, m.question = d, d.Ask(m.
 
 // still reports whether m's standing is what it was.
 func (x *Exchange) still(ctx context.Context, m *matter) (bool, error) {
+	if !m.until.IsZero() && !x.Now().Before(m.until) {
+		return false, nil // midnight has struck, or a period has ended
+	}
 	if x.Network().Version() != m.network.Version() || x.Env().Version() != m.picture {
 		return false, nil
 	}
@@ -182,10 +228,12 @@ func (x *Exchange) fresh(ctx context.Context, m *matter) (still bool, seen time.
 // maxLooks bounds how often the standing is looked at for one release.
 const maxLooks = 32
 
-// request turns who asks into the words of consent.
-func request(actor hie.Actor, network *directory.Network) consent.Request {
+// RequestOf turns who asks about p into the words of consent: what the token establishes, and what the directory and the
+// registrations say of the organisation. Whether who acts for a patient may is not settled here.
+func RequestOf(actor hie.Actor, network *directory.Network, p mpi.Person) consent.Request {
 	r := consent.Request{Organization: actor.Organization, Roles: slices.Clone(actor.Roles), Purposes: slices.Clone(actor.Purposes),
-		Abilities: abilities, User: actor.User, OwnRecord: actor.Patient != 0}
+		Abilities: abilities, User: actor.User, OwnRecord: actor.Patient != 0, Representative: actor.Representative != "",
+		Exchange: actor.Exchange, Relationship: relationship(actor.Organization, network, p)}
 	r.Practitioner, _ = strings.CutPrefix(actor.User, "Practitioner/") // a bare id, as directives are compared
 	if r.Practitioner == actor.User {
 		r.Practitioner = "" // not named as a practitioner: not known
@@ -248,7 +296,8 @@ func documents(base consent.Document, k locator.Kind) []consent.Document {
 
 // about is what is known of every document of kind k of one record.
 func (m *matter) about(record hie.SourcePatientID, site hie.SiteID, k locator.Kind) consent.Document {
-	d := consent.Document{Record: record.String(), Site: site, Confidentiality: k.Confidentiality, Sensitivity: k.Sensitivity}
+	d := consent.Document{Record: record.String(), Site: site, Confidentiality: k.Confidentiality}
+	d.Sensitivity, d.Flags = consent.ReadLabels(k.Sensitivity)
 	s, known := m.network.Site(site)
 	switch {
 	case !known:
@@ -256,6 +305,9 @@ func (m *matter) about(record hie.SourcePatientID, site hie.SiteID, k locator.Ki
 		d.LabelState = consent.Unlabelled
 	case k.Labelled:
 		d.LabelState = consent.Labelled
+	}
+	if d.LabelState != consent.Labelled && len(d.Flags) == 0 {
+		d.Flags = nil // a site that does not label says nothing by silence
 	}
 	return d
 }

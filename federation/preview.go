@@ -60,11 +60,9 @@ func (x *Exchange) preview(ctx context.Context, actor hie.Actor, p Preview) ([]O
 		return nil, err
 	}
 	m.members, m.person, m.version = own, person.ID, person.Version
-	subject := consent.Subject{Grants: m.grants, Proxies: m.proxies}
-	for _, member := range person.Members {
-		subject.Records = append(subject.Records, consent.Record{ID: member.Record.String(), Site: member.Site, Link: member.Link})
-	}
-	m.weigh(consent.Compile(x.Env(), subject, m.directives))
+	m.request = RequestOf(p.As, m.network, person)
+	m.request.OwnRecord = false
+	m.weigh(consent.Compile(x.Env(), SubjectOf(person, m.OnFile), m.Directives))
 	held, err := x.presences(ctx, &m.matter)
 	if err != nil {
 		return nil, err
@@ -125,9 +123,7 @@ func (x *Exchange) preview(ctx context.Context, actor hie.Actor, p Preview) ([]O
 // supposed is a matter that may never come about, with what it rests on.
 type supposed struct {
 	matter
-	directives []consent.Directive
-	grants     []consent.Grant
-	proxies    []consent.Proxy
+	consent.OnFile
 }
 
 // suppose reads what is on file and puts what p proposes in its place. Grants of emergencies that were claimed are no
@@ -137,17 +133,16 @@ func (x *Exchange) suppose(ctx context.Context, p Preview, records []hie.SourceP
 	if err != nil {
 		return nil, err
 	}
-	m := &supposed{directives: onFile.Directives, proxies: onFile.Proxies}
+	m := &supposed{OnFile: onFile}
+	m.Grants = nil
 	if p.Propose != nil {
-		m.directives = p.Propose(slices.Clone(onFile.Directives))
+		m.Directives = p.Propose(slices.Clone(onFile.Directives))
 	}
 	m.network, m.now, m.name, m.actor = x.Network(), x.Now(), x.DocumentID, p.As
-	m.request = request(p.As, m.network)
-	m.request.OwnRecord = false
 	if p.Emergency {
 		role, _ := x.Env().PrivilegedAnywhere(p.As.Roles)
 		for _, r := range records {
-			m.grants = append(m.grants, consent.Grant{Emergency: consent.Emergency{ReasonCode: consent.EmergencyReasons()[0], Role: role, At: m.now,
+			m.Grants = append(m.Grants, consent.Grant{Emergency: consent.Emergency{ReasonCode: consent.EmergencyReasons()[0], Role: role, At: m.now,
 				Text: "supposed for a preview, nothing claimed", Attested: consent.Attestations()}, Record: r.String(), Organization: p.As.Organization,
 				User: p.As.User, Until: m.now.Add(x.Env().Window())})
 		}

@@ -45,14 +45,17 @@ type world struct {
 	epochs     map[hie.SourcePatientID]int64
 	directives []consent.Directive
 	grants     []consent.Grant
-	events     []audit.Event
-	recordErr  error
-	store      *memory
-	kept       map[locator.Ref]told
-	searches   map[hie.SiteID]int
-	search     func(ctx context.Context, ask Ask) ([]locator.Pointer, error)
-	fetch      func(ctx context.Context, p locator.Pointer) (Body, error)
-	onFind     func()
+
+	instruments     []consent.Instrument
+	representatives []consent.Representative
+	events          []audit.Event
+	recordErr       error
+	store           *memory
+	kept            map[locator.Ref]told
+	searches        map[hie.SiteID]int
+	search          func(ctx context.Context, ask Ask) ([]locator.Pointer, error)
+	fetch           func(ctx context.Context, p locator.Pointer) (Body, error)
+	onFind          func()
 }
 
 type told struct {
@@ -91,7 +94,10 @@ func newWorld(t testing.TB) *world {
 		Directives: func(context.Context, []hie.SourcePatientID) (consent.OnFile, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			return consent.OnFile{Directives: slices.Clone(w.directives), Grants: slices.Clone(w.grants)}, nil
+			return consent.OnFile{Directives: slices.Clone(w.directives), Grants: slices.Clone(w.grants), Instruments: slices.Clone(w.instruments)}, nil
+		},
+		Representatives: func(context.Context, []hie.SourcePatientID) ([]consent.Representative, error) {
+			return w.representatives, nil
 		},
 		Epochs: func(_ context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, error) {
 			w.mu.Lock()

@@ -26,6 +26,11 @@ type explainJSON struct {
 	Practitioner string    `json:"practitioner,omitzero"`
 	Roles        []string  `json:"roles,omitempty"`
 	Purposes     []string  `json:"purposes"`
+	// Exchange is the network exchange code asserted. OwnAccess supposes that the patient asks through a client of
+	// theirs, Representative that somebody who may does so for them.
+	Exchange       string `json:"exchange,omitzero"`
+	OwnAccess      bool   `json:"own_access,omitzero"`
+	Representative bool   `json:"representative,omitzero"`
 	// Document is what the decision would be about; its site is the record's.
 	Document struct {
 		ID              string   `json:"id,omitzero"`
@@ -104,7 +109,7 @@ func (s *Server) explainDecision(c *gin.Context) {
 	if then, was := past.Person.Member(member.Record); was { // its site is the same; its link may not be
 		member = then
 	}
-	req, doc := in.read(past.Env, member)
+	req, doc := in.read(past, member)
 	out := s.traceJSON(past.Explain(req, doc), past.OnFile.Directives)
 	basis := s.basisJSON(past)
 	out.Basis = &basis
@@ -150,19 +155,21 @@ func firstError(errs ...error) error {
 	return nil
 }
 
-func (in explainJSON) read(env *consent.Env, m mpi.Member) (consent.Request, consent.Document) {
-	req := consent.Request{Organization: hie.OrgID(in.Organization), User: in.User, Practitioner: in.Practitioner, Roles: in.Roles,
-		Abilities: env.Abilities()}
+func (in explainJSON) read(past Past, m mpi.Member) (consent.Request, consent.Document) {
+	actor := hie.Actor{Organization: hie.OrgID(in.Organization), User: in.User, Roles: in.Roles, Exchange: in.Exchange}
 	for _, p := range in.Purposes {
-		req.Purposes = append(req.Purposes, hie.Purpose(p))
+		actor.Purposes = append(actor.Purposes, hie.Purpose(p))
+	}
+	req := past.Request(actor)
+	req.Roles, req.OwnRecord, req.Representative = in.Roles, in.OwnAccess || in.Representative, in.Representative
+	if in.Practitioner != "" {
+		req.Practitioner = in.Practitioner
 	}
 	d := in.Document
 	doc := consent.Document{ID: d.ID, Record: m.Record.String(), Site: m.Site, Class: d.Class, Type: d.Type, Confidentiality: d.Confidentiality,
-		Sensitivity: d.Sensitivity, Authors: d.Authors, Encounter: d.Encounter}
-	if d.Labelled {
-		doc.LabelState = consent.Labelled
-	}
-	doc.Start, doc.End = env.DocumentTimes(m.Site, d.Start, d.End)
+		Authors: d.Authors, Encounter: d.Encounter}
+	past.Label(&doc, d.Sensitivity, d.Labelled)
+	doc.Start, doc.End = past.Env.DocumentTimes(m.Site, d.Start, d.End)
 	return req, doc
 }
 

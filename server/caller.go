@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/concord-hie/concord/access"
+	"github.com/concord-hie/concord/audit"
+	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/gin-gonic/gin"
@@ -41,7 +43,7 @@ func requestID(c *gin.Context) string { return c.GetString(requestKey) }
 func (s *Server) authenticate(c *gin.Context) {
 	if actor, ok := inside(c.Request); ok {
 		actor.Request = requestID(c)
-		c.Set(actorKey, actor)
+		s.admit(c, actor)
 		return
 	}
 	headers := c.Request.Header.Values("Authorization")
@@ -60,7 +62,46 @@ func (s *Server) authenticate(c *gin.Context) {
 		return
 	}
 	actor.Request, actor.Address = requestID(c), c.RemoteIP()
+	s.admit(c, actor)
+}
+
+// admit lets actor act. Who acts in a patient's name must be recorded as one who may, at this moment.
+func (s *Server) admit(c *gin.Context, actor hie.Actor) {
+	may, err := s.represents(c.Request.Context(), actor, consent.RightsView)
+	if err == nil && !may {
+		e := audit.NewEvent(audit.Refused, actor, s.deps.Now()).About(actor.Patient)
+		e.Outcome, e.Reasons = audit.Refusal, []string{"REPRESENTATIVE"}
+		if err = s.deps.Audit.Record(context.WithoutCancel(c.Request.Context()), e); err == nil {
+			err = hie.ErrForbidden
+		}
+	}
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
 	c.Set(actorKey, actor)
+}
+
+// represents reports whether actor may do now what needs rights: whoever acts in nobody else's name may, and who is
+// recorded on the patient's record as one who may act for them.
+//
+// Source: 45 CFR 164.502(g); spec federation 2.7.
+func (s *Server) represents(ctx context.Context, actor hie.Actor, need consent.Rights) (bool, error) {
+	if actor.Representative == "" {
+		return true, nil
+	}
+	if s.deps.Forms == nil || actor.Patient == 0 {
+		return false, nil
+	}
+	all, err := s.deps.Forms.Representatives(ctx, []hie.SourcePatientID{actor.Patient})
+	if err != nil {
+		return false, err
+	}
+	sp, err := s.deps.Patients.Record(ctx, actor.Patient)
+	if err != nil {
+		return false, err
+	}
+	return !consent.RepresentedUntil(all, actor.Representative, need, s.deps.Now(), s.zoneOf(sp.Site)).IsZero(), nil
 }
 
 func (s *Server) refuseToken(c *gin.Context, kind string) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/consent/consentfhir"
+	"github.com/concord-hie/concord/federation"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/concord-hie/concord/mpi"
@@ -25,6 +26,8 @@ type Forms interface {
 	RetireTemplate(ctx context.Context, actor hie.Actor, id string, version int64) (consent.Template, error)
 	Represent(ctx context.Context, actor hie.Actor, r consent.Representative, expected int64) (consent.Representative, error)
 	Representatives(ctx context.Context, records []hie.SourcePatientID) ([]consent.Representative, error)
+	RecordInstrument(ctx context.Context, actor hie.Actor, i consent.Instrument, expected int64) (consent.Instrument, error)
+	Instruments(ctx context.Context, records []hie.SourcePatientID) ([]consent.Instrument, error)
 	Evidence(ctx context.Context, record hie.SourcePatientID, id int64) (map[int64][]consent.Evidence, error)
 }
 
@@ -251,7 +254,7 @@ func (s *Server) preview(ctx context.Context, actor hie.Actor, v consent.Version
 	if err != nil {
 		return preview{}, err
 	}
-	env, subject := s.deps.ConsentEnv(), subjectOf(person, onFile)
+	env, subject := s.deps.ConsentEnv(), federation.SubjectOf(person, onFile)
 	then := append(slices.Clone(onFile.Directives), added)
 	after := consent.Compile(env, subject, then)
 	sites, err := s.previewedSites(ctx, actor, person)
@@ -292,15 +295,6 @@ func (s *Server) previewedSites(ctx context.Context, actor hie.Actor, person mpi
 		}
 	}
 	return out, nil
-}
-
-// subjectOf is person as decisions about them see it.
-func subjectOf(person mpi.Person, onFile consent.OnFile) consent.Subject {
-	subject := consent.Subject{Grants: onFile.Grants, Proxies: onFile.Proxies}
-	for _, m := range person.Members {
-		subject.Records = append(subject.Records, consent.Record{ID: m.Record.String(), Site: m.Site, Link: m.Link})
-	}
-	return subject
 }
 
 // parameters writes a preview: a part for each kind of sight, and one for each conflict, which names what of it the

@@ -9,8 +9,10 @@ import (
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/consent/consentfhir"
+	"github.com/concord-hie/concord/federation"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
+	"github.com/concord-hie/concord/mpi"
 	"github.com/gin-gonic/gin"
 )
 
@@ -134,13 +136,13 @@ func (s *Server) consult(ctx context.Context, actor hie.Actor, q consentfhir.Con
 		return a, err
 	}
 	env := s.deps.ConsentEnv()
-	d := consent.Compile(env, subjectOf(person, onFile), onFile.Directives)
+	d := consent.Compile(env, federation.SubjectOf(person, onFile), onFile.Directives)
 	member, _ := person.Member(record)
 	a.records = []hie.SourcePatientID{record}
 	for _, dir := range onFile.Directives {
 		a.ground = append(a.ground, dir.ID+"/"+strconv.FormatInt(dir.Version, 10))
 	}
-	requests := consultedRequests(env, actor, q)
+	requests := s.consultedRequests(env, actor, q, person)
 	permitted := func(doc consent.Document) bool {
 		doc.Record, doc.Site = member.Record.String(), member.Site
 		ok := true
@@ -180,7 +182,7 @@ func (s *Server) consultedRecord(ctx context.Context, actor hie.Actor, patients 
 
 // consultedRequests are the requests that must all be permitted: one for each organisation and practitioner named, of
 // the caller's own organisation when none is.
-func consultedRequests(env *consent.Env, actor hie.Actor, q consentfhir.Consult) []consent.Request {
+func (s *Server) consultedRequests(env *consent.Env, actor hie.Actor, q consentfhir.Consult, person mpi.Person) []consent.Request {
 	purposes := q.Purposes
 	if len(purposes) == 0 {
 		purposes = actor.Purposes
@@ -195,7 +197,9 @@ func consultedRequests(env *consent.Env, actor hie.Actor, q consentfhir.Consult)
 	var out []consent.Request
 	for _, o := range organizations {
 		for _, p := range practitioners {
-			out = append(out, consent.Request{Organization: o, Practitioner: p, Purposes: purposes, Abilities: env.Abilities()})
+			req := federation.RequestOf(hie.Actor{Organization: o, Purposes: purposes}, s.deps.Network(), person)
+			req.Practitioner, req.Roles, req.Abilities = p, nil, env.Abilities()
+			out = append(out, req)
 		}
 	}
 	return out

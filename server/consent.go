@@ -49,18 +49,22 @@ func (s *Server) filing(ctx context.Context, actor hie.Actor, resource []byte) (
 	if err != nil {
 		return consent.Version{}, err
 	}
-	v.Record, v.By, v.ByPatient = record, actor.Organization, actor.Patient != 0
+	v.Record, v.By, v.ByPatient = record, actor.Organization, actor.Patient != 0 && actor.Representative == ""
+	if actor.Representative != "" { // whoever signs for a patient signs with their own name
+		d, err := consentfhir.Directive(v)
+		if err != nil {
+			return consent.Version{}, err
+		}
+		if len(d.Performers) != 1 || d.Performers[0] != actor.Representative {
+			return consent.Version{}, &hie.InvalidError{Path: "Consent.performer", Rule: "must be who acts in the patient's name, alone", Code: "business-rule"}
+		}
+	}
 	return v, nil
 }
 
 // zoneOf returns the zone of a site's dates, UTC when it has none we know.
 func (s *Server) zoneOf(id hie.SiteID) *time.Location {
-	if site, known := s.deps.Network().Site(id); known {
-		if z, err := time.LoadLocation(site.Zone); err == nil {
-			return z
-		}
-	}
-	return time.UTC
+	return s.deps.Network().Zone(id)
 }
 
 // keepConsent files v: from here on every decision follows it.

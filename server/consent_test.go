@@ -190,7 +190,7 @@ func newWard(t *testing.T) *ward {
 			if at.IsZero() {
 				at = d.Now()
 			}
-			return Past{Env: env, Person: person, OnFile: onFile, Basis: consent.Basis{At: at, Directory: 1, Kept: true}}, err
+			return Past{Env: env, Network: d.Network(), Person: person, OnFile: onFile, Basis: consent.Basis{At: at, Directory: 1, Kept: true}}, err
 		}
 	})
 	rest := `,"telecom":[{"system":"phone","value":"410-827-2231"}],"address":[{"line":["12 Harbor Way"],"city":"Towson","state":"MD","postalCode":"21204"}]`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/consent/consentfhir"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
@@ -21,7 +22,7 @@ const (
 )
 
 // consentRight says what actor may do with the consents given on record, and the record's site: the patient's own
-// client files on every record that is surely theirs, an organisation on its own sites' registrations; a privacy
+// client files on every record that is surely theirs, and so does a representative whose rights go so far; an organisation on its own sites' registrations; a privacy
 // officer reads those of their organisation's sites, one of the network itself all. A record that does not exist
 // gives no right and no error, as one that is somebody else's.
 //
@@ -38,6 +39,13 @@ func (s *Server) consentRight(ctx context.Context, actor hie.Actor, record hie.S
 		own, err := s.ownRecords(ctx, actor)
 		if err != nil || !slices.Contains(own, record) {
 			return noRight, "", err
+		}
+		may, err := s.represents(ctx, actor, consent.RightsManage)
+		if err != nil {
+			return noRight, "", err
+		}
+		if !may {
+			return mayRead, sp.Site, nil // a representative who may only look
 		}
 		return mayFile, sp.Site, nil
 	}

@@ -2,21 +2,43 @@ package server
 
 import (
 	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/directory"
+	"github.com/concord-hie/concord/federation"
+	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/concord-hie/concord/mpi"
 )
 
 // A Past is everything a decision about one person rested on at one instant.
 type Past struct {
-	Env    *consent.Env
-	Person mpi.Person
-	OnFile consent.OnFile
-	Basis  consent.Basis
+	Env     *consent.Env
+	Network *directory.Network
+	Person  mpi.Person
+	OnFile  consent.OnFile
+	Basis   consent.Basis
+}
+
+// Request is how actor would have asked about the person then, with every obligation honoured.
+func (p Past) Request(actor hie.Actor) consent.Request {
+	req := federation.RequestOf(actor, p.Network, p.Person)
+	req.Abilities = p.Env.Abilities()
+	return req
+}
+
+// Label puts the labels of a document as served into doc; all says that they are all there are.
+func (p Past) Label(doc *consent.Document, codes []string, all bool) {
+	doc.Sensitivity, doc.Flags = consent.ReadLabels(codes)
+	switch {
+	case all:
+		doc.LabelState = consent.Labelled
+	case len(doc.Flags) == 0:
+		doc.Flags = nil
+	}
 }
 
 // Explain is the decision on req and doc as it would have been made then, with everything that spoke and what it rests on.
 func (p Past) Explain(req consent.Request, doc consent.Document) consent.Trace {
-	subject := subjectOf(p.Person, p.OnFile)
+	subject := federation.SubjectOf(p.Person, p.OnFile)
 	t := consent.Compile(p.Env, subject, p.OnFile.Directives).Explain(req, doc, p.Basis.At)
 	basis := p.Basis
 	basis.Records = subject.Records

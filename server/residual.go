@@ -8,6 +8,7 @@ import (
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/consent/consentfhir"
+	"github.com/concord-hie/concord/federation"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/gin-gonic/gin"
@@ -83,9 +84,10 @@ func (s *Server) residual(ctx context.Context, actor hie.Actor, ps parameters) (
 	if err != nil {
 		return consent.Residual{}, 0, err
 	}
-	req := consent.Request{Organization: hie.OrgID(strings.TrimPrefix(ps.one("organization").ValueReference.Reference, "Organization/")),
-		Purposes: []hie.Purpose{hie.Purpose(ps.one("purpose").ValueCode)}}
-	d := consent.Compile(s.deps.ConsentEnv(), subjectOf(person, onFile), onFile.Directives)
+	req := federation.RequestOf(hie.Actor{Organization: hie.OrgID(strings.TrimPrefix(ps.one("organization").ValueReference.Reference, "Organization/")),
+		Purposes: []hie.Purpose{hie.Purpose(ps.one("purpose").ValueCode)}}, s.deps.Network(), person)
+	req.Roles, req.Abilities = nil, nil
+	d := consent.Compile(s.deps.ConsentEnv(), federation.SubjectOf(person, onFile), onFile.Directives)
 	r := d.Residual(req, record.String(), s.deps.Now())
 	for _, dir := range onFile.Directives {
 		if dir.ID == r.Directive.ID && dir.Record != record.String() {

@@ -19,10 +19,12 @@ import (
 
 // An asker is what a client says about one act: what for, as whom, with which scopes. Each is a token of its own.
 type asker struct {
-	// purposes are codes of HL7 v3 ActReason, space-separated, at least one.
+	// purposes are codes of HL7 v3 ActReason, or of another system as "system#code", space-separated, at least one.
 	purposes string
 	// user, name and role name the person acting; user "" means a system acts on its own.
 	user, name, role string
+	// representative acts in the name of user, who is a patient ("RelatedPerson/x"); "" when nobody does.
+	representative string
 	// scopes are SMART scopes, space-separated.
 	scopes string
 }
@@ -69,7 +71,10 @@ func (c *apiClient) assertion(audience string, who asker, now time.Time) (string
 	b2b := map[string]any{"version": "1", "organization_id": c.org}
 	var purposes []string
 	for _, p := range strings.Fields(who.purposes) {
-		purposes = append(purposes, access.ActReasonOID+"#"+p)
+		if !strings.Contains(p, "#") {
+			p = access.ActReasonOID + "#" + p
+		}
+		purposes = append(purposes, p)
 	}
 	b2b["purpose_of_use"] = purposes
 	for name, value := range map[string]string{"subject_id": who.user, "subject_name": who.name, "subject_role": who.role} {
@@ -77,8 +82,12 @@ func (c *apiClient) assertion(audience string, who asker, now time.Time) (string
 			b2b[name] = value
 		}
 	}
-	payload, err := json.Marshal(map[string]any{"iss": c.id, "sub": c.id, "aud": audience, "jti": rand.Text(),
-		"iat": now.Unix(), "exp": now.Add(4 * time.Minute).Unix(), "extensions": map[string]any{"hl7-b2b": b2b}})
+	claims := map[string]any{"iss": c.id, "sub": c.id, "aud": audience, "jti": rand.Text(),
+		"iat": now.Unix(), "exp": now.Add(4 * time.Minute).Unix(), "extensions": map[string]any{"hl7-b2b": b2b}}
+	if who.representative != "" {
+		claims["act"] = map[string]string{"sub": who.representative}
+	}
+	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", err
 	}

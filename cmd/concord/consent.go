@@ -17,6 +17,7 @@ import (
 	"github.com/concord-hie/concord/consent/consentfhir"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/mpi"
+	"github.com/concord-hie/concord/server"
 )
 
 // consentCmd groups what proves and explains decisions.
@@ -59,6 +60,9 @@ type consentExplainCmd struct {
 	Practitioner    string   `help:"Practitioner who asks, as directives name them." placeholder:"ID"`
 	Role            []string `help:"Role the person acts in; may be repeated. None means not known." placeholder:"CODE"`
 	Purpose         []string `help:"Purpose of use; may be repeated." placeholder:"CODE"`
+	Exchange        string   `help:"Network exchange code asserted, such as T-TRTMNT." placeholder:"CODE"`
+	OwnAccess       bool     `help:"The patient asks, through a client of theirs."`
+	Representative  bool     `help:"Somebody who may asks in the patient's name."`
 	Document        string   `help:"Document id, for directives about single documents." placeholder:"ID"`
 	Class           string   `help:"Document class." placeholder:"CODE"`
 	Type            string   `help:"Document type." placeholder:"CODE"`
@@ -99,22 +103,25 @@ func (e *consentExplainCmd) trace(ctx context.Context, g *Globals) (consent.Trac
 		return consent.Trace{}, err
 	}
 	member, _ := past.Person.Member(hie.SourcePatientID(e.PatientRecord)) // found by this record
-	req, doc := e.supposed(past.Env, member)
+	req, doc := e.supposed(past, member)
 	return past.Explain(req, doc), nil
 }
 
 // supposed is the request and the document the flags describe.
-func (e *consentExplainCmd) supposed(env *consent.Env, m mpi.Member) (consent.Request, consent.Document) {
-	req := consent.Request{Organization: hie.OrgID(e.Organization), User: e.User, Practitioner: e.Practitioner, Roles: e.Role, Abilities: env.Abilities()}
+func (e *consentExplainCmd) supposed(past server.Past, m mpi.Member) (consent.Request, consent.Document) {
+	actor := hie.Actor{Organization: hie.OrgID(e.Organization), User: e.User, Roles: e.Role, Exchange: e.Exchange}
 	for _, p := range e.Purpose {
-		req.Purposes = append(req.Purposes, hie.Purpose(p))
+		actor.Purposes = append(actor.Purposes, hie.Purpose(p))
+	}
+	req := past.Request(actor)
+	req.Roles, req.OwnRecord, req.Representative = e.Role, e.OwnAccess || e.Representative, e.Representative
+	if e.Practitioner != "" {
+		req.Practitioner = e.Practitioner
 	}
 	doc := consent.Document{ID: e.Document, Record: m.Record.String(), Site: m.Site, Class: e.Class, Type: e.Type,
-		Confidentiality: e.Confidentiality, Sensitivity: e.Sensitivity, Authors: e.Author, Encounter: e.Encounter}
-	if e.Labelled {
-		doc.LabelState = consent.Labelled
-	}
-	doc.Start, doc.End = env.DocumentTimes(m.Site, e.Start, e.End)
+		Confidentiality: e.Confidentiality, Authors: e.Author, Encounter: e.Encounter}
+	past.Label(&doc, e.Sensitivity, e.Labelled)
+	doc.Start, doc.End = past.Env.DocumentTimes(m.Site, e.Start, e.End)
 	return req, doc
 }
 

@@ -233,6 +233,9 @@ func doors(w *town) []door {
 		officer("GET /admin/v1/consent/representatives", "/admin/v1/consent/representatives?patient={patient}", "", "concord/consent.read", 404),
 		officer("POST /admin/v1/consent/representatives", "/admin/v1/consent/representatives", `{"patient":"{patient}","ref":"RelatedPerson/x","capacity":"helper","rights":"view"}`, "concord/consent.write", 404),
 		officer("POST /admin/v1/consent/representatives/:id/end", "/admin/v1/consent/representatives/{representative}/end", `{"version":1,"end":"2030-01-01"}`, "concord/consent.write", 404, "representative"),
+		officer("GET /admin/v1/consent/instruments", "/admin/v1/consent/instruments?patient={patient}", "", "concord/consent.read", 404),
+		officer("POST /admin/v1/consent/instruments", "/admin/v1/consent/instruments", `{"patient":"{patient}","kind":"court-order","organization":"riverside","from":"2026-01-01T00:00:00Z","ground":"order 7"}`, "concord/consent.write", 404),
+		officer("POST /admin/v1/consent/instruments/:id/end", "/admin/v1/consent/instruments/{instrument}/end", `{"version":1}`, "concord/consent.write", 404, "instrument"),
 		officer("GET /admin/v1/consent/forms", "/admin/v1/consent/forms", "", "concord/consent.read", 200),
 		officer("POST /admin/v1/consent/forms", "/admin/v1/consent/forms", "{form}", "concord/consent.write", 403),
 		officer("POST /admin/v1/consent/forms/decide", "/admin/v1/consent/forms/decide", `{"id":"share-more","version":1,"approve":true}`, "concord/consent.write", 403),
@@ -459,7 +462,7 @@ func (w *town) keepsTokensApart(t *testing.T) {
 
 // kindOf returns the kind of the sealed id under a key of the town, "" for what is none.
 func kindOf(w *town, key string) string {
-	for _, kind := range []string{"patient", "document", "list", "binary", "live", "consent", "review", "task", "change", "person", "desk", "representative"} {
+	for _, kind := range []string{"patient", "document", "list", "binary", "live", "consent", "review", "task", "change", "person", "desk", "representative", "instrument"} {
 		if _, _, err := w.sealer.OpenID(kind, w.real[key]); err == nil {
 			return kind
 		}

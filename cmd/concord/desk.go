@@ -9,6 +9,7 @@ import (
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/consent/consentpg"
 	"github.com/concord-hie/concord/directory"
+	"github.com/concord-hie/concord/federation"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/mpi"
 )
@@ -36,10 +37,9 @@ func (d *desk) check(ctx context.Context, record hie.SourcePatientID) error {
 	if err != nil {
 		return err
 	}
-	subject := consent.Subject{Grants: onFile.Grants, Proxies: onFile.Proxies}
+	subject := federation.SubjectOf(person, onFile)
 	sites := map[string]mpi.Member{}
 	for _, m := range person.Members {
-		subject.Records = append(subject.Records, consent.Record{ID: m.Record.String(), Site: m.Site, Link: m.Link})
 		sites[m.Record.String()] = m
 	}
 	of := map[string]mpi.Member{} // by directive

@@ -61,5 +61,5 @@ func pastOf(ctx context.Context, db *pg.DB, keys []string, record hie.SourcePati
 			basis.Epochs[r.String()] = n
 		}
 	}
-	return server.Past{Env: env, Person: person, OnFile: onFile, Basis: basis}, nil
+	return server.Past{Env: env, Network: network, Person: person, OnFile: onFile, Basis: basis}, nil
 }

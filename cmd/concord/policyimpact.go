@@ -123,7 +123,7 @@ func (r *impactRun) compare(ctx context.Context, im *consent.Impact, persons []m
 		return err
 	}
 	for _, p := range persons {
-		var subject consent.Subject
+		subject := consent.Subject{Died: p.Died()}
 		var directives []consent.Directive
 		for _, m := range p.Members {
 			subject.Records = append(subject.Records, consent.Record{ID: m.Record.String(), Site: m.Site, Link: m.Link})

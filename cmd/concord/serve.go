@@ -187,7 +187,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	handles := federationpg.New(db)
 	running.Go(func() { handles.Watch(background, log) })
 	exchange := federation.New(federation.Parts{
-		Patients: patients, Holdings: documents, Directives: consents.Load,
+		Patients: patients, Holdings: documents, Directives: consents.Load, Representatives: consents.Representatives,
 		Epochs: func(ctx context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, error) {
 			return epoch.Read(ctx, db, records)
 		},

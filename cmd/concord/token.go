@@ -19,12 +19,13 @@ import (
 type tokenCmd struct {
 	Client   string   `required:"" help:"Client id, as registered." placeholder:"ID"`
 	Key      string   `required:"" help:"The client's private key: JWK or PEM." placeholder:"FILE"`
-	Purpose  []string `required:"" help:"Purpose of use, a code of HL7 v3 ActReason such as TREAT; several with commas." placeholder:"CODE"`
+	Purpose  []string `required:"" help:"Purpose of use, a code of HL7 v3 ActReason such as TREAT, or system#code; several with commas." placeholder:"CODE"`
 	Org      string   `help:"URI of the organisation the client acts for; default: what demo.json beside or above the key file says." placeholder:"URI"`
 	User     string   `help:"Id of the person who acts, as the organisation names them." placeholder:"ID"`
 	UserName string   `help:"That person's name; default: the id." placeholder:"NAME"`
 	Role     string   `help:"Role in which that person acts, such as physician." placeholder:"ROLE"`
 	Patient  string   `help:"FHIR id of the patient who acts on their own record, for a client registered with patient_access." placeholder:"ID"`
+	ActsFor  string   `name:"representative" help:"Who acts in that patient's name, as recorded (RelatedPerson/x)." placeholder:"REF"`
 	Scope    string   `help:"Scopes to ask for, separated by spaces; default: everything the client may do on records." placeholder:"SCOPES"`
 	URL      string   `help:"The node: its origin, or its token endpoint; default: what demo.json says, else http://127.0.0.1:8440." placeholder:"URL"`
 	JSON     bool     `name:"json" help:"Print the whole answer, not the token alone."`
@@ -45,6 +46,8 @@ func (t *tokenCmd) Validate() error {
 	switch {
 	case t.Patient != "" && (t.User != "" || t.Role != ""):
 		return errors.New("--patient says who acts: leave out --user and --role")
+	case t.ActsFor != "" && t.Patient == "":
+		return errors.New("--representative needs --patient")
 	case (t.User == "") != (t.Role == ""):
 		return errors.New("--user and --role go together")
 	case t.UserName != "" && t.User == "" && t.Patient == "":
@@ -147,7 +150,7 @@ func (t *tokenCmd) ask(ctx context.Context, signer *token.Signer) ([]byte, error
 	}
 	base = strings.TrimSuffix(strings.TrimSuffix(base, "/"), "/oauth/token")
 	endpoint := base + "/oauth/token"
-	who := asker{purposes: strings.Join(t.Purpose, " "), user: t.User, name: t.UserName, role: t.Role, scopes: t.Scope}
+	who := asker{purposes: strings.Join(t.Purpose, " "), user: t.User, name: t.UserName, role: t.Role, representative: t.ActsFor, scopes: t.Scope}
 	if t.Patient != "" {
 		who.user = "Patient/" + strings.TrimPrefix(t.Patient, "Patient/")
 	} else if who.name == "" {

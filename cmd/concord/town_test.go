@@ -260,6 +260,9 @@ func (w *town) wishDesk() {
 	decode(w.t, w.must(http.StatusOK, "privacy-desk", asOfficer, http.MethodPost, "/admin/v1/consent/representatives",
 		map[string]any{"patient": w.real["patient"], "ref": "RelatedPerson/son", "capacity": "agent", "rights": "manage"}), &r)
 	w.name("representative", "representative", r.ID)
+	decode(w.t, w.must(http.StatusOK, "privacy-desk", asOfficer, http.MethodPost, "/admin/v1/consent/instruments",
+		map[string]any{"patient": w.real["patient"], "kind": "court-order", "organization": "riverside", "from": "2026-01-01T00:00:00Z", "ground": "order 7 of 2026"}), &r)
+	w.name("instrument", "instrument", r.ID)
 	form := string(consentfhir.WriteTemplate(consent.BuiltinTemplates()[0]))
 	form = strings.Replace(form, `"id":"share"`, `"id":"share-more"`, 1)
 	other := asOfficer

@@ -14,8 +14,8 @@ import (
 )
 
 // Represent adds a version: the first of a new representative when r.ID is 0, else the one after expected, which must
-// be current. It returns r with ID, Number and Recorded set, after commit. What they may sign for counts from then on,
-// so the record's epoch moves. Errors: hie.ErrNotFound when r.ID is none of r.Record's; hie.ErrStale when expected is
+// be current. It returns r with ID, Number and Recorded set, when nothing can leave under the old rules any more. What they
+// may look at and sign for counts from then on, so the record's epoch moves. Errors: hie.ErrNotFound when r.ID is none of r.Record's; hie.ErrStale when expected is
 // not current.
 func (s *Store) Represent(ctx context.Context, actor hie.Actor, r consent.Representative, expected int64) (consent.Representative, error) {
 	action := "U"
@@ -58,6 +58,7 @@ func (s *Store) Represent(ctx context.Context, actor hie.Actor, r consent.Repres
 	if err != nil {
 		return consent.Representative{}, fmt.Errorf("consentpg: represent: %w", err)
 	}
+	time.Sleep(consent.ReleaseLease) // until no gate acts on what it read before the commit
 	return r, nil
 }
 

@@ -166,7 +166,7 @@ func (s *Store) History(ctx context.Context, record hie.SourcePatientID, id int6
 }
 
 // Load returns what decisions about the records need: the current version of each directive, the emergency grants that
-// hold now, and the proxies. A directive whose content cannot be read any more is an error: deciding without it could
+// hold now, the proxies and the legal bases. A directive whose content cannot be read any more is an error: deciding without it could
 // release.
 func (s *Store) Load(ctx context.Context, records []hie.SourcePatientID) (consent.OnFile, error) {
 	return s.LoadAt(ctx, records, s.now())
@@ -195,8 +195,10 @@ func (s *Store) LoadAt(ctx context.Context, records []hie.SourcePatientID, at ti
 		}
 		out.Proxies = consent.Proxies(representatives)
 	}
-	out.Grants, err = s.grants(ctx, records, at)
-	if err != nil {
+	if out.Grants, err = s.grants(ctx, records, at); err != nil {
+		return consent.OnFile{}, err
+	}
+	if out.Instruments, err = instrumentsAt(ctx, s.db, records, at); err != nil {
 		return consent.OnFile{}, err
 	}
 	return out, nil

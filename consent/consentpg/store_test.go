@@ -17,6 +17,7 @@ import (
 	"github.com/concord-hie/concord/internal/epoch"
 	"github.com/concord-hie/concord/internal/pg"
 	"github.com/concord-hie/concord/internal/pgtest"
+	"github.com/google/go-cmp/cmp"
 )
 
 var clerk = hie.Actor{Organization: "mercy", Client: "mercy-emr", User: "clerk"}
@@ -299,8 +300,8 @@ func TestLoadingAPersonIsOneQueryEach(t *testing.T) {
 	if file, err := s.Load(ctx, []hie.SourcePatientID{maria, marias2, paul}); err != nil || len(file.Directives) != 3 {
 		t.Fatalf("%d directives, %v", len(file.Directives), err)
 	}
-	if len(seen) != 2 {
-		t.Errorf("%d statements for three records, want 2:\n%s", len(seen), strings.Join(seen, "\n"))
+	if len(seen) != 3 {
+		t.Errorf("%d statements for three records, want 3:\n%s", len(seen), strings.Join(seen, "\n"))
 	}
 }
 
@@ -357,5 +358,53 @@ func TestReviewsAgeAreEscalatedAndRaiseAnAlarm(t *testing.T) {
 	}
 	if n, err := s.Notices(ctx, []hie.SourcePatientID{maria}, 10); err != nil || len(n) != 6 || n[0].About != ids[5] {
 		t.Errorf("%d notices, %v", len(n), err)
+	}
+}
+
+// A legal basis counts from when it is recorded to when it is ended, and every version of it is kept.
+func TestALegalBasisIsKeptByVersionAndMovesTheEpoch(t *testing.T) {
+	ctx := context.Background()
+	db := pgtest.DB(t)
+	s := New(db, hie.NewIDs(nil), auditpg.Append, hie.Now)
+	epochs := func() int64 {
+		m, err := epoch.Read(ctx, db, []hie.SourcePatientID{maria})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m[maria]
+	}
+	before, began := epochs(), time.Now()
+	actor := hie.Actor{Organization: "hospital", User: "officer"}
+	i, err := s.RecordInstrument(ctx, actor, consent.Instrument{Record: maria, Kind: "court-order", Organization: "clinic", Purposes: []hie.Purpose{"HLEGAL"},
+		From: time.Now().Add(-time.Hour).UTC().Truncate(time.Microsecond), Ground: "order 7", VerifiedBy: "officer", By: "hospital"}, 0)
+	if err != nil || i.Number != 1 || epochs() != before+1 || time.Since(began) < consent.ReleaseLease {
+		t.Fatalf("version %d, epoch %d after %d, %v; acknowledged after %v", i.Number, epochs(), before, err, time.Since(began))
+	}
+	at := time.Now()
+	file, err := s.Load(ctx, []hie.SourcePatientID{maria})
+	if err != nil || len(file.Instruments) != 1 {
+		t.Fatalf("%d on file, %v", len(file.Instruments), err)
+	}
+	if diff := cmp.Diff(i, file.Instruments[0]); diff != "" {
+		t.Errorf("came back otherwise: %s", diff)
+	}
+	ended := i.EndedAt(time.Now().UTC().Truncate(time.Microsecond))
+	if _, err := s.RecordInstrument(ctx, actor, ended, 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.RecordInstrument(ctx, actor, ended, 1); !errors.Is(err, hie.ErrStale) {
+		t.Errorf("an ending of a version that is not current: %v", err)
+	}
+	now, err := s.Instruments(ctx, []hie.SourcePatientID{maria})
+	if err != nil || len(now) != 1 || now[0].Number != 2 || now[0].Until.IsZero() {
+		t.Errorf("%d, %v", len(now), err)
+	}
+	if then, err := s.LoadAt(ctx, []hie.SourcePatientID{maria}, at); err != nil || len(then.Instruments) != 1 || !then.Instruments[0].Until.IsZero() {
+		t.Errorf("as it was before: %d, %v", len(then.Instruments), err)
+	}
+	missing := i
+	missing.ID++
+	if _, err := s.RecordInstrument(ctx, actor, missing, 1); !errors.Is(err, hie.ErrNotFound) {
+		t.Errorf("one nobody recorded: %v", err)
 	}
 }
