@@ -13,12 +13,13 @@ const maxPairs = 64
 
 // A found person, scored as a whole.
 type found struct {
-	person  hie.PersonID
-	members []MemberRow
-	set     Set
-	grade   Grade
-	// best is the member that resembles the record most.
+	Gathered
+	set   Set
+	grade Grade
+	// best is the member that resembles the query most.
 	best hie.SourcePatientID
+	// full is set when a member may say more than its features hold.
+	full bool
 }
 
 // A lookup is one search for somebody among the candidates.
@@ -79,18 +80,14 @@ func (x *Index) near(ctx context.Context, r Reader, s *seeker, counts map[int64]
 	return out[:min(len(out), maxPairs)], nil
 }
 
-// find scores every person that shares a key with f. self and what own holds are left out.
-func (x *Index) find(ctx context.Context, r Reader, f *Features, keys []Key, counts map[int64]int64, self hie.SourcePatientID, own hie.PersonID) (lookup, error) {
+// find scores every person that shares a key with f.
+func (x *Index) find(ctx context.Context, r Reader, f *Features, keys []Key) (lookup, error) {
 	l := lookup{skipped: map[int64]bool{}}
-	look := x.choose(&l, keys, counts)
-	if len(look) == 0 {
-		return l, nil
-	}
-	rows, err := r.Candidates(ctx, look)
+	rows, err := x.candidates(ctx, r, &l, keys)
 	if err != nil {
 		return lookup{}, err
 	}
-	pairs := x.pairs(&l, f, rows, self)
+	pairs := x.pairs(&l, f, rows)
 	if len(pairs) == 0 {
 		return l, nil
 	}
@@ -100,27 +97,46 @@ func (x *Index) find(ctx context.Context, r Reader, f *Features, keys []Key, cou
 	}
 	var persons []hie.PersonID
 	for _, record := range pairs {
-		if p := homes[record].Person; p != 0 && p != own && !slices.Contains(persons, p) {
+		if p := homes[record].Person; p != 0 && !slices.Contains(persons, p) {
 			persons = append(persons, p)
 		}
 	}
-	sets, err := members(ctx, r, persons...)
+	sets, err := r.Gathered(ctx, persons)
 	if err != nil {
 		return lookup{}, err
 	}
 	for _, p := range persons {
-		if len(sets[p]) == 0 {
-			continue // moved away since; its new home is locked against us or will be seen on the next try
+		if len(sets[p].Members) == 0 {
+			continue // moved away since
 		}
-		l.found = append(l.found, x.weigh(f, p, sets[p]))
+		l.found = append(l.found, x.weigh(f, sets[p]))
 	}
 	rank(l.found)
 	return l, nil
 }
 
+// candidates reads the rows to look at: with the counts those of keys that few share, which no budget leaves out, and then
+// what else there is room for.
+func (x *Index) candidates(ctx context.Context, r Reader, l *lookup, keys []Key) ([]Candidate, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	sparse := min(x.hub, x.budget/int64(len(keys)))
+	counts, rows, err := r.Sparse(ctx, hashes(keys), sparse)
+	if err != nil {
+		return nil, err
+	}
+	look := slices.DeleteFunc(x.choose(l, keys, counts), func(k int64) bool { return counts[k] <= sparse })
+	if len(look) == 0 {
+		return rows, nil
+	}
+	more, err := r.Candidates(ctx, look)
+	return append(rows, more...), err
+}
+
 func rank(all []found) {
 	slices.SortFunc(all, func(a, b found) int {
-		return cmp.Or(cmp.Compare(b.grade, a.grade), cmp.Compare(b.set.Bits, a.set.Bits), cmp.Compare(a.person, b.person))
+		return cmp.Or(cmp.Compare(b.grade, a.grade), cmp.Compare(b.set.Bits, a.set.Bits), cmp.Compare(a.ID, b.ID))
 	})
 }
 
@@ -144,7 +160,7 @@ func (x *Index) choose(l *lookup, keys []Key, counts map[int64]int64) []int64 {
 }
 
 // pairs returns the records worth a closer look, most alike first.
-func (x *Index) pairs(l *lookup, f *Features, rows []Candidate, self hie.SourcePatientID) []hie.SourcePatientID {
+func (x *Index) pairs(l *lookup, f *Features, rows []Candidate) []hie.SourcePatientID {
 	slices.SortFunc(rows, func(a, b Candidate) int { return cmp.Compare(a.Record, b.Record) })
 	type scored struct {
 		record hie.SourcePatientID
@@ -152,9 +168,9 @@ func (x *Index) pairs(l *lookup, f *Features, rows []Candidate, self hie.SourceP
 	}
 	var all []scored
 	var g Features
-	last := self
+	var last hie.SourcePatientID
 	for i := range rows {
-		if rows[i].Record == last || rows[i].Record == self {
+		if rows[i].Record == last {
 			continue
 		}
 		last = rows[i].Record
@@ -181,20 +197,26 @@ func (x *Index) pairs(l *lookup, f *Features, rows []Candidate, self hie.SourceP
 }
 
 // weigh scores f against a whole person. Members in dispute do not count: what they show may be another's.
-func (x *Index) weigh(f *Features, person hie.PersonID, rows []MemberRow) found {
-	out := found{person: person, members: rows}
-	var sets []Features
+func (x *Index) weigh(f *Features, person Gathered) found {
+	out := found{Gathered: person}
+	sets := make([]Features, 0, len(person.Members))
 	var top Bits
-	for i := range rows {
-		var g Features
-		if rows[i].Link == hie.LinkDisputed || g.Decode(rows[i].Features) != nil {
+	for i := range person.Members {
+		m := &person.Members[i]
+		if m.Link == hie.LinkDisputed {
 			continue
 		}
-		c := Compare(f, &g)
-		if b := x.model.Score(&c); out.best == 0 || b > top {
-			out.best, top = rows[i].Record, b
+		sets = sets[:len(sets)+1]
+		g := &sets[len(sets)-1]
+		if g.Decode(m.Features) != nil {
+			sets, out.full = sets[:len(sets)-1], true
+			continue
 		}
-		sets = append(sets, g)
+		out.full = out.full || g.full()
+		c := Compare(f, g)
+		if b := x.model.Score(&c); out.best == 0 || b > top {
+			out.best, top = m.Record, b
+		}
 	}
 	out.set = x.model.ScoreSet(f, sets)
 	out.grade = x.model.grade(&out.set)

@@ -87,6 +87,11 @@ type id struct {
 // local reports whether it is a site's own number, of which one person may have several.
 func (x id) local() bool { return x.space&1 != 0 }
 
+// full reports whether the record may have said more than f holds of what proofs compare.
+func (f *Features) full() bool {
+	return f.nGivens == maxGivens || f.nIDs == maxIDs || f.nPhones == maxPhones || f.nEmails == maxEmails
+}
+
 // sharesOwn reports whether f and g share a number that belongs to one person alone: none of family.
 func (f *Features) sharesOwn(g *Features, family []id) bool {
 	if f.ssn != 0 && f.ssn == g.ssn && !f.ssnLast4 && !g.ssnLast4 {

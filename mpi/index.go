@@ -164,11 +164,11 @@ func (x *Index) PersonOf(ctx context.Context, record hie.SourcePatientID) (Perso
 	return p, nil
 }
 
-// person reads a person, following redirects. The version is read before the members, so that members newer
-// than it are found out by the release gate, never older ones.
+// person reads a person, following redirects. Version and members belong together, so that the release gate finds out
+// any change since.
 func (x *Index) person(ctx context.Context, r Reader, id hie.PersonID) (Person, error) {
 	for range maxAliases {
-		rows, err := r.Persons(ctx, []hie.PersonID{id})
+		rows, err := r.Gathered(ctx, []hie.PersonID{id})
 		if err != nil {
 			return Person{}, err
 		}
@@ -180,12 +180,8 @@ func (x *Index) person(ctx context.Context, r Reader, id hie.PersonID) (Person, 
 			id = row.Redirect
 			continue
 		}
-		members, err := r.Members(ctx, []hie.PersonID{id})
-		if err != nil {
-			return Person{}, err
-		}
 		p := Person{ID: id, Version: row.Version}
-		for _, m := range members {
+		for _, m := range row.Members {
 			m.Died = DiedOf(m.Features)
 			p.Members = append(p.Members, m.Member)
 		}

@@ -227,16 +227,3 @@ func (c *change) auditEvents(actor hie.Actor) []audit.Event {
 	}
 	return []audit.Event{e}
 }
-
-// members reads the current members of persons, by person.
-func members(ctx context.Context, r Reader, persons ...hie.PersonID) (map[hie.PersonID][]MemberRow, error) {
-	rows, err := r.Members(ctx, persons)
-	if err != nil {
-		return nil, err
-	}
-	out := make(map[hie.PersonID][]MemberRow, len(persons))
-	for _, m := range rows {
-		out[m.Person] = append(out[m.Person], m)
-	}
-	return out, nil
-}

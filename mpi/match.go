@@ -139,19 +139,21 @@ func (x *Index) match(ctx context.Context, d Demographics, o MatchOptions) (Matc
 	v := knownOf(d)
 	f := v.features("")
 	keys := v.keys()
-	counts, err := x.store.KeyCounts(ctx, hashes(keys))
-	if err != nil {
-		return Matched{}, err
-	}
-	l, err := x.find(ctx, x.store, &f, keys, counts, 0, 0)
+	l, err := x.find(ctx, x.store, &f, keys)
 	if err != nil {
 		return Matched{}, err
 	}
 	l.found = slices.DeleteFunc(l.found, func(f found) bool { return f.best == 0 || f.set.Bits < 0 })
-	m := Matched{Dropped: v.dropped, Truncated: l.truncated || len(l.found) > maxWeighed || unguarded(&v, keys, l.skipped)}
+	worth := 0 // found is in order of grades, so what is read stands before what is not
+	for i := range l.found {
+		if l.found[i].grade > GradeNone || l.found[i].mayProve(&f, d.Identifiers) {
+			l.found[worth], l.found[i] = l.found[i], l.found[worth]
+			worth++
+		}
+	}
+	m := Matched{Dropped: v.dropped, Truncated: l.truncated || worth > maxWeighed || unguarded(&v, keys, l.skipped)}
 	m.Keys, m.Skipped = kindsOf(keys, l.skipped)
-	l.found = l.found[:min(len(l.found), maxWeighed)]
-	if m.Identities, err = x.identities(ctx, &v, &f, d.Identifiers, l.found, hubsOf(keys, l.skipped)); err != nil {
+	if m.Identities, err = x.identities(ctx, &v, &f, d.Identifiers, l.found, min(worth, maxWeighed), hubsOf(keys, l.skipped)); err != nil {
 		return Matched{}, err
 	}
 	if o.Stewardship {
@@ -196,22 +198,16 @@ func kindsOf(keys []Key, skipped map[int64]bool) (looked, left []string) {
 	return slices.Sorted(maps.Keys(in)), slices.Sorted(maps.Keys(out))
 }
 
-// identities reads the persons found and says what each is worth.
-func (x *Index) identities(ctx context.Context, query *known, features *Features, quoted []Identifier, all []found, hubs [numAttributes]bool) ([]Identity, error) {
-	if len(all) == 0 {
+// identities reads the first n of the persons found and says what each is worth beside all.
+func (x *Index) identities(ctx context.Context, query *known, features *Features, quoted []Identifier, all []found, n int, hubs [numAttributes]bool) ([]Identity, error) {
+	if n == 0 {
 		return nil, nil
 	}
 	var records []hie.SourcePatientID
-	persons := make([]hie.PersonID, len(all))
-	for i, f := range all {
-		records = append(records, recordsOf(f.members)...)
-		persons[i] = f.person
+	for _, f := range all[:n] {
+		records = append(records, recordsOf(f.Members)...)
 	}
 	rows, err := x.store.Patients(ctx, records)
-	if err != nil {
-		return nil, err
-	}
-	versions, err := x.store.Persons(ctx, persons)
 	if err != nil {
 		return nil, err
 	}
@@ -219,16 +215,16 @@ func (x *Index) identities(ctx context.Context, query *known, features *Features
 	for i := range rows {
 		byRecord[rows[i].Record] = &rows[i]
 	}
-	out := make([]Identity, len(all))
-	for i, f := range all {
-		id := Identity{Person: Person{ID: f.person, Version: versions[f.person].Version}, Grade: f.grade, Bits: f.set.Bits,
+	out := make([]Identity, n)
+	for i, f := range all[:n] {
+		id := Identity{Person: Person{ID: f.ID, Version: f.Version}, Grade: f.grade, Bits: f.set.Bits,
 			Probability: x.model.Probability(f.set.Bits), Margin: f.set.Bits, Evidence: x.model.evidence(&f.set), Vetoes: f.set.vetoes.names()}
-		if i+1 < len(all) {
+		if i+1 < n {
 			id.Margin = f.set.Bits - all[i+1].set.Bits
 		}
 		var values []known
 		var local []hie.Identifier
-		for _, m := range f.members {
+		for _, m := range f.Members {
 			id.Person.Members = append(id.Person.Members, m.Member)
 			row := byRecord[m.Record]
 			if row == nil {

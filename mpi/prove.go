@@ -114,6 +114,23 @@ func contradictsBirth(query *known, records []known) bool {
 	return some && query.birth.Day != 0
 }
 
+// mayProve reports whether a proof of f and the person found could hold at all, by what their features say: every
+// combination takes an equal identifier, or the given name with the birth date, or the given name with a phone or mail
+// address. It saves reading what everybody said who only shares a key.
+//
+// Source: spec cms-matching, Tables 2, 2-H and 2-I.
+func (p *found) mayProve(f *Features, quoted []Identifier) bool {
+	l := &p.set.Union.levels
+	some := func(f field, different level) bool { return l[f] != missing && l[f] < different }
+	given := some(fieldGiven, givenDifferent) || some(fieldSwap, nameStraight)
+	if p.full || f.full() || l[fieldID] == idEqual || some(fieldSSN, ssnOneDigit) || given && (some(fieldBirth, birthSameYear) || l[fieldPhone] == phoneEqual || l[fieldEmail] == emailEqual) {
+		return true
+	}
+	return slices.ContainsFunc(p.Members, func(m MemberRow) bool {
+		return slices.ContainsFunc(quoted, func(q Identifier) bool { return q.Identifier == m.Local })
+	})
+}
+
 // unguarded reports whether somebody who could satisfy a combination query has the fields for may have gone
 // unseen because every key that would find them was skipped.
 func unguarded(query *known, keys []Key, skipped map[int64]bool) bool {

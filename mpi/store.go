@@ -29,10 +29,15 @@ type Reader interface {
 	Persons(ctx context.Context, ids []hie.PersonID) (map[hie.PersonID]PersonRow, error)
 	// Members returns the members of persons, ordered by person and record.
 	Members(ctx context.Context, ids []hie.PersonID) ([]MemberRow, error)
+	// Gathered returns persons with their members, ordered by record, as they were at one instant: no member is older or
+	// newer than the version beside it.
+	Gathered(ctx context.Context, ids []hie.PersonID) (map[hie.PersonID]Gathered, error)
 	// KeyCounts returns how many live records share each key, up to where counting stops; a key nobody has is left out.
 	KeyCounts(ctx context.Context, keys []int64) (map[int64]int64, error)
 	// Candidates returns the live rows of keys, in no order; one record appears once for each key it shares.
 	Candidates(ctx context.Context, keys []int64) ([]Candidate, error)
+	// Sparse is KeyCounts of keys with Candidates of those among them that at most most records share.
+	Sparse(ctx context.Context, keys []int64, most int64) (map[int64]int64, []Candidate, error)
 	// Edges returns the edges that have one of records as an end, with that end as A, ordered by A and B.
 	Edges(ctx context.Context, records []hie.SourcePatientID) ([]EdgeRow, error)
 	// Constraints returns the verdicts that have one of records as an end, with that end as A.
@@ -149,6 +154,12 @@ type Home struct {
 type PersonRow struct {
 	ID, Redirect hie.PersonID
 	Version      int64
+}
+
+// Gathered is a person's own row with its members, ordered by record; none when it is empty.
+type Gathered struct {
+	PersonRow
+	Members []MemberRow
 }
 
 // A MemberRow is one membership, with the record's features as last accepted.

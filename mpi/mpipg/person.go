@@ -2,6 +2,7 @@ package mpipg
 
 import (
 	"context"
+	"database/sql"
 
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/pg"
@@ -43,6 +44,42 @@ func (r reader) Members(ctx context.Context, ids []hie.PersonID) ([]mpi.MemberRo
 		return m, err
 	}, `select person_id, sp_id, link, site, system, value, features from mpi.person_member
 		where person_id = any($1) order by person_id, sp_id`, personInts(ids))
+}
+
+// Gathered implements mpi.Reader: one statement, so version and members are of one instant.
+func (r reader) Gathered(ctx context.Context, ids []hie.PersonID) (map[hie.PersonID]mpi.Gathered, error) {
+	out := make(map[hie.PersonID]mpi.Gathered, len(ids))
+	if len(ids) == 0 {
+		return out, nil
+	}
+	rows, err := r.q.Query(ctx, `select p.person_id, p.version, p.redirect, m.sp_id, m.link, m.site, m.system, m.value, m.features
+		from mpi.person p left join mpi.person_member m on m.person_id = p.person_id
+		where p.person_id = any($1) order by p.person_id, m.sp_id`, personInts(ids))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var p mpi.PersonRow
+		var id, redirect int64
+		var sp, link sql.NullInt64
+		var site, system, value sql.NullString
+		var features []byte
+		if err := rows.Scan(&id, &p.Version, &redirect, &sp, &link, &site, &system, &value, &features); err != nil {
+			return nil, err
+		}
+		p.ID, p.Redirect = hie.PersonID(id), hie.PersonID(redirect)
+		g := out[p.ID]
+		g.PersonRow = p
+		if sp.Valid {
+			m := mpi.MemberRow{Person: p.ID, Features: features}
+			m.Record, m.Link, m.Site = hie.SourcePatientID(sp.Int64), hie.LinkState(link.Int64), hie.SiteID(site.String)
+			m.Local = hie.Identifier{System: system.String, Value: value.String}
+			g.Members = append(g.Members, m)
+		}
+		out[p.ID] = g
+	}
+	return out, rows.Err()
 }
 
 // NewPerson implements mpi.Tx.

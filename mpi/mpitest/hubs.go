@@ -117,3 +117,53 @@ func hubOnce(t *testing.T, w *World) {
 		t.Errorf("tasks %v, want one about the hub", got)
 	}
 }
+
+func sparse(t *testing.T, w *World) {
+	update(t, w, func(tx mpi.Tx) error {
+		if err := tx.ClaimKeys(ctx, []mpi.KeyClaim{{Key: 10, Add: 1}, {Key: 11, Add: 1}}); err != nil {
+			return err
+		}
+		return tx.PutCandidates(ctx, 1, []int64{10, 11}, nil, []byte("one"))
+	})
+	update(t, w, func(tx mpi.Tx) error {
+		if err := tx.ClaimKeys(ctx, []mpi.KeyClaim{{Key: 11, Add: 1}, {Key: 12, Add: 1}}); err != nil {
+			return err
+		}
+		return tx.PutCandidates(ctx, 2, []int64{11, 12}, nil, []byte("two"))
+	})
+	update(t, w, func(tx mpi.Tx) error { return tx.PutCandidates(ctx, 2, nil, []int64{12}, nil) })
+	counts, rows, err := w.Store.Sparse(ctx, []int64{10, 11, 12, 99}, 1)
+	if err != nil || len(rows) != 1 || rows[0].Key != 10 || rows[0].Record != 1 || string(rows[0].Features) != "one" {
+		t.Errorf("rows of keys that one record has: %d, %v; want that of key 10", len(rows), err)
+	}
+	if len(counts) != 3 || counts[10] != 1 || counts[11] != 2 || counts[12] != 1 {
+		t.Errorf("counts = %v, want 10:1 11:2 12:1", counts)
+	}
+}
+
+func gathered(t *testing.T, w *World) {
+	a, b := w.Register("a", "1", Maria()), w.Register("b", "1", Maria())
+	alone := w.Register("c", "1", stranger(1))
+	gone, err := w.Decide(ctx, Actor, a.Record, alone.Record, mpi.MustLink, "wrongly")
+	if err != nil || gone == 0 {
+		t.Fatal(err)
+	}
+	got, err := w.Store.Gathered(ctx, []hie.PersonID{a.Person, alone.Person, a.Person, 99})
+	if err != nil || len(got) != 2 {
+		t.Fatalf("gathered %d persons, %v; want 2", len(got), err)
+	}
+	merged, kept := got[alone.Person], got[a.Person]
+	if len(merged.Members) > 0 {
+		merged, kept = kept, merged
+	}
+	rows, err := w.Store.Persons(ctx, []hie.PersonID{kept.ID, merged.ID})
+	members, err2 := w.Store.Members(ctx, []hie.PersonID{kept.ID})
+	if err != nil || err2 != nil || rows[kept.ID] != kept.PersonRow || rows[merged.ID] != merged.PersonRow || merged.Redirect != kept.ID || len(members) != 3 {
+		t.Fatalf("rows %v and %v: %v, %v", kept.PersonRow, merged.PersonRow, err, err2)
+	}
+	for i, m := range kept.Members {
+		if m.Person != kept.ID || m.Member != members[i].Member || string(m.Features) != string(members[i].Features) || m.Record == b.Record && m.Link != hie.LinkConfirmed {
+			t.Errorf("member %d differs from what Members reads", i)
+		}
+	}
+}

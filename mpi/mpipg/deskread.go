@@ -1,0 +1,41 @@
+package mpipg
+
+import (
+	"context"
+	"slices"
+
+	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/mpi"
+)
+
+// Gathered implements mpi.Reader.
+func (d *desk) Gathered(ctx context.Context, ids []hie.PersonID) (map[hie.PersonID]mpi.Gathered, error) {
+	rows, err := d.Persons(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	members, err := d.Members(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[hie.PersonID]mpi.Gathered, len(rows))
+	for p, row := range rows {
+		out[p] = mpi.Gathered{PersonRow: row}
+	}
+	for _, m := range members {
+		g := out[m.Person]
+		g.Members = append(g.Members, m)
+		out[m.Person] = g
+	}
+	return out, nil
+}
+
+// Sparse implements mpi.Reader.
+func (d *desk) Sparse(ctx context.Context, keys []int64, most int64) (map[int64]int64, []mpi.Candidate, error) {
+	counts, err := d.KeyCounts(ctx, keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, err := d.Candidates(ctx, slices.DeleteFunc(slices.Clone(keys), func(k int64) bool { return counts[k] == 0 || counts[k] > most }))
+	return counts, rows, err
+}
