@@ -51,7 +51,8 @@ type Cursor struct{ Transaction, Notice int64 }
 
 // Notices returns what changed behind after, in an order in which nothing is ever inserted before what was read:
 // who goes on from the last cursor misses nothing. What was read may be read again (at least once). count bounds the
-// page: 0 means 100, at most 1,000. An empty page means that there is nothing yet.
+// page: 0 means 100, at most 1,000. An empty page means that there is nothing yet. hie.ErrGone means that notices behind
+// after were pruned: the caller missed some, and must read anew what it follows.
 //
 // Source: spec mpi section 1, "task, link-id change notices"; DESIGN idea 9: PostgreSQL is the only truth, so a
 // change and its notice are one transaction.
@@ -62,6 +63,14 @@ func (x *Index) Notices(ctx context.Context, after Cursor, count int) ([]Notice,
 	out, err := x.store.Notices(ctx, after, min(count, 1000))
 	if err != nil {
 		return nil, fmt.Errorf("mpi: notices: %w", err)
+	}
+	// Looked at last: what was pruned while the notices were read is seen to be.
+	pruned, _, err := x.store.NoticeBounds(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("mpi: notices: %w", err)
+	}
+	if after.Before(pruned) {
+		return nil, fmt.Errorf("mpi: notices: %w", errPruned)
 	}
 	return out, nil
 }

@@ -65,6 +65,11 @@ type Reader interface {
 	// Notices returns at most limit notices behind after, in the order of their cursors. Notices of transactions
 	// that are still running, and all behind them, are left for later.
 	Notices(ctx context.Context, after Cursor, limit int) ([]Notice, error)
+	// NoticeReaders returns the registered readers of notices, by name; Lost is not set.
+	NoticeReaders(ctx context.Context) ([]NoticeReader, error)
+	// NoticeBounds returns the last notice that was pruned, zero while none was, and a cursor behind all notices there are,
+	// with none of a running transaction before it.
+	NoticeBounds(ctx context.Context) (pruned, end Cursor, err error)
 	// Rebuilding returns how far the rebuild to target has come, or hie.ErrNotFound.
 	Rebuilding(ctx context.Context, target string) (Rebuilding, error)
 	// Find returns at most limit records behind after that meet p, in order.
@@ -125,6 +130,11 @@ type Tx interface {
 	PutRebuilding(ctx context.Context, r Rebuilding) error
 	// Notify appends to the outbox of identity changes.
 	Notify(ctx context.Context, notices []Notice) error
+	// PutNoticeReader inserts or replaces a reader of notices, RemoveNoticeReader takes it away.
+	PutNoticeReader(ctx context.Context, r NoticeReader) error
+	RemoveNoticeReader(ctx context.Context, name string) error
+	// DropNotices takes all notices up to a cursor away and keeps that it did.
+	DropNotices(ctx context.Context, upTo Cursor) error
 	// Record appends audit events in this transaction.
 	Record(ctx context.Context, events ...audit.Event) error
 }

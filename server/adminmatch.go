@@ -42,6 +42,10 @@ type Stewardship interface {
 	Pairs(ctx context.Context, records []hie.SourcePatientID) ([]mpi.Pair, error)
 	Quality(ctx context.Context, sample int) (mpi.Quality, error)
 	Notices(ctx context.Context, after mpi.Cursor, count int) ([]mpi.Notice, error)
+	ReadNotices(ctx context.Context, reader string, after mpi.Cursor, count int) ([]mpi.Notice, error)
+	RegisterReader(ctx context.Context, actor hie.Actor, name string, fromEnd bool) (mpi.NoticeReader, error)
+	Readers(ctx context.Context) ([]mpi.NoticeReader, error)
+	ForgetReader(ctx context.Context, actor hie.Actor, name string) error
 }
 
 // Stewards settle identities. They see demographics, never documents, and every look at a person is recorded.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -104,6 +105,28 @@ func (d *desk) RecallTask(ctx context.Context, _ hie.Actor, id mpi.TaskID) (mpi.
 func (d *desk) Quality(_ context.Context, sample int) (mpi.Quality, error) {
 	return mpi.Quality{Persons: 9, Sampled: sample, Sites: []mpi.SiteQuality{{Site: "mercy-main", Records: 7, Filled: map[string]int{"phone": 6}}},
 		Tasks: []mpi.TaskFigure{{Kind: mpi.TaskOverlay, Open: 2, MedianAge: time.Hour}}}, nil
+}
+
+func (d *desk) ReadNotices(_ context.Context, reader string, _ mpi.Cursor, _ int) ([]mpi.Notice, error) {
+	if reader != "warehouse" {
+		return nil, hie.ErrNotFound
+	}
+	return nil, fmt.Errorf("%w: %w", hie.ErrGone, hie.Invalid("after", "is too old"))
+}
+
+func (d *desk) RegisterReader(_ context.Context, _ hie.Actor, name string, _ bool) (mpi.NoticeReader, error) {
+	return mpi.NoticeReader{Name: name}, nil
+}
+
+func (d *desk) Readers(context.Context) ([]mpi.NoticeReader, error) {
+	return []mpi.NoticeReader{{Name: "warehouse", Lost: true}}, nil
+}
+
+func (d *desk) ForgetReader(_ context.Context, _ hie.Actor, name string) error {
+	if name != "warehouse" {
+		return hie.ErrNotFound
+	}
+	return nil
 }
 
 func (d *desk) Report(_ context.Context, _ hie.Actor, record, other hie.SourcePatientID, note string) (mpi.Task, error) {
@@ -307,6 +330,8 @@ func TestAStewardPreparesADecision(t *testing.T) {
 		{"takes a report", "/admin/v1/match/tasks", `{"record":"` + c.id(1000) + `","reason":"not mine"}`, `"note":"not mine"`},
 		{"compares", "/admin/v1/match/compare", `{` + pair + `}`, `"vetoes":["suffix"],"verdict":"cannot-link"`},
 		{"reads figures of quality", "/admin/v1/match/quality?sample=5", "", `"sampled":5,"whole":false,"sites":[{"site":"mercy-main","records":7,"retired":0,"filled":{"phone":6}`},
+		{"registers a reader", "/admin/v1/match/readers", `{"name":"warehouse","from":"end"}`, `"name":"warehouse","after":"`},
+		{"lists readers", "/admin/v1/match/readers", "", `"lost":true`},
 		{"reads the stream", "/admin/v1/match/changes?count=1", "", `"kind":"moved"`},
 		{"reads a person of the past", "/admin/v1/match/records/" + c.id(1000) + "?at=2026-02-01T00:00:00Z", "", `"members":[{`},
 		{"reads what a record said", "/admin/v1/match/records/" + c.id(1000) + "/versions", "", `"disputed":true`},
@@ -338,6 +363,13 @@ func TestAStewardPreparesADecision(t *testing.T) {
 	c.troubled(c.get("/admin/v1/match/tasks?snoozed=her", stewardToken), http.StatusBadRequest, "snoozed")
 	c.troubled(c.get("/admin/v1/match/quality?sample=none", stewardToken), http.StatusBadRequest, "sample")
 	c.troubled(c.get("/admin/v1/match/quality?colour=red", stewardToken), http.StatusBadRequest, "colour")
+	c.troubled(c.get("/admin/v1/match/changes?reader=warehouse", stewardToken), http.StatusGone, "after")
+	c.troubled(c.get("/admin/v1/match/changes?reader=other", stewardToken), http.StatusNotFound, "")
+	c.troubled(c.post("/admin/v1/match/readers", stewardToken, `{"name":"x","from":"now"}`), http.StatusBadRequest, "from")
+	if r := c.do(http.MethodDelete, "/admin/v1/match/readers/warehouse", stewardToken, nil); r.Code != http.StatusOK {
+		t.Errorf("forgetting a reader: %d", r.Code)
+	}
+	c.troubled(c.do(http.MethodDelete, "/admin/v1/match/readers/other", stewardToken, nil), http.StatusNotFound, "")
 	c.troubled(c.get("/admin/v1/match/changes?after=x", stewardToken), http.StatusBadRequest, "after")
 	c.troubled(c.get("/admin/v1/match/tasks?claimed=her", stewardToken), http.StatusBadRequest, "claimed")
 	c.troubled(c.post("/admin/v1/match/records/"+c.id(1000)+"/reveal", stewardToken, `{}`), http.StatusBadRequest, "reason")

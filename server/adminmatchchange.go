@@ -10,10 +10,11 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// listChanges answers GET /admin/v1/match/changes?after=&count=: what changed behind after, in order, nothing left out.
+// listChanges answers GET /admin/v1/match/changes?after=&count=&reader=: what changed behind after, in order, nothing left out;
+// who reads as a registered reader says that all before after was dealt with.
 func (s *Server) listChanges(c *gin.Context) {
 	var after mpi.Cursor
-	count := 100
+	count, reader := 100, ""
 	for name, values := range c.Request.URL.Query() {
 		v, err := values[0], error(nil)
 		switch {
@@ -24,6 +25,8 @@ func (s *Server) listChanges(c *gin.Context) {
 			if after.Transaction, after.Notice, badCursor = s.deps.Sealer.OpenID("notice", v); badCursor != nil {
 				err = hie.Invalid("after", "does not continue this list")
 			}
+		case name == "reader":
+			reader = v
 		case name == "count":
 			var notNumber error
 			if count, notNumber = strconv.Atoi(v); notNumber != nil || count < 1 || count > 1000 {
@@ -37,7 +40,13 @@ func (s *Server) listChanges(c *gin.Context) {
 			return
 		}
 	}
-	notices, err := s.deps.Stewardship.Notices(c.Request.Context(), after, count)
+	var notices []mpi.Notice
+	var err error
+	if reader == "" {
+		notices, err = s.deps.Stewardship.Notices(c.Request.Context(), after, count)
+	} else {
+		notices, err = s.deps.Stewardship.ReadNotices(c.Request.Context(), reader, after, count)
+	}
 	if err != nil {
 		s.fail(c, err)
 		return

@@ -37,6 +37,8 @@ func outcomeOf(err error) (int, fhir.OperationOutcome) {
 		switch {
 		case errors.Is(err, hie.ErrConflict):
 			status = http.StatusConflict
+		case errors.Is(err, hie.ErrGone):
+			status = http.StatusGone
 		case errors.Is(err, errMediaType) || errors.Is(err, errFormType) || errors.Is(err, errContentCoding):
 			status = http.StatusUnsupportedMediaType
 		}

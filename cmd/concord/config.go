@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/concord-hie/concord/internal/pg"
@@ -115,6 +116,8 @@ type nodeConfig struct {
 	MaxConns     int      `env:"CONCORD_MAX_CONNS" default:"32" help:"Connections to PostgreSQL at most."`
 	ClientRate   int      `env:"CONCORD_CLIENT_RATE" default:"500" help:"Requests a second each client may make; bursts of twice that."`
 
+	NoticeRetention time.Duration `env:"CONCORD_NOTICE_RETENTION" default:"2160h" help:"How long identity changes are kept for readers that have not passed them, a day at least."`
+
 	peopleConfig `embed:""`
 }
 
@@ -144,6 +147,8 @@ func (n *nodeConfig) check(g *Globals) error {
 		return fmt.Errorf("--tls-cert and --tls-key go together")
 	case !loopback && n.TLSCert == "" && !n.BehindProxy:
 		return fmt.Errorf("serving beyond this machine without TLS: give --tls-cert and --tls-key, or --behind-proxy if a proxy ends TLS")
+	case n.NoticeRetention < 24*time.Hour:
+		return fmt.Errorf("--notice-retention must be a day (24h) at least: readers of identity changes need time")
 	case n.BaseURL == "" && !loopback:
 		return fmt.Errorf("--base-url is needed when serving beyond this machine: tokens are bound to it")
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // goodConfig is a safe configuration to spoil in one place.
@@ -17,7 +18,7 @@ func goodConfig(t *testing.T) (Globals, nodeConfig) {
 		t.Fatal(err)
 	}
 	k := keysIn(dir)
-	return Globals{DatabaseURL: "postgres://c@127.0.0.1/c?sslmode=disable"}, nodeConfig{RedisURL: "redis://127.0.0.1:6379", Addr: "127.0.0.1:8440",
+	return Globals{DatabaseURL: "postgres://c@127.0.0.1/c?sslmode=disable"}, nodeConfig{NoticeRetention: 24 * time.Hour, RedisURL: "redis://127.0.0.1:6379", Addr: "127.0.0.1:8440",
 		SecretFile: k.secret, TokenKeyFile: []string{k.token}, AuditKeyFile: k.audit}
 }
 
@@ -34,6 +35,7 @@ func TestUnsafeConfigurationIsRefusedInOneLineThatSaysWhatToDo(t *testing.T) {
 		{"no secret", func(_ *Globals, n *nodeConfig) { n.SecretFile = "" }, "concord keys new"},
 		{"no token key", func(_ *Globals, n *nodeConfig) { n.TokenKeyFile = nil }, "concord keys new"},
 		{"no audit key", func(_ *Globals, n *nodeConfig) { n.AuditKeyFile = "" }, "concord keys new"},
+		{"changes kept for an hour", func(_ *Globals, n *nodeConfig) { n.NoticeRetention = time.Hour }, "--notice-retention"},
 		{"half of TLS", func(_ *Globals, n *nodeConfig) { n.TLSCert = "x" }, "go together"},
 		{"plain HTTP beyond this machine", func(_ *Globals, n *nodeConfig) { n.Addr = "0.0.0.0:8440" }, "--tls-cert"},
 		{"no public address beyond this machine", func(_ *Globals, n *nodeConfig) { n.Addr, n.BehindProxy = "0.0.0.0:8440", true }, "--base-url"},

@@ -40,6 +40,7 @@ type matchCmd struct {
 	Compare  matchCompareCmd  `cmd:"" help:"Show what speaks for and against records being one person."`
 	Quality  matchQualityCmd  `cmd:"" help:"Count how complete and unambiguous sites' data are, and how the review queue fares."`
 	Changes  matchChangesCmd  `cmd:"" help:"Read the stream of identity changes."`
+	Readers  matchReadersCmd  `cmd:"" help:"List for whom the stream of identity changes is kept, and add or forget one."`
 	Rebuild  matchRebuildCmd  `cmd:"" help:"Bring stored features, keys and links to this program's model."`
 }
 

@@ -252,6 +252,7 @@ func (m *matchCompareCmd) Run(ctx context.Context, g *Globals, s *streams) error
 // matchChangesCmd reads the stream of identity changes.
 type matchChangesCmd struct {
 	After  string `help:"Go on behind this cursor, as printed." placeholder:"CURSOR"`
+	Reader string `help:"Read as this registered reader: all before --after was dealt with." placeholder:"NAME"`
 	Count  int    `default:"100" help:"At most so many, up to 1000."`
 	Output string `enum:"table,json" default:"table" help:"table or json."`
 }
@@ -266,17 +267,15 @@ Example:
 
 // Run prints one row a notice.
 func (m *matchChangesCmd) Run(ctx context.Context, g *Globals, s *streams) error {
-	var after mpi.Cursor
-	if m.After != "" {
-		if n, err := fmt.Sscanf(m.After, "%d.%d", &after.Transaction, &after.Notice); n != 2 || err != nil {
-			return fmt.Errorf("match changes: --after is no cursor")
-		}
+	after, err := cursorOf(m.After)
+	if err != nil {
+		return err
 	}
 	if m.Count < 1 || m.Count > 1000 {
 		return fmt.Errorf("match changes: --count must be from 1 to 1000")
 	}
 	return withIndex(ctx, g, func(x *mpi.Index) error {
-		notices, err := x.Notices(ctx, after, m.Count)
+		notices, err := m.read(ctx, x, after)
 		if err != nil {
 			return err
 		}
@@ -291,7 +290,7 @@ func (m *matchChangesCmd) Run(ctx context.Context, g *Globals, s *streams) error
 		}
 		rows := make([]row, 0, len(notices))
 		for _, n := range notices {
-			rows = append(rows, row{fmt.Sprintf("%d.%d", n.Cursor.Transaction, n.Cursor.Notice), n.At, n.Kind, int64(n.Record), int64(n.Person), int64(n.Former), int64(n.Change)})
+			rows = append(rows, row{cursorText(n.Cursor), n.At, n.Kind, int64(n.Record), int64(n.Person), int64(n.Former), int64(n.Change)})
 		}
 		if m.Output == "json" {
 			return json.NewEncoder(s.out).Encode(rows)
@@ -303,4 +302,11 @@ func (m *matchChangesCmd) Run(ctx context.Context, g *Globals, s *streams) error
 		}
 		return w.Flush()
 	})
+}
+
+func (m *matchChangesCmd) read(ctx context.Context, x *mpi.Index, after mpi.Cursor) ([]mpi.Notice, error) {
+	if m.Reader != "" {
+		return x.ReadNotices(ctx, m.Reader, after, m.Count)
+	}
+	return x.Notices(ctx, after, m.Count)
 }

@@ -200,7 +200,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 
 	staff := &desk{patients: patients, consents: consents, env: environment.env, network: networks.Network, now: hie.Now, log: log}
 	running.Go(func() { staff.watch(background) })
-	running.Go(func() { (&upkeep{index: patients, log: log}).watch(background) })
+	running.Go(func() { (&upkeep{index: patients, retention: cfg.NoticeRetention, log: log}).watch(background) })
 
 	// The doors.
 	registry := newRegistry(db, sequencer)

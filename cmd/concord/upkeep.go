@@ -15,10 +15,11 @@ const (
 )
 
 // An upkeep does what the index needs done although nobody asks for it: it weighs the queue's tasks anew, since documents
-// come after a task was opened. Nodes that do it at once find the same.
+// come after a task was opened, and prunes notices of identity changes. Nodes that do it at once find the same.
 type upkeep struct {
-	index *mpi.Index
-	log   *slog.Logger
+	index     *mpi.Index
+	retention time.Duration
+	log       *slog.Logger
 }
 
 // watch works until ctx ends.
@@ -28,6 +29,9 @@ func (u *upkeep) watch(ctx context.Context) {
 		var err error
 		if after, err = u.index.Reweigh(ctx, after, upkeepTasks); err != nil && ctx.Err() == nil {
 			u.log.WarnContext(ctx, "review tasks were not weighed", "kind", err.Error())
+		}
+		if _, err := u.index.PruneNotices(ctx, u.retention); err != nil && ctx.Err() == nil {
+			u.log.WarnContext(ctx, "notices of identity changes were not pruned", "kind", err.Error())
 		}
 		select {
 		case <-ctx.Done():

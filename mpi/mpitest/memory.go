@@ -57,6 +57,8 @@ type tables struct {
 	versions    map[versionKey]mpi.Version
 	events      []mpi.Event
 	notices     []mpi.Notice
+	readers     map[string]mpi.NoticeReader
+	pruned      mpi.Cursor
 	tasks       map[mpi.TaskID]mpi.Task
 	rebuilds    map[string]mpi.Rebuilding
 }
@@ -72,7 +74,7 @@ func NewMemory() *Memory {
 		candidates: map[candidateKey]candidateRow{}, byKey: map[int64]map[hie.SourcePatientID]bool{}, counts: map[int64]int64{},
 		terms: map[termKey]bool{}, persons: map[hie.PersonID]mpi.PersonRow{}, members: map[memberKey]mpi.MemberRow{},
 		edges: map[[2]hie.SourcePatientID]mpi.Bits{}, versions: map[versionKey]mpi.Version{},
-		constraints: map[[2]hie.SourcePatientID]mpi.Constraint{}, tasks: map[mpi.TaskID]mpi.Task{},
+		constraints: map[[2]hie.SourcePatientID]mpi.Constraint{}, tasks: map[mpi.TaskID]mpi.Task{}, readers: map[string]mpi.NoticeReader{},
 		rebuilds: map[string]mpi.Rebuilding{}}}
 }
 

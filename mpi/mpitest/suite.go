@@ -63,6 +63,7 @@ func Run(t *testing.T, open func(t *testing.T) mpi.Store) {
 		{"a preview says what would happen and writes nothing", preview},
 		{"a patient's report is a task", reported},
 		{"every change leaves a notice, read in order", notices},
+		{"notices are kept until all have read them, or are too old, and who missed some is told", pruned},
 		{"scenario 1: twins from newborn to school age", scenario1},
 		{"scenario 2: father and son of one name", scenario2},
 		{"scenario 3: an overlay, and who the record was before", scenario3},
