@@ -115,23 +115,13 @@ func (x *Index) find(ctx context.Context, r Reader, f *Features, keys []Key) (lo
 	return l, nil
 }
 
-// candidates reads the rows to look at: with the counts those of keys that few share, which no budget leaves out, and then
-// what else there is room for.
+// candidates reads the rows under keys, the rarest first as far as the budget goes.
 func (x *Index) candidates(ctx context.Context, r Reader, l *lookup, keys []Key) ([]Candidate, error) {
-	if len(keys) == 0 {
-		return nil, nil
-	}
-	sparse := min(x.hub, x.budget/int64(len(keys)))
-	counts, rows, err := r.Sparse(ctx, hashes(keys), sparse)
+	counts, err := r.KeyCounts(ctx, hashes(keys))
 	if err != nil {
 		return nil, err
 	}
-	look := slices.DeleteFunc(x.choose(l, keys, counts), func(k int64) bool { return counts[k] <= sparse })
-	if len(look) == 0 {
-		return rows, nil
-	}
-	more, err := r.Candidates(ctx, look)
-	return append(rows, more...), err
+	return r.Candidates(ctx, x.choose(l, keys, counts))
 }
 
 func rank(all []found) {

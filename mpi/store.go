@@ -36,8 +36,6 @@ type Reader interface {
 	KeyCounts(ctx context.Context, keys []int64) (map[int64]int64, error)
 	// Candidates returns the live rows of keys, in no order; one record appears once for each key it shares.
 	Candidates(ctx context.Context, keys []int64) ([]Candidate, error)
-	// Sparse is KeyCounts of keys with Candidates of those among them that at most most records share.
-	Sparse(ctx context.Context, keys []int64, most int64) (map[int64]int64, []Candidate, error)
 	// Edges returns the edges that have one of records as an end, with that end as A, ordered by A and B.
 	Edges(ctx context.Context, records []hie.SourcePatientID) ([]EdgeRow, error)
 	// Constraints returns the verdicts that have one of records as an end, with that end as A.

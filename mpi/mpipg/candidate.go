@@ -2,7 +2,6 @@ package mpipg
 
 import (
 	"context"
-	"database/sql"
 
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/pg"
@@ -61,36 +60,6 @@ func (r reader) Candidates(ctx context.Context, keys []int64) ([]mpi.Candidate, 
 		c.Record = hie.SourcePatientID(sp)
 		return c, err
 	}, `select key, sp_id, features from mpi.candidate_key where key = any($1) and live`, keys)
-}
-
-// Sparse implements mpi.Reader: both tables are of one group, so one statement asks no more shards than two would.
-func (r reader) Sparse(ctx context.Context, keys []int64, most int64) (map[int64]int64, []mpi.Candidate, error) {
-	counts := make(map[int64]int64, len(keys))
-	if len(keys) == 0 {
-		return counts, nil, nil
-	}
-	rows, err := r.q.Query(ctx, `select k.key, k.n, c.sp_id, c.features
-		from mpi.key_claim k left join mpi.candidate_key c on c.key = k.key and c.live and k.n <= $2
-		where k.key = any($1)`, keys, most)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	var out []mpi.Candidate
-	for rows.Next() {
-		var c mpi.Candidate
-		var n int64
-		var sp sql.NullInt64
-		if err := rows.Scan(&c.Key, &n, &sp, &c.Features); err != nil {
-			return nil, nil, err
-		}
-		counts[c.Key] = n
-		if sp.Valid {
-			c.Record = hie.SourcePatientID(sp.Int64)
-			out = append(out, c)
-		}
-	}
-	return counts, out, rows.Err()
 }
 
 var putCandidates = newTexts(func(n int) string {

@@ -2,7 +2,6 @@ package mpipg
 
 import (
 	"context"
-	"slices"
 
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/mpi"
@@ -28,14 +27,4 @@ func (d *desk) Gathered(ctx context.Context, ids []hie.PersonID) (map[hie.Person
 		out[m.Person] = g
 	}
 	return out, nil
-}
-
-// Sparse implements mpi.Reader.
-func (d *desk) Sparse(ctx context.Context, keys []int64, most int64) (map[int64]int64, []mpi.Candidate, error) {
-	counts, err := d.KeyCounts(ctx, keys)
-	if err != nil {
-		return nil, nil, err
-	}
-	rows, err := d.Candidates(ctx, slices.DeleteFunc(slices.Clone(keys), func(k int64) bool { return counts[k] == 0 || counts[k] > most }))
-	return counts, rows, err
 }

@@ -46,14 +46,15 @@ func (r reader) Members(ctx context.Context, ids []hie.PersonID) ([]mpi.MemberRo
 		where person_id = any($1) order by person_id, sp_id`, personInts(ids))
 }
 
-// Gathered implements mpi.Reader: one statement, so version and members are of one instant.
+// Gathered implements mpi.Reader: one statement, so version and members are of one instant. That it names the ids for both
+// tables keeps it on their keys even where the planner has no figures yet.
 func (r reader) Gathered(ctx context.Context, ids []hie.PersonID) (map[hie.PersonID]mpi.Gathered, error) {
 	out := make(map[hie.PersonID]mpi.Gathered, len(ids))
 	if len(ids) == 0 {
 		return out, nil
 	}
 	rows, err := r.q.Query(ctx, `select p.person_id, p.version, p.redirect, m.sp_id, m.link, m.site, m.system, m.value, m.features
-		from mpi.person p left join mpi.person_member m on m.person_id = p.person_id
+		from mpi.person p left join mpi.person_member m on m.person_id = p.person_id and m.person_id = any($1)
 		where p.person_id = any($1) order by p.person_id, m.sp_id`, personInts(ids))
 	if err != nil {
 		return nil, err

@@ -118,29 +118,6 @@ func hubOnce(t *testing.T, w *World) {
 	}
 }
 
-func sparse(t *testing.T, w *World) {
-	update(t, w, func(tx mpi.Tx) error {
-		if err := tx.ClaimKeys(ctx, []mpi.KeyClaim{{Key: 10, Add: 1}, {Key: 11, Add: 1}}); err != nil {
-			return err
-		}
-		return tx.PutCandidates(ctx, 1, []int64{10, 11}, nil, []byte("one"))
-	})
-	update(t, w, func(tx mpi.Tx) error {
-		if err := tx.ClaimKeys(ctx, []mpi.KeyClaim{{Key: 11, Add: 1}, {Key: 12, Add: 1}}); err != nil {
-			return err
-		}
-		return tx.PutCandidates(ctx, 2, []int64{11, 12}, nil, []byte("two"))
-	})
-	update(t, w, func(tx mpi.Tx) error { return tx.PutCandidates(ctx, 2, nil, []int64{12}, nil) })
-	counts, rows, err := w.Store.Sparse(ctx, []int64{10, 11, 12, 99}, 1)
-	if err != nil || len(rows) != 1 || rows[0].Key != 10 || rows[0].Record != 1 || string(rows[0].Features) != "one" {
-		t.Errorf("rows of keys that one record has: %d, %v; want that of key 10", len(rows), err)
-	}
-	if len(counts) != 3 || counts[10] != 1 || counts[11] != 2 || counts[12] != 1 {
-		t.Errorf("counts = %v, want 10:1 11:2 12:1", counts)
-	}
-}
-
 func gathered(t *testing.T, w *World) {
 	a, b := w.Register("a", "1", Maria()), w.Register("b", "1", Maria())
 	alone := w.Register("c", "1", stranger(1))

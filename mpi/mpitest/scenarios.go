@@ -256,7 +256,7 @@ func scenario8(t *testing.T, w *World) {
 		t.Fatal(err)
 	}
 	var ours, theirs []hie.SourcePatientID
-	for i := range 14 {
+	for i := range 34 { // 68 links and 136 updates
 		ours = append(ours, w.Register(fmt.Sprint("s", i), "h", here).Record)
 		theirs = append(theirs, w.Register(fmt.Sprint("s", i), "t", there).Record)
 		for v := range 2 {

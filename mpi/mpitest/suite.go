@@ -22,7 +22,6 @@ func Run(t *testing.T, open func(t *testing.T) mpi.Store) {
 		{"the first to claim an identifier owns it", claimOnce},
 		{"keys count live records and never fall below zero", keyCounts},
 		{"a candidate is found while it is live", candidates},
-		{"sparse keys come with their rows, others with their count", sparse},
 		{"persons are gathered with their members, empty ones too", gathered},
 		{"an open task about a pair is opened once", tasksOnce},
 		{"an edge has two ends and is replaced", edges},
