@@ -42,10 +42,11 @@ func (s *settling) ask(ctx context.Context) (int, error) {
 	asked = append(asked, s.reopened()...)
 	asked = append(asked, s.health(touched)...)
 	asked = append(asked, s.tasks...)
-	if len(asked) == 0 && !s.moved {
+	watched := s.watched()
+	if len(asked) == 0 && !s.moved && len(watched) == 0 {
 		return 0, nil
 	}
-	var about []hie.SourcePatientID
+	about := watched
 	for _, t := range asked {
 		about = append(about, s.together(t.Record)...)
 		about = append(about, s.together(t.Other)...)
@@ -196,22 +197,6 @@ func (s *settling) samePair(a, b *Task) bool {
 		return x == y || i >= 0 && j >= 0 && s.parted.Group[i] == s.parted.Group[j]
 	}
 	return same(a.Record, b.Record) && same(a.Other, b.Other) || same(a.Record, b.Other) && same(a.Other, b.Record)
-}
-
-// supersede closes the open questions whether two are one that have answered themselves: they are one now.
-func (s *settling) supersede(ctx context.Context, known []Task) error {
-	for _, t := range known {
-		i, j := s.n.index(t.Record), s.n.index(t.Other)
-		pair := t.Kind == TaskCrossSite || t.Kind == TaskSameSite || t.Kind == TaskHousehold
-		if !pair || !t.Closed.IsZero() || i < 0 || j < 0 || s.parted.Group[i] != s.parted.Group[j] {
-			continue
-		}
-		t.Closed, t.Verdict, t.By, t.Reason, t.Change = s.c.at, Clear, Engine, "the two are one person now", s.c.id
-		if err := s.c.tx.PutTask(ctx, t); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // rouse puts back into the queue what was put off, when the evidence it asks about has moved by the margin since.

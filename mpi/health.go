@@ -9,6 +9,7 @@ import (
 // Bounds beyond which a person's records are worth a steward's look.
 const (
 	maxHealthy    = 24 // records of one person
+	bridgeable    = 3  // records of one person up to which a bridge is not worth asking about
 	maxHealthSize = 48 // records up to which bridges are sought: every two are compared
 )
 
@@ -55,8 +56,7 @@ func (s *settling) contradiction(records []hie.SourcePatientID) (a, b hie.Source
 				continue
 			}
 			c := Compare(&s.features[s.n.index(r)], &s.features[s.n.index(q)])
-			ssn, birth := c.levels[fieldSSN] == ssnDifferent, c.levels[fieldBirth] == birthDifferent
-			if !ssn && !birth {
+			if !contradicts(&c) {
 				continue
 			}
 			if bits := s.x.model.contradiction(&c); !ok || bits < worst {
@@ -65,6 +65,12 @@ func (s *settling) contradiction(records []hie.SourcePatientID) (a, b hie.Source
 		}
 	}
 	return a, b, ok
+}
+
+// contradicts reports whether two records cannot well be of one person: they carry two social security numbers, or two birth
+// dates no typo explains.
+func contradicts(c *Comparison) bool {
+	return c.levels[fieldSSN] == ssnDifferent || c.levels[fieldBirth] == birthDifferent
 }
 
 // tied reports whether a steward, or the site that replaced one by the other, said that a and b are one.
@@ -79,7 +85,7 @@ func (s *settling) tied(a, b hie.SourcePatientID) bool {
 // the smaller half. Persons of fewer than four records have none worth asking about.
 func (s *settling) bridge(records []hie.SourcePatientID) (bridge, far hie.SourcePatientID, ok bool) {
 	n := len(records)
-	if n < 4 {
+	if n <= bridgeable {
 		return 0, 0, false
 	}
 	joined := make([][]bool, n)

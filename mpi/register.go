@@ -286,6 +286,7 @@ func (g *registering) place(ctx context.Context) error {
 	if s == nil {
 		return nil
 	}
+	s.dead = g.r.Demographics.Deceased.Known && g.r.Demographics.Deceased.Dead
 	if g.deceasedBefore(s) {
 		s.tasks = append(s.tasks, Task{Kind: TaskDeceased, Record: g.record, Other: g.deceased(s)})
 	}
@@ -340,7 +341,7 @@ func (g *registering) ownMember(ctx context.Context) (MemberRow, error) {
 func (g *registering) deceased(s *settling) hie.SourcePatientID {
 	for _, r := range s.together(g.record) {
 		f := &s.features[s.n.index(r)]
-		if r != g.record && f.Died != 0 && int(f.Died>>9) <= g.change.at.Year() {
+		if r != g.record && f.Died != 0 && unpackDate(f.Died).year <= g.change.at.Year() {
 			return r
 		}
 	}
@@ -349,7 +350,7 @@ func (g *registering) deceased(s *settling) hie.SourcePatientID {
 
 // deceasedBefore reports whether the record lives on although another of its person says that it died.
 func (g *registering) deceasedBefore(s *settling) bool {
-	return g.features.Died == 0 && !(g.r.Demographics.Deceased.Known && g.r.Demographics.Deceased.Dead) && g.deceased(s) != 0
+	return g.features.Died == 0 && !s.dead && g.deceased(s) != 0
 }
 
 // withdraw stores an inactive registration: it is no longer found, and stays a member.

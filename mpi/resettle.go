@@ -25,6 +25,7 @@ type settling struct {
 	groups     [][]hie.SourcePatientID
 	persons    []hie.PersonID // of groups
 	tasks      []Task
+	dead       bool // self says that it died, perhaps not when
 	// joined and moved tell of the outcome: somebody is with self, and records that were there before changed person.
 	joined, moved bool
 }

@@ -45,7 +45,8 @@ func Bytes(d mpi.Demographics) []byte {
 		birth                           [3]int
 		rest                            string
 	}
-	b := bare{birth: [3]int{d.Birth.Year, d.Birth.Month, d.Birth.Day}, rest: fmt.Sprint(d.Sex, d.Multiple.Known, d.Multiple.Multiple, d.Multiple.Order, d.MothersMaidenName)}
+	b := bare{birth: [3]int{d.Birth.Year, d.Birth.Month, d.Birth.Day}, rest: fmt.Sprint(d.Sex, d.Multiple.Known, d.Multiple.Multiple, d.Multiple.Order, d.MothersMaidenName,
+		d.Deceased.Known, d.Deceased.Dead, d.Deceased.On.BirthNumber())}
 	for _, n := range d.Names {
 		b.names = append(b.names, fmt.Sprint(n.Use, n.Text, n.Given, n.Family, n.Prefix, n.Suffix))
 	}
