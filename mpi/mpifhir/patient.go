@@ -97,7 +97,7 @@ func (d *reader) demographics(r fhir.Patient) mpi.Demographics {
 		n    int
 	}{
 		{"Patient.name", len(r.Name)}, {"Patient.address", len(r.Address)}, {"Patient.telecom", len(r.Telecom)},
-		{"Patient.identifier", len(r.Identifier)}, {"Patient.link", len(r.Link)},
+		{"Patient.identifier", len(r.Identifier)}, {"Patient.link", len(r.Link)}, {"Patient.contact", len(r.Contact)},
 	} {
 		if part.n > maxParts {
 			d.fault(part.path, "repeats too often", "too-long")
@@ -131,9 +131,41 @@ func (d *reader) demographics(r fhir.Patient) mpi.Demographics {
 			out.MothersMaidenName = d.text(fmt.Sprintf("Patient.extension[%d].valueString", i), e.ValueString)
 		}
 	}
+	d.parents(r, &out)
 	out.Multiple = d.multiple(r)
 	out.Deceased = d.deceased(r)
 	return out
+}
+
+// parentCodes are relationships of a contact that make them a parent or guardian; true for a mother. Next of kin and
+// emergency contacts may be anybody, and are left out.
+//
+// Source: HL7 v3 RoleCode (PRN and below, GUARD); HL7 v2 table 0063.
+var parentCodes = map[string]bool{"MTH": true, "NMTH": true, "GESTM": true, "MTHFOST": false, "ADOPTM": false, "FTH": false, "NFTH": false, "FTHFOST": false,
+	"ADOPTF": false, "PRN": false, "NPRN": false, "PRNFOST": false, "ADOPTP": false, "GUARD": false, "GUADLTM": false, "PAR": false, "GRD": false}
+
+// parents reads the names of parents and guardians among the contacts, and a mother's maiden name where no extension tells.
+func (d *reader) parents(r fhir.Patient, out *mpi.Demographics) {
+	for i, c := range r.Contact {
+		if c.Name == nil {
+			continue
+		}
+		parent, mother := false, false
+		for _, rel := range c.Relationship {
+			for _, code := range rel.Coding {
+				m, is := parentCodes[code.Code]
+				parent, mother = parent || is, mother || m
+			}
+		}
+		if !parent {
+			continue
+		}
+		n := d.name(fmt.Sprintf("Patient.contact[%d].name", i), *c.Name)
+		out.Guardians = append(out.Guardians, n)
+		if mother && n.Use == "maiden" && out.MothersMaidenName == "" {
+			out.MothersMaidenName = n.Family
+		}
+	}
 }
 
 const maidenURL = "http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName"

@@ -41,6 +41,10 @@ const maria = `{
   "gender": "female", "birthDate": "1970-03", "deceasedDateTime": "2024-05-01T10:00:00-05:00",
   "address": [{"use": "home", "line": ["1 Elm St", "Apt 2"], "city": "Towson", "state": "MD", "postalCode": "21204", "country": "US"}],
   "multipleBirthInteger": 2,
+  "contact": [
+    {"relationship": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0131", "code": "N"}]}], "name": {"family": "Lopez", "given": ["Pedro"]}},
+    {"relationship": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-RoleCode", "code": "MTH"}]}], "name": {"family": "Lopez", "given": ["Rosa"]}},
+    {"relationship": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-RoleCode", "code": "GUARD"}]}]}],
   "photo": [{"contentType": "image/png", "data": "AAAA"}],
   "link": [{"other": {"reference": "Patient/sender-9"}, "type": "seealso"}]
 }`
@@ -65,6 +69,7 @@ func TestAPatientIsReadWhole(t *testing.T) {
 			{Identifier: hie.Identifier{System: "urn:oid:2.16.840.1.113883.4.3.24", Value: "MD123"}, Type: "DL"}},
 		Multiple:          mpi.MultipleBirth{Known: true, Multiple: true, Order: 2},
 		MothersMaidenName: "Quintana",
+		Guardians:         []mpi.Name{{Family: "Lopez", Given: []string{"Rosa"}}},
 		Deceased:          mpi.Deceased{Known: true, Dead: true, On: mpi.Date{Year: 2024, Month: 5, Day: 1}},
 	}
 	if d := cmp.Diff(want, r.Demographics, cmpopts.EquateEmpty()); d != "" {
@@ -147,7 +152,7 @@ func TestARegistrationIsServed(t *testing.T) {
 			}
 		})
 	}
-	for _, secret := range []string{"123-45-6788", "1EG4", "MD123", "Elm", "410-555", "example.org", "Quintana"} {
+	for _, secret := range []string{"123-45-6788", "1EG4", "MD123", "Elm", "410-555", "example.org", "Quintana", "Rosa", "Pedro"} {
 		if strings.Contains(string(Other(sp, "public")), secret) {
 			t.Errorf("another organisation is told %q", secret)
 		}

@@ -112,8 +112,7 @@ func patient(sp mpi.SourcePatient, subset bool) fhir.Patient {
 	p := fhir.Patient{ResourceType: "Patient", Active: &active, Gender: string(d.Sex), BirthDate: date(d.Birth),
 		Identifier: []fhir.Identifier{{System: sp.Local.System, Value: sp.Local.Value}}}
 	for _, n := range d.Names {
-		p.Name = append(p.Name, fhir.HumanName{Use: n.Use, Text: n.Text, Family: n.Family, Given: n.Given, Prefix: n.Prefix,
-			Suffix: n.Suffix, Period: period(n.Period)})
+		p.Name = append(p.Name, humanName(n))
 	}
 	if subset {
 		return p
@@ -132,6 +131,10 @@ func patient(sp mpi.SourcePatient, subset bool) fhir.Patient {
 	for _, t := range d.Telecoms {
 		p.Telecom = append(p.Telecom, fhir.ContactPoint{System: t.System, Value: t.Value, Use: t.Use, Period: period(t.Period)})
 	}
+	for _, n := range d.Guardians {
+		name := humanName(n)
+		p.Contact = append(p.Contact, fhir.PatientContact{Relationship: []fhir.CodeableConcept{{Text: "parent or guardian"}}, Name: &name})
+	}
 	if d.MothersMaidenName != "" {
 		p.Extension = []fhir.Extension{{URL: maidenURL, ValueString: d.MothersMaidenName}}
 	}
@@ -148,6 +151,10 @@ func patient(sp mpi.SourcePatient, subset bool) fhir.Patient {
 		p.DeceasedBoolean = &d.Deceased.Dead
 	}
 	return p
+}
+
+func humanName(n mpi.Name) fhir.HumanName {
+	return fhir.HumanName{Use: n.Use, Text: n.Text, Family: n.Family, Given: n.Given, Prefix: n.Prefix, Suffix: n.Suffix, Period: period(n.Period)}
 }
 
 func date(d mpi.Date) string {

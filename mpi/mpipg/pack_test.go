@@ -18,7 +18,7 @@ func TestABodyComesBackAsItWasPacked(t *testing.T) {
 		Telecoms:  []mpi.Telecom{{System: "phone", Value: "1", Use: "home"}},
 		Identifiers: []mpi.Identifier{{Identifier: hie.Identifier{System: "s", Value: "v"}, Type: "MR", Use: "usual",
 			Period: mpi.Period{Start: mpi.Date{Year: 1999, Month: 12, Day: 31}}}},
-		Multiple: mpi.MultipleBirth{Known: true, Multiple: true, Order: 2}, MothersMaidenName: "M",
+		Multiple: mpi.MultipleBirth{Known: true, Multiple: true, Order: 2}, MothersMaidenName: "M", Guardians: []mpi.Name{{Given: []string{"G"}, Family: "C"}},
 		Deceased: mpi.Deceased{Known: true, Dead: true, On: mpi.Date{Year: 2020, Month: 1}},
 	}
 	received := []byte(`{"resourceType":"Patient","gender":"female"}`)

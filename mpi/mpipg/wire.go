@@ -17,6 +17,7 @@ type (
 		Multiple    *wireMultiple    `json:"m,omitempty"`
 		Maiden      string           `json:"mm,omitempty"`
 		Deceased    *wireDeceased    `json:"d,omitempty"`
+		Guardians   []wireName       `json:"g,omitempty"`
 	}
 	wireDate []int
 	wireName struct {
@@ -69,7 +70,10 @@ type (
 func toWire(d mpi.Demographics) wireDemographics {
 	w := wireDemographics{Birth: dateOut(d.Birth), Sex: string(d.Sex), Maiden: d.MothersMaidenName}
 	for _, n := range d.Names {
-		w.Names = append(w.Names, wireName{n.Use, n.Text, n.Family, n.Given, n.Prefix, n.Suffix, periodOut(n.Period)})
+		w.Names = append(w.Names, nameOut(n))
+	}
+	for _, n := range d.Guardians {
+		w.Guardians = append(w.Guardians, nameOut(n))
 	}
 	for _, a := range d.Addresses {
 		w.Addresses = append(w.Addresses, wireAddress{a.Use, a.Text, a.Lines, a.City, a.District, a.State, a.PostalCode, a.Country, periodOut(a.Period)})
@@ -92,7 +96,10 @@ func toWire(d mpi.Demographics) wireDemographics {
 func (w wireDemographics) demographics() mpi.Demographics {
 	d := mpi.Demographics{Birth: dateIn(w.Birth), Sex: mpi.Sex(w.Sex), MothersMaidenName: w.Maiden}
 	for _, n := range w.Names {
-		d.Names = append(d.Names, mpi.Name{Use: n.Use, Text: n.Text, Given: n.Given, Family: n.Family, Prefix: n.Prefix, Suffix: n.Suffix, Period: periodIn(n.Period)})
+		d.Names = append(d.Names, n.name())
+	}
+	for _, n := range w.Guardians {
+		d.Guardians = append(d.Guardians, n.name())
 	}
 	for _, a := range w.Addresses {
 		d.Addresses = append(d.Addresses, mpi.Address{Use: a.Use, Text: a.Text, Lines: a.Lines, City: a.City, District: a.District,
@@ -112,6 +119,14 @@ func (w wireDemographics) demographics() mpi.Demographics {
 		d.Deceased = mpi.Deceased{Known: true, Dead: w.Deceased.Dead, On: dateIn(w.Deceased.On)}
 	}
 	return d
+}
+
+func nameOut(n mpi.Name) wireName {
+	return wireName{n.Use, n.Text, n.Family, n.Given, n.Prefix, n.Suffix, periodOut(n.Period)}
+}
+
+func (n wireName) name() mpi.Name {
+	return mpi.Name{Use: n.Use, Text: n.Text, Given: n.Given, Family: n.Family, Prefix: n.Prefix, Suffix: n.Suffix, Period: periodIn(n.Period)}
 }
 
 func dateOut(d mpi.Date) wireDate {
