@@ -32,7 +32,7 @@ unit: ## Go tests with the race detector, against real PostgreSQL and Redis
 clients: build ## clients nobody here wrote walk the path of a running demo; what they are sent is validated
 	test/fhircheck/run $(BIN)
 
-bench: deps ## figures beside their ceilings, and bench/latest.json; CONCORD_BENCH_SOURCES and _POINTERS set the size
+bench: deps ## figures beside their ceilings, and bench/latest.json; CONCORD_BENCH_SOURCES, _POINTERS and _INDEX set the size
 	CONCORD_BENCH=$(CURDIR)/bench/latest.json $(GO) test -tags $(TAGS) -run '^TestBench$$' -count 1 -timeout 60m -v ./cmd/concord
 
 lint: ## golangci-lint, pinned in tools/go.mod

@@ -20,7 +20,8 @@ import (
 // writes bench/latest.json. It runs only when CONCORD_BENCH says where to write; speed is never a test.
 //
 // CONCORD_BENCH_SOURCES and CONCORD_BENCH_POINTERS set how much there is (100000 and 1000000), and
-// CONCORD_BENCH_SECONDS how long each figure is measured (5). CONCORD_BENCH_ONLY names the figures to take, separated
+// CONCORD_BENCH_SECONDS how long each figure is measured (5); CONCORD_BENCH_INDEX is how large the index is made by the
+// loader at the end, for the figures of a large one (1000000). CONCORD_BENCH_ONLY names the figures to take, separated
 // by commas, of the stages below; registering and importing, which the others need, are always done. CONCORD_BENCH_PROFILE
 // names a folder for CPU profiles of the node, one a figure.
 //
@@ -47,7 +48,7 @@ func TestBench(t *testing.T) {
 		{"register", true, b.register}, {"import", true, b.importDocuments}, {"token", false, b.tokens}, {"match", false, b.match},
 		{"publish", false, b.publish}, {"query", false, b.query}, {"heavy", false, b.heavy}, {"retrieve", false, b.retrieve},
 		{"revoke", false, b.revoke}, {"merge", false, b.merge}, {"fanout", false, b.fanOut}, {"audit", false, b.audit}, {"decide", false, b.decide},
-		{"engine", false, b.engine}, {"page", false, b.page},
+		{"engine", false, b.engine}, {"page", false, b.page}, {"hubs", false, b.hubs}, {"grow", false, b.grow},
 	} {
 		if s.needed || only[""] || only[s.name] {
 			b.stage(t, s.name, s.run)
@@ -68,7 +69,7 @@ func (b *bencher) stage(t *testing.T, name string, run func()) {
 	all := b.ctx
 	done := t.Run(name, func(sub *testing.T) {
 		limit := stageTime
-		if name == "register" || name == "import" { // as long as the index is large
+		if name == "register" || name == "import" || name == "grow" { // as long as the index is large
 			limit = 40 * time.Minute
 		}
 		ctx, cancel := context.WithTimeout(all, limit)
@@ -86,7 +87,7 @@ func (b *bencher) stage(t *testing.T, name string, run func()) {
 	}
 }
 
-func envInt(t *testing.T, name string, fallback int) int {
+func envInt(t testing.TB, name string, fallback int) int {
 	t.Helper()
 	v := os.Getenv(name)
 	if v == "" {
@@ -157,7 +158,13 @@ func (b *bencher) run(name, goal string, op func(ctx context.Context, caller, n 
 // ceiling is what pgbench reaches with script at 16 clients.
 func (b *bencher) ceiling(script string) float64 {
 	b.t.Helper()
-	rate, err := bench.PGBench(b.ctx, b.dbURL, script, 16, b.d)
+	return b.ceilingAt(script, 16)
+}
+
+// ceilingAt is what pgbench reaches with script at so many clients.
+func (b *bencher) ceilingAt(script string, callers int) float64 {
+	b.t.Helper()
+	rate, err := bench.PGBench(b.ctx, b.dbURL, script, callers, b.d)
 	if err != nil {
 		b.t.Fatal(err)
 	}

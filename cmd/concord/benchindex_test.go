@@ -21,23 +21,20 @@ func (b *bencher) register() {
 	if len(todo) > b.sources+40_000 {
 		todo = todo[:b.sources+40_000]
 	}
-	var next atomic.Int64
+	var count atomic.Int64
+	next := queue(todo, &count)
 	bearers := map[string]string{}
-	for _, s := range b.region.Sites {
-		bearers[s.ID] = b.bearer(s.ID+"-feed", feeding)
-	}
 	put := func(ctx context.Context, _, _ int) error {
-		i := int(next.Add(1)) - 1
-		if i >= len(todo) {
+		g, ok := next()
+		if !ok {
 			return fmt.Errorf("no registrations left")
 		}
-		g := todo[i]
 		site, _ := b.region.Site(g.Site)
 		return fetch(ctx, client, http.MethodPut, b.base+"/fhir/Patient?identifier="+url.QueryEscape(site.Authority+"|"+g.Local),
 			bearers[g.Site], "application/fhir+json", g.Patient(site), http.StatusCreated, http.StatusOK)
 	}
 	began := time.Now()
-	for int(next.Load()) < b.sources-5000 {
+	for int(count.Load()) < b.sources-5000 {
 		for _, s := range b.region.Sites { // tokens live five minutes; those still good come from the store
 			bearers[s.ID] = b.bearer(s.ID+"-feed", feeding)
 		}
@@ -45,16 +42,12 @@ func (b *bencher) register() {
 			b.t.Fatal(err)
 		}
 	}
-	b.t.Logf("registered %d in %s", next.Load(), time.Since(began).Round(time.Second))
-	for _, s := range b.region.Sites {
-		bearers[s.ID] = b.bearer(s.ID+"-feed", feeding)
-	}
-	_, many := b.run(fmt.Sprintf("register over HTTP at %d source patients", next.Load()), "p99 ≤ 10 ms at 16 callers", put)
-	b.known = todo[:next.Load()]
+	b.t.Logf("registered %d in %s", count.Load(), time.Since(began).Round(time.Second))
+	one, many := b.registering(int(count.Load()), next)
+	b.known = todo[:count.Load()]
 	b.report.SourcePatients = len(b.known)
-	// The same rows without any thought: an identifier claim, a registration, a person with its member, twelve keys
-	// claimed and twelve written with features, one event.
-	b.add(many.Against("pgbench, the same rows written", b.ceiling(registerScript)))
+	b.add(one)
+	b.add(many)
 }
 
 const registerScript = `\set sp random(5000000000000000, 9000000000000000)
@@ -77,24 +70,13 @@ commit;
 
 // match measures $match beside the candidate query alone.
 func (b *bencher) match() {
-	client, bearer := b.client(), b.bearer("harbor-main-emr", treating)
 	bodies := make([][]byte, 2000)
 	for i := range bodies {
-		g := b.known[rand.IntN(len(b.known))]
-		site, _ := b.region.Site(g.Site)
-		bodies[i] = fmt.Appendf(nil, `{"resourceType":"Parameters","parameter":[{"name":"resource","resource":%s}]}`, g.Patient(site))
+		bodies[i] = b.matchBody(b.known[rand.IntN(len(b.known))])
 	}
-	one, many := b.run(fmt.Sprintf("$match over HTTP at %d source patients", len(b.known)), "p99 ≤ 10 ms at 16 callers; ≥ 40 % of the ceiling", func(ctx context.Context, _, n int) error {
-		return fetch(ctx, client, http.MethodPost, b.base+"/fhir/Patient/$match", bearer, "application/fhir+json", bodies[n%len(bodies)], http.StatusOK)
-	})
-	low, high := b.recordRange()
-	// Each transaction looks up the twelve keys of one real record, hubs left out, as the index does.
-	rate := b.ceiling(fmt.Sprintf(`\set n random(%d, %d)
-select key, sp_id, features from mpi.candidate_key where live and key = any(array(
-  select unnest(s.keys) from (select keys from mpi.source_patient where sp_id >= :n::bigint order by sp_id limit 1) s limit 12)) limit 3000;
-`, low, high))
+	one, many := b.matching(fmt.Sprintf("$match over HTTP at %d source patients", len(b.known)), bodies)
 	b.add(one)
-	b.add(many.Against("pgbench, its candidate query", rate))
+	b.add(many)
 }
 
 // merge measures a steward's link between two persons with 10,000 pointers between them, and its undoing. No row of the
