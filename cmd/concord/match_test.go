@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -163,6 +164,25 @@ func TestAStewardSettlesFromTheCommandLine(t *testing.T) {
 	} {
 		if _, err := run(c); err == nil {
 			t.Errorf("%s was accepted", name)
+		}
+	}
+}
+
+// TestEveryMatchCommandHasAnExampleAJSONFormAndADryRun looks at all subcommands of match.
+func TestEveryMatchCommandHasAnExampleAJSONFormAndADryRun(t *testing.T) {
+	reads := map[string]bool{"Tasks": true, "History": true, "Person": true, "Versions": true, "Best": true, "Compare": true, "Quality": true, "Changes": true}
+	commands := reflect.TypeFor[matchCmd]()
+	for i := range commands.NumField() {
+		f := commands.Field(i)
+		h, helps := reflect.New(f.Type).Elem().Interface().(interface{ Help() string })
+		if !helps || !strings.Contains(h.Help(), "concord match "+strings.ToLower(f.Name)) {
+			t.Errorf("%s has no example in its help", f.Name)
+		}
+		if _, has := f.Type.FieldByName("Output"); !has {
+			t.Errorf("%s has no JSON form", f.Name)
+		}
+		if _, has := f.Type.FieldByName("DryRun"); has == reads[f.Name] {
+			t.Errorf("%s: dry run is %v; a writer has one and a reader none", f.Name, has)
 		}
 	}
 }

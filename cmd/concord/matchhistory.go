@@ -19,6 +19,15 @@ type matchHistoryCmd struct {
 	Output string `enum:"table,json" default:"table" help:"table or json."`
 }
 
+// Help implements kong.HelpProvider.
+func (matchHistoryCmd) Help() string {
+	return `Also of records that were withdrawn, and of persons that were merged away.
+
+Examples:
+  concord match history 246653357838717070
+  concord match history --person 246653357838717071 --output json`
+}
+
 // Run prints one row an event.
 func (m *matchHistoryCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 	return withIndex(ctx, g, func(x *mpi.Index) error {
@@ -89,6 +98,12 @@ type matchPersonCmd struct {
 	Output string `enum:"table,json" default:"table" help:"table or json."`
 }
 
+// Help implements kong.HelpProvider.
+func (matchPersonCmd) Help() string {
+	return `Example:
+  concord match person 246653357838717070 --at 2026-01-31T12:00:00Z`
+}
+
 // Run prints one row a record.
 func (m *matchPersonCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 	return withIndex(ctx, g, func(x *mpi.Index) error {
@@ -129,6 +144,12 @@ func (m *matchPersonCmd) Run(ctx context.Context, g *Globals, s *streams) error 
 type matchVersionsCmd struct {
 	Record int64  `arg:"" help:"The record."`
 	Output string `enum:"table,json" default:"table" help:"table or json."`
+}
+
+// Help implements kong.HelpProvider.
+func (matchVersionsCmd) Help() string {
+	return `Example:
+  concord match versions 246653357838717070`
 }
 
 // Run prints one row a version, without what it says.
@@ -175,6 +196,12 @@ type matchBestCmd struct {
 	Output string `enum:"table,json" default:"table" help:"table or json."`
 }
 
+// Help implements kong.HelpProvider.
+func (matchBestCmd) Help() string {
+	return `Example:
+  concord match best 246653357838717070 --output json`
+}
+
 // Run prints one row a value, without the value.
 func (m *matchBestCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 	return withIndex(ctx, g, func(x *mpi.Index) error {
@@ -211,6 +238,12 @@ func (m *matchBestCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 type matchCompareCmd struct {
 	Records []int64 `arg:"" help:"Two to six records."`
 	Output  string  `enum:"table,json" default:"table" help:"table or json."`
+}
+
+// Help implements kong.HelpProvider.
+func (matchCompareCmd) Help() string {
+	return `Example:
+  concord match compare 246653357838717070 246653357840875662`
 }
 
 // Run prints one row a pair.

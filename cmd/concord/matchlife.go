@@ -140,6 +140,12 @@ type matchWakeCmd struct {
 	Output string `enum:"table,json" default:"table" help:"table or json."`
 }
 
+// Help implements kong.HelpProvider.
+func (matchWakeCmd) Help() string {
+	return `Example:
+  concord match wake 246653357841277070`
+}
+
 // Run wakes.
 func (m *matchWakeCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 	return withIndex(ctx, g, func(x *mpi.Index) error {
@@ -186,6 +192,14 @@ type matchRecallCmd struct {
 	Task   int64  `arg:"" help:"The task."`
 	DryRun bool   `help:"Check that the task is open and recall nothing."`
 	Output string `enum:"table,json" default:"table" help:"table or json."`
+}
+
+// Help implements kong.HelpProvider.
+func (matchRecallCmd) Help() string {
+	return `You may recall what you handed on, or what was handed on to you.
+
+Example:
+  concord match recall 246653357841277070`
 }
 
 // Run recalls.

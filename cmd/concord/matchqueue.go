@@ -25,6 +25,15 @@ type matchTasksCmd struct {
 	Output    string `enum:"table,json" default:"table" help:"table or json."`
 }
 
+// Help implements kong.HelpProvider.
+func (matchTasksCmd) Help() string {
+	return `The risk grows with the documents and consents that hang on a task; both are listed.
+
+Examples:
+  concord match tasks --kind overlay
+  concord match tasks --escalated mine --output json`
+}
+
 // taskRow is a task as --output json prints it.
 type taskRow struct {
 	Task      int64            `json:"task"`

@@ -60,6 +60,12 @@ type matchReleaseCmd struct {
 	Output string `enum:"table,json" default:"table" help:"table or json."`
 }
 
+// Help implements kong.HelpProvider.
+func (matchReleaseCmd) Help() string {
+	return `Example:
+  concord match release 246653357841277070`
+}
+
 // Run releases.
 func (m *matchReleaseCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 	return withIndex(ctx, g, func(x *mpi.Index) error {

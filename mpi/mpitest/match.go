@@ -74,6 +74,9 @@ func onlyCertain(t *testing.T, w *World) {
 		t.Errorf("identity: person %d, proof %q, probability %v", i.Person.ID, i.Proof.Rule, i.Probability)
 	}
 	match("name and birth date only", bare(Maria()), 0, mpi.WithheldUnproven)
+	household := Maria()
+	household.Names, household.Birth = []mpi.Name{{Family: household.Names[0].Family}}, mpi.Date{}
+	match("a family name, an address and a phone only", household, 0, mpi.WithheldUnproven)
 	quoted := bare(Maria())
 	quoted.Identifiers = []mpi.Identifier{{Identifier: Local("a", "1")}}
 	if m := match("the site's own number", quoted, 1, ""); m.Identities[0].Proof.Rule != "22" {
@@ -88,10 +91,10 @@ func onlyCertain(t *testing.T, w *World) {
 		t.Fatal(err)
 	}
 	match("two persons a steward keeps apart", Maria(), 0, mpi.WithheldTwo)
-	if len(w.Log.Events) != 7 {
-		t.Errorf("%d queries were recorded, want 7", len(w.Log.Events))
+	if len(w.Log.Events) != 8 {
+		t.Errorf("%d queries were recorded, want 8", len(w.Log.Events))
 	}
-	if e := w.Log.Events[6]; len(e.Reasons) != 1 || e.Reasons[0] != mpi.WithheldTwo || len(e.Records) != 0 {
+	if e := w.Log.Events[7]; len(e.Reasons) != 1 || e.Reasons[0] != mpi.WithheldTwo || len(e.Records) != 0 {
 		t.Errorf("the refusal's event: reasons %v, %d records", e.Reasons, len(e.Records))
 	}
 

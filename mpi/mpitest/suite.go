@@ -48,6 +48,8 @@ func Run(t *testing.T, open func(t *testing.T) mpi.Store) {
 		{"a cannot-link parts a person and survives rescoring", cannotLink},
 		{"opposite verdicts through others are a conflict", opposite},
 		{"the past can be asked for", asOf},
+		{"a withdrawn registration is no source, and its past can be told", afterWithdrawal},
+		{"a merged person redirects and comes back", redirects},
 		{"a task is claimed by one steward at a time", claimTask},
 		{"a task is put off and comes back", snoozed},
 		{"what is put off comes back when the evidence moves", roused},
