@@ -28,9 +28,6 @@ type Version struct {
 	Evidence []Evidence
 }
 
-// ReleaseLease is how long what a release gate has read may be acted on: a byte begins to leave within that time of the
-// look at the epochs, or they are looked at again. A change of consents is acknowledged only when every lease that could
-// have begun before it has ended, so nothing leaves under the old rules after the acknowledgement.
-//
-// Source: spec consent 2.14 (read lease); DESIGN idea 8.
-const ReleaseLease = 8 * time.Millisecond
+// ReleaseLease is [hie.ReleaseLease]: a change of consents is acknowledged only when every lease that could have begun before
+// it has ended.
+const ReleaseLease = hie.ReleaseLease

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,12 +15,13 @@ import (
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/locator"
+	"github.com/concord-hie/concord/mpi"
 )
 
 // interleavings is how many random orders of a revocation and a release are tried.
 const interleavings = 10_000
 
-// TestNothingLeavesUnderTheOldRulesAfterARevocationWasAcknowledged revokes at a random instant of a query that asks a slow
+// TestNothingLeavesUnderTheOldRulesAfterARevocationWasAcknowledged takes back a consent, a label or a link at a random instant of a query that asks a slow
 // site, or of a document that comes slowly, while the gate pauses at random between what it reads and what it lets go. The
 // clock is the test's own, so every order is the same at every run. Redis has no part in it: epochs are read from the
 // authority, and nothing of a decision is kept anywhere else.
@@ -69,6 +71,46 @@ type race struct {
 	got          bool
 	overlapped   bool
 	running      bool
+	how          string
+}
+
+// What is taken back.
+const (
+	refuse  = "a refusal"
+	relabel = "a label"
+	unlink  = "an undone link"
+)
+
+// keepRestricted is Maria's word that what is labelled R stays where it is.
+func keepRestricted() consent.Directive {
+	d := denyAll(mariaHospital)
+	d.ID, d.PolicyRules = "r", []string{"OPTIN"}
+	d.Provision = &consent.Provision{Type: "permit", Provisions: []consent.Provision{{Type: "deny", Labels: []string{"R"}}}}
+	return d
+}
+
+func (run *race) relabel() {
+	run.world.mu.Lock()
+	defer run.world.mu.Unlock()
+	docs := slices.Clone(run.store.docs[mariaHospital])
+	for i := range docs {
+		docs[i].Labels = []hie.Coding{{System: locator.SystemConfidentiality, Code: "R"}}
+		docs[i].Kind = locator.KindOf(docs[i].Categories, docs[i].Types, docs[i].Labels, true)
+	}
+	run.store.mu.Lock()
+	run.store.docs[mariaHospital] = docs
+	run.store.mu.Unlock()
+	run.epochs[mariaHospital]++
+}
+
+func (run *race) unlink() {
+	run.world.mu.Lock()
+	defer run.world.mu.Unlock()
+	p := run.persons[1]
+	p.Members = slices.DeleteFunc(slices.Clone(p.Members), func(m mpi.Member) bool { return m.Record == mariaHospital })
+	p.Version++
+	run.persons[1] = p
+	run.person(3, member(mariaHospital, "hospital", "77"))
 }
 
 func newRace(t *testing.T, r *rand.Rand) *race {
@@ -96,9 +138,18 @@ func (run *race) pause() {
 	time.Sleep(d)
 }
 
-// revoke files a refusal and acknowledges it as the store does: when every lease begun before the commit has ended.
+// revoke takes back what lets the document be shown and acknowledges it as the stores do: when every lease begun before
+// the commit has ended. A refusal is filed, or the document is labelled as what a wish keeps back, or the record is found to
+// be somebody else's.
 func (run *race) revoke() {
-	run.say(denyAll(mariaHospital))
+	switch run.how {
+	case refuse:
+		run.say(denyAll(mariaHospital))
+	case relabel:
+		run.relabel()
+	case unlink:
+		run.unlink()
+	}
 	run.mu.Lock()
 	run.overlapped = run.running
 	run.mu.Unlock()
@@ -130,6 +181,13 @@ func (run *race) start(retrieve bool) {
 		size = wholeLimit + 1 + run.r.IntN(6*chunk)
 	}
 	b := longPattern()[:size]
+	run.how = []string{refuse, relabel, unlink}[run.r.IntN(3)]
+	if retrieve && run.how == unlink { // a document is asked for by its own record, which stays whose it is
+		run.how = relabel
+	}
+	if run.how == relabel {
+		run.say(keepRestricted())
+	}
 	p := run.doc(mariaHospital, "hospital", "18842-5", 1, content(b))
 	run.fetch = func(context.Context, locator.Pointer) (Body, error) {
 		return Body{ReadCloser: io.NopCloser(&slow{run, bytes.NewReader(b)}), ContentType: "text/plain", Length: int64(size), Framed: true}, nil

@@ -223,6 +223,8 @@ func (w *world) recorded(kind audit.Kind) []audit.Event {
 }
 
 func (w *world) Resolve(_ context.Context, id hie.Identifier) (mpi.Person, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, p := range w.persons {
 		for _, m := range p.Members {
 			if m.Local == id {
@@ -338,11 +340,19 @@ func (h handles) Read(_ context.Context, ref locator.Ref, now time.Time) (Told, 
 // memory is a locator store that can only be read.
 type memory struct {
 	locator.Store
+	mu   sync.Mutex
 	docs map[hie.SourcePatientID][]locator.Pointer
 }
 
+// of returns a record's documents as they are now; nobody writes to the slice.
+func (s *memory) of(record hie.SourcePatientID) []locator.Pointer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.docs[record]
+}
+
 func (s *memory) Read(_ context.Context, ref locator.Ref) (locator.Pointer, error) {
-	for _, p := range s.docs[ref.Record] {
+	for _, p := range s.of(ref.Record) {
 		if p.ID == ref.ID {
 			return p, nil
 		}
@@ -353,7 +363,7 @@ func (s *memory) Read(_ context.Context, ref locator.Ref) (locator.Pointer, erro
 func (s *memory) Presence(_ context.Context, records []hie.SourcePatientID) ([]locator.Presence, error) {
 	var out []locator.Presence
 	for _, r := range records {
-		for _, p := range s.docs[r] {
+		for _, p := range s.of(r) {
 			i := slices.IndexFunc(out, func(h locator.Presence) bool { return h.Record == r && h.Kind.ID == p.Kind.ID })
 			if i < 0 {
 				i = len(out)
@@ -373,7 +383,7 @@ func (s *memory) Presence(_ context.Context, records []hie.SourcePatientID) ([]l
 
 func (s *memory) Rows(_ context.Context, record hie.SourcePatientID, q locator.Query) ([]locator.Pointer, error) {
 	var out []locator.Pointer
-	for _, p := range s.docs[record] {
+	for _, p := range s.of(record) {
 		if slices.Contains(q.Kinds, p.Kind.ID) && q.Filter.Matches(p) && after(p, q.After) && (q.After.Highest == 0 || p.ID <= q.After.Highest) {
 			if !q.Received {
 				p.Received = nil

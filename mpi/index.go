@@ -71,16 +71,28 @@ const maxTries = 8
 type attempt struct {
 	Tx
 	first *[]hie.PersonID
-	locks bool
+	// parted is set when a link was undone or weakened; nil where nobody is told when the change is done.
+	parted *bool
+	locks  bool
 }
 
 // update runs f in a transaction, again while others move the rows it read. A try that learned of further persons to lock
-// first does not count: a wide neighbourhood takes as many as it is deep.
+// first does not count: a wide neighbourhood takes as many as it is deep. When a link was undone or weakened, it returns
+// only after no release gate acts any more on what it read before the commit.
+//
+// Source: spec consent 2.14; hie.ReleaseLease.
 func (x *Index) update(ctx context.Context, f func(attempt) error) error {
 	var first []hie.PersonID
+	var parted bool
 	for try := 1; ; try++ {
 		knew := len(first)
-		err := x.store.Update(ctx, func(tx Tx) error { return f(attempt{Tx: tx, first: &first}) })
+		err := x.store.Update(ctx, func(tx Tx) error {
+			parted = false
+			return f(attempt{Tx: tx, first: &first, parted: &parted})
+		})
+		if err == nil && parted {
+			time.Sleep(hie.ReleaseLease)
+		}
 		if len(first) > knew {
 			try = 1
 		}

@@ -36,6 +36,7 @@ type change struct {
 	highest              hie.PersonID
 	// anyOrder is set when the transaction sees to the order of locks itself.
 	anyOrder bool
+	parted   *bool
 	// self is the record whose row the caller writes itself, so that its home need not be moved.
 	self hie.SourcePatientID
 	// back says, when a change is taken back, which person a record was in before it, redirects what a person was merged
@@ -49,7 +50,7 @@ type change struct {
 
 func (x *Index) newChange(tx attempt, cause Cause, actor hie.Actor, reason string) *change {
 	c := &change{tx: tx, id: ChangeID(x.ids.Next()), at: x.now(), cause: cause, reason: reason, nextID: x.ids.Next, joinable: x.model.joinableBits(),
-		locked: map[hie.PersonID]bool{}, fresh: map[hie.PersonID]bool{}, moved: map[hie.PersonID]bool{}, first: tx.first, anyOrder: tx.locks,
+		locked: map[hie.PersonID]bool{}, fresh: map[hie.PersonID]bool{}, moved: map[hie.PersonID]bool{}, first: tx.first, anyOrder: tx.locks, parted: tx.parted,
 		touched: map[hie.SourcePatientID]bool{}}
 	if cause == CauseRule {
 		c.model = x.model.ID
@@ -182,6 +183,23 @@ func (c *change) notify(n Notice) {
 	c.notices = append(c.notices, n)
 }
 
+// parts reports whether c undid or weakened a link, so that what was shown through it no longer may be, or whether somebody
+// decided about links at all. A person who becomes part of another is parted from nobody.
+func (c *change) parts() bool {
+	whole := map[hie.PersonID]bool{}
+	for _, e := range c.events {
+		if e.Kind == EventRedirected && e.To.Person != 0 {
+			whole[e.Person] = true
+		}
+	}
+	return slices.ContainsFunc(c.events, func(e Event) bool {
+		if e.Kind != EventMoved || e.From.Person == 0 {
+			return false
+		}
+		return c.cause != CauseRule || e.From.Person == e.To.Person && e.From.Link == hie.LinkConfirmed || e.From.Person != e.To.Person && !whole[e.From.Person]
+	})
+}
+
 // finish raises the versions of the persons that changed and writes the events and notices.
 func (c *change) finish(ctx context.Context) error {
 	var bump []hie.PersonID
@@ -195,6 +213,9 @@ func (c *change) finish(ctx context.Context) error {
 		if err := c.tx.Bump(ctx, bump); err != nil {
 			return err
 		}
+	}
+	if c.parted != nil && c.parts() {
+		*c.parted = true
 	}
 	if len(c.events) > 0 {
 		if err := c.tx.AddEvents(ctx, c.events); err != nil {

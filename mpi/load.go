@@ -137,7 +137,7 @@ func (x *Index) loadOne(ctx context.Context, w Workbench, g registering, out *Lo
 	var first []hie.PersonID
 	for try := 1; ; try++ {
 		reg := g
-		reg.tx = attempt{w, &first, true}
+		reg.tx = attempt{Tx: w, first: &first, locks: true}
 		err := w.Try(func() error { return reg.run(ctx) })
 		var inv *hie.InvalidError
 		switch {
