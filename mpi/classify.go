@@ -55,7 +55,7 @@ func vetoesOf(c *Comparison, a, b *Features) veto {
 	if given == givenDifferent && c.levels[fieldSex] == sexDifferent {
 		v |= vetoSexGiven
 	}
-	if sharedID && birth == birthDifferent && given != givenExact && given != givenNickname {
+	if sharedID && birth == birthDifferent && (given == missing || given > givenKeyed) {
 		v |= vetoBorrowed
 	}
 	if birth == birthDifferent {
@@ -102,46 +102,51 @@ func (m *Model) gap(s *Set) string {
 	l := &s.Union.levels
 	id := l[fieldSSN] == ssnExact || l[fieldID] == idEqual
 	last4 := l[fieldSSN] == ssnLast4Equal
-	given := l[fieldGiven]
-	named := given >= givenExact && given <= givenNickname
-	born := l[fieldBirth] >= birthExact && l[fieldBirth] <= birthOneDigit
-	contacts := 0 // ways to reach somebody that agree, each shared by a household
-	for _, agrees := range [...]bool{l[fieldPhone] == phoneEqual, l[fieldEmail] == emailEqual,
+	given, birth := l[fieldGiven], l[fieldBirth]
+	named := given >= givenExact && given <= givenKeyed
+	born := birth >= birthExact && birth <= birthOneDigit
+	whole := given >= givenExact && given <= givenSpelling && l[fieldFamily] >= familyExact && l[fieldFamily] <= familySpelling && birth == birthExact
+	own := l[fieldEmail] == emailOwn
+	contacts := 0 // what agrees beside the name and is a household's
+	for _, agrees := range [...]bool{l[fieldPhone] == phoneEqual, own || l[fieldEmail] == emailEqual, l[fieldMember] == memberEqual,
 		l[fieldAddress] >= addressExact && l[fieldAddress] <= addressElsewhere} {
 		if agrees {
 			contacts++
 		}
 	}
+	middle := l[fieldMiddle] == middleExact || l[fieldMiddle] == middleInitial
 	switch {
-	case !id && l[fieldSSN] == ssnDifferent && !(given == givenExact && l[fieldFamily] == familyExact && l[fieldBirth] == birthExact && contacts >= 2):
+	case !id && l[fieldSSN] == ssnDifferent && !(whole && (own || contacts >= 2 || contacts == 1 && l[fieldMiddle] == middleExact)):
 		return "ssn" // unless it is the one thing that differs: a spouse's or a parent's number
 	case !id && !named && !m.ownName(s, last4, contacts):
 		return "given"
-	case !id && !born && !(last4 && named && contacts > 0):
+	case !id && !born && !(last4 && named && contacts > 0) && !((birth == missing || birth == birthYear) && named && own && contacts > 1):
 		return "birth-date"
-	case id && l[fieldGiven] == missing && l[fieldBirth] == missing:
+	case id && given == missing && birth == missing:
 		return "birth-date"
-	case !id && l[fieldFamily] == familyDifferent && l[fieldEmail] != emailEqual && !last4 && l[fieldMiddle] != middleExact &&
-		l[fieldMaiden] != maidenEqual:
-		return "family" // a household and a birth date are shared by children who are no kin, and a given name by chance
+	case !id && l[fieldFamily] == familyDifferent && !own && !last4 && l[fieldMaiden] != maidenEqual && l[fieldMiddle] != middleExact &&
+		!(given == givenExact && birth == birthExact && (contacts >= 2 || contacts == 1 && middle)):
+		return "family" // a house and a birth date are shared by children who are no kin, and a given name by chance
 	case id, last4, contacts > 0, l[fieldMiddle] == middleExact, l[fieldMaiden] == maidenEqual, l[fieldGuardian] == guardianEqual,
-		l[fieldPhone] == phoneNear, l[fieldAddress] == addressPlace && given == givenExact && l[fieldFamily] == familyExact && l[fieldBirth] == birthExact:
+		l[fieldFormer] == formerEqual, l[fieldPhone] == phoneNear, l[fieldAddress] == addressPlace && whole:
 		return ""
 	}
 	return "address"
 }
 
 // ownName reports whether a given name that agrees only in part is the individual's own all the same: an equal order of
-// birth, the last four digits of a number with the birth date, or a whole middle name tell twins apart.
+// birth, the last four digits of a number with a birth date that agrees nearly, mail that bears it, or a middle name tell twins apart.
 func (m *Model) ownName(s *Set, last4 bool, contacts int) bool {
 	l := &s.Union.levels
 	given := l[fieldGiven]
 	switch {
 	case l[fieldOrder] == orderEqual:
 		return true
+	case last4 && given >= givenOneEdit && given <= givenSimilar && l[fieldBirth] >= birthExact && l[fieldBirth] <= birthOneDigit:
+		return true
 	case given < givenOneEdit || given > givenInitial:
 		return false
-	case last4 && l[fieldBirth] == birthExact:
+	case l[fieldEmail] == emailOwn && l[fieldBirth] >= birthExact && l[fieldBirth] <= birthOneDigit:
 		return true
 	}
 	if given == givenMiddle || l[fieldMiddle] != middleExact && l[fieldMiddle] != middleInitial {

@@ -36,6 +36,11 @@ func Compare(a, b *Features) Comparison {
 	c.levels[fieldID], c.values[fieldID] = compareIDs(a, b)
 	c.levels[fieldPhone], c.values[fieldPhone] = comparePhones(a, b)
 	c.levels[fieldEmail], c.values[fieldEmail] = compareEmails(a, b)
+	if c.levels[fieldEmail] == emailOwn && (c.levels[fieldGiven] == missing || c.levels[fieldGiven] == givenDifferent) {
+		c.levels[fieldEmail] = emailEqual // it bears the one's name, and the other may be the child
+	}
+	c.levels[fieldMember], c.values[fieldMember] = compareMembers(a, b)
+	c.levels[fieldFormer] = compareFormer(a, b)
 	c.levels[fieldAddress], c.values[fieldAddress] = compareAddresses(a, b)
 	if a.maiden.n != 0 && b.maiden.n != 0 {
 		c.levels[fieldMaiden] = compareWord(&a.maiden, &b.maiden)
@@ -125,7 +130,7 @@ func compareIDs(a, b *Features) (level, pairOfValues) {
 		for j := range b.nIDs {
 			x, y := a.ids[i], b.ids[j]
 			switch {
-			case x.space != y.space:
+			case x.space != y.space || x.member():
 			case x.value == y.value:
 				h := uint32(x.value ^ x.value>>32)
 				return idEqual, pairOfValues{h, h}
@@ -134,6 +139,27 @@ func compareIDs(a, b *Features) (level, pairOfValues) {
 				out = idOneDigit
 			case out == missing:
 				out = idDifferent
+			}
+		}
+	}
+	return out, pairOfValues{}
+}
+
+// compareMembers looks at numbers in insurance plans, within each plan.
+func compareMembers(a, b *Features) (level, pairOfValues) {
+	out := missing
+	for i := range a.nIDs {
+		for j := range b.nIDs {
+			x, y := a.ids[i], b.ids[j]
+			switch {
+			case x.space != y.space || !x.member():
+			case x.value == y.value:
+				h := uint32(x.value ^ x.value>>32)
+				return memberEqual, pairOfValues{h, h}
+			case x.value>>63 == 0 && y.value>>63 == 0 && oneDigit(int(x.value), int(y.value)):
+				out = memberNear
+			case out == missing:
+				out = memberDifferent
 			}
 		}
 	}
@@ -171,8 +197,8 @@ func compareEmails(a, b *Features) (level, pairOfValues) {
 	for i := range a.nEmails {
 		for j := range b.nEmails {
 			x, y := &a.emails[i], &b.emails[j]
-			if x.hash == y.hash {
-				return emailEqual, pairOfValues{x.hash, x.hash}
+			if h := x.value(); h == y.value() {
+				return pick(x.own() || y.own(), emailOwn, emailEqual), pairOfValues{h, h}
 			}
 			if resembles(x.sketch, y.sketch, nearMail) {
 				out = emailNear

@@ -67,6 +67,9 @@ func compareDates(a, b *Features) level {
 	if x == y {
 		return pick(a.BirthWeak, birthWeak, birthExact)
 	}
+	if x.year == y.year && (x.newYear() || y.newYear()) {
+		return birthYear // the first of January stands for "the year is all we know"
+	}
 	if x.year == y.year && x.month == y.day && x.day == y.month {
 		return birthSwapped
 	}
@@ -91,6 +94,8 @@ func compareDates(a, b *Features) level {
 	}
 	return birthDifferent
 }
+
+func (d dateParts) newYear() bool { return d.month == 1 && d.day == 1 }
 
 // digitsApart counts the decimal digits in which two numbers differ.
 func digitsApart(x, y int) int {

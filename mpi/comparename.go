@@ -7,8 +7,8 @@ import "math/bits"
 
 // worth ranks name levels for choosing between the two orders; it is no evidence.
 var (
-	worthGiven  = [...]int8{0, 8, 5, 5, 4, 2, 1, 1, -4}
-	worthFamily = [...]int8{0, 8, 5, 5, 4, 1, -4}
+	worthGiven  = [...]int8{0, 8, 7, 5, 5, 5, 4, 2, 1, 1, -4}
+	worthFamily = [...]int8{0, 8, 7, 5, 5, 4, 1, -4}
 )
 
 // crossGain is by how much the crossed order must fit better.
@@ -24,7 +24,14 @@ func (c *Comparison) compareNames(a, b *Features) {
 		// both crossed names must agree, or be missing; one must be there
 		crossed := worthFamily[ab] + worthFamily[ba]
 		if ab != familyDifferent && ba != familyDifferent && ab+ba != 0 && crossed >= straight+crossGain {
-			c.levels[fieldSwap] = pick(a.single() || b.single(), nameSingle, nameSwapped)
+			switch {
+			case a.single() || b.single():
+				c.levels[fieldSwap] = nameSingle
+			case a.familyFirst() || b.familyFirst():
+				c.levels[fieldSwap] = nameFamilyFirst
+			default:
+				c.levels[fieldSwap] = nameSwapped
+			}
 			// the pair with the clearer agreement stands for the family name, the other for the given
 			if ba != missing && (ab == missing || ba < ab || ba == ab && y.less(x)) {
 				ab, ba, x, y = ba, ab, y, x
@@ -36,8 +43,12 @@ func (c *Comparison) compareNames(a, b *Features) {
 	}
 	c.levels[fieldGiven], c.values[fieldGiven] = given, gv
 	c.levels[fieldFamily], c.values[fieldFamily] = family, fv
-	if a.single() != b.single() && given|family != missing {
+	switch {
+	case given|family == missing:
+	case a.single() != b.single():
 		c.levels[fieldSwap] = nameStraight
+	case given != missing && family != missing && (a.familyFirst() || b.familyFirst()):
+		c.levels[fieldSwap] = nameFamilyLast
 	}
 }
 
@@ -45,7 +56,7 @@ func (c *Comparison) compareNames(a, b *Features) {
 func (f *Features) single() bool { return (f.nGivens == 0) != (f.nFamilies == 0) }
 
 // asGiven maps how a given name agrees with a family name to the levels of given names.
-var asGiven = [...]level{missing, givenExact, givenNear, givenOneEdit, givenNear, givenSimilar, givenDifferent}
+var asGiven = [...]level{missing, givenExact, givenSpelling, givenNear, givenOneEdit, givenNear, givenSimilar, givenDifferent}
 
 // compareGivens returns the best level over all pairs of given names in use, and the names that reach it.
 func compareGivens(a, b *Features) (level, pairOfValues) {
@@ -89,7 +100,14 @@ func compareGivenTokens(a, b *token) level {
 			}
 		}
 	}
-	return [...]level{givenOneEdit, givenNear, givenSimilar, givenDifferent}[likeness(a, b)]
+	l := likeness(a, b)
+	switch {
+	case l < 3 && saidAlike(x, y):
+		return givenSpelling
+	case l == 0 && slipped(a, b):
+		return givenKeyed
+	}
+	return [...]level{givenOneEdit, givenNear, givenSimilar, givenDifferent}[l]
 }
 
 // likeness says how alike two different words are: 0 one edit, 1 close, 2 similar in letters or sound, 3 different.
@@ -141,7 +159,7 @@ func compareMiddle(a, b *Features) (level, pairOfValues) {
 	if a.nMiddles == 0 || b.nMiddles == 0 {
 		return missing, pairOfValues{}
 	}
-	best, values := middleDifferent, pairOfValues{}
+	best, values, known := middleDifferent, pairOfValues{}, false
 	for i := range a.nMiddles {
 		for j := range b.nMiddles {
 			l, s, t := middleDifferent, &a.middles[i], &b.middles[j]
@@ -149,15 +167,20 @@ func compareMiddle(a, b *Features) (level, pairOfValues) {
 			switch {
 			case s.hash == t.hash:
 				l = pick(len(x) > 1, middleExact, middleInitial)
+			case b.hasFamily(s.hash) || a.hasFamily(t.hash):
+				continue // a family name that was put among the given ones
 			case len(x) == 1 || len(y) == 1:
 				l = pick(x[0] == y[0], middleInitial, middleDifferent)
 			case likeness(s, t) <= 1, s.nicks[0] != 0 && s.nicks[0] == t.nicks[0]:
 				l = middleNear
 			}
-			if l < best {
+			if known = true; l < best {
 				best, values = l, valuesOf(s.hash, t.hash)
 			}
 		}
+	}
+	if !known {
+		return missing, pairOfValues{}
 	}
 	return best, values
 }
@@ -178,6 +201,11 @@ func compareFamilies(a, b *Features) (level, pairOfValues) {
 			}
 		}
 	}
+	if best != familyExact && a.nFamilies+b.nFamilies > 2 {
+		if h := max(rearranged(a, b), rearranged(b, a)); h != 0 {
+			return familyExact, pairOfValues{h, h}
+		}
+	}
 	return best, values
 }
 
@@ -187,12 +215,105 @@ func compareFamilyTokens(a, b *token) level {
 		return pick(part, familyPart, familyExact)
 	}
 	if part {
-		return familyDifferent // parts count only whole
+		// a part counts whole, or with one error where it is long enough
+		return pick(min(a.n, b.n) >= 5 && oneEdit(a.bytes(), b.bytes()), familySimilar, familyDifferent)
 	}
 	if a.n == 1 || b.n == 1 {
 		return pick(a.text[0] == b.text[0], familySimilar, familyDifferent)
 	}
-	return [...]level{familyOneEdit, familyNear, familySimilar, familyDifferent}[likeness(a, b)]
+	if transcribed(a, b) {
+		return familySpelling
+	}
+	l := likeness(a, b)
+	switch {
+	case l < 3 && saidAlike(a.bytes(), b.bytes()):
+		return familySpelling
+	case l == 3 && endsWith(a, b):
+		return familySimilar
+	}
+	return [...]level{familyOneEdit, familyNear, familySimilar, familyDifferent}[l]
+}
+
+// endsWith reports whether one of two names is the end of the other: two names written as one, of which the other record has
+// the second. The beginning is near anyway, as a name cut short.
+func endsWith(a, b *token) bool {
+	x, y := a.bytes(), b.bytes()
+	if len(x) > len(y) {
+		x, y = y, x
+	}
+	return len(x) >= 4 && len(y)-len(x) >= 4 && string(y[len(y)-len(x):]) == string(x)
+}
+
+// rearranged reports whether a double family name of the one stands with the other in its family and middle names:
+// "García López" and given names "Ana García", family name "López". It returns the hash of the whole.
+func rearranged(a, b *Features) uint32 {
+	for j := 0; j < int(b.nFamilies); j++ {
+		whole := &b.families[j]
+		if whole.flags&flagPart != 0 {
+			continue
+		}
+		parts, met, inFamily := 0, 0, false
+		for k := j + 1; k < int(b.nFamilies) && b.families[k].flags&flagPart != 0; k++ {
+			parts++
+			family := a.hasFamily(b.families[k].hash)
+			inFamily = inFamily || family
+			if family || a.hasMiddle(b.families[k].hash) {
+				met++
+			}
+		}
+		if parts > 1 && met == parts && inFamily {
+			return whole.hash
+		}
+	}
+	return 0
+}
+
+func (f *Features) hasFamily(hash uint32) bool {
+	for i := range f.nFamilies {
+		if f.families[i].hash == hash {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *Features) hasMiddle(hash uint32) bool {
+	for i := range f.nMiddles {
+		if f.middles[i].hash == hash {
+			return true
+		}
+	}
+	return false
+}
+
+// familyFirst reports whether the family name in use is of a people that writes it first.
+func (f *Features) familyFirst() bool { return f.nFamilies > 0 && f.families[0].flags&flagKnown != 0 }
+
+// compareFormer looks at records that know two family names each, as after a marriage: two that agree are hardly chance.
+func compareFormer(a, b *Features) level {
+	x, y, both := 0, 0, 0
+	for i := range a.nFamilies {
+		if a.families[i].flags&flagPart == 0 {
+			x++
+			for j := range b.nFamilies {
+				if b.families[j].flags&flagPart == 0 && a.families[i].hash == b.families[j].hash {
+					both++
+				}
+			}
+		}
+	}
+	for j := range b.nFamilies {
+		if b.families[j].flags&flagPart == 0 {
+			y++
+		}
+	}
+	switch {
+	case both > 1:
+		return formerEqual
+	case x > 1 && y > 1:
+		return formerDifferent
+	}
+	return missing
 }
 
 // compareCross compares a's given names with b's family names.
@@ -206,11 +327,14 @@ func compareCross(a, b *Features) (level, pairOfValues) {
 			x, y := &a.givens[i], &b.families[j]
 			l := familyDifferent
 			switch {
-			case x.n < 3 || y.n < 3:
+			case x.n < 2 || y.n < 2:
 			case x.hash == y.hash:
 				l = familyExact
+			case x.n < 3 || y.n < 3:
 			case y.flags&flagPart == 0:
-				if k := likeness(x, y); k < 2 {
+				if transcribed(x, y) {
+					l = familySpelling
+				} else if k := likeness(x, y); k < 2 {
 					l = [...]level{familyOneEdit, familyNear}[k]
 				}
 			}

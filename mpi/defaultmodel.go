@@ -2,7 +2,7 @@ package mpi
 
 // DefaultModel returns the model the live index uses when none is configured, for a population of about a million.
 func DefaultModel() *Model {
-	m := &Model{ID: "default-1", Prior: 20, Kin: [kinds]Bits{-18, -24}, Certain: 28, Probable: 23, Possible: 15, Margin: 8, Overlay: -6,
+	m := &Model{ID: "default-2", Prior: 20, Kin: [kinds]Bits{-18, -24}, Certain: 28, Probable: 23, Possible: 15, Margin: 8, Overlay: -6,
 		m: defaultM, u: defaultU, r: defaultR}
 	m.finish()
 	return m
@@ -15,9 +15,9 @@ func DefaultModel() *Model {
 // households: three of four relatives share a family name, half an address, one in thirty (twins) a birth date.
 var (
 	defaultM = table{
-		fieldGiven:    {0, .80, .05, .05, .025, .01, .95, .03, .03},
+		fieldGiven:    {0, .78, .03, .05, .02, .02, .02, .01, .95, .025, .03},
 		fieldMiddle:   {0, .86, .96, .04, .10},
-		fieldFamily:   {0, .83, .025, .055, .02, .02, .05},
+		fieldFamily:   {0, .81, .03, .025, .03, .02, .02, .05},
 		fieldSuffix:   {0, .97, .03},
 		fieldBirth:    {0, .86, .02, .015, .96, .055, .97, .03, .005, .005, .01},
 		fieldOrder:    {0, .99, .01},
@@ -25,18 +25,20 @@ var (
 		fieldSSN:      {0, .93, .96, .03, .01, .03},
 		fieldID:       {0, .91, .04, .05},
 		fieldPhone:    {0, .66, .04, .30},
-		fieldEmail:    {0, .70, .06, .24},
+		fieldEmail:    {0, .55, .15, .06, .24},
 		fieldAddress:  {0, .50, .02, .10, .02, .10, .10, .03, .02, .11},
 		fieldMaiden:   {0, .85, .06, .09},
 		fieldDeath:    {0, .92, .08},
 		fieldSource:   {0, .06, .94},
-		fieldSwap:     {0, .02, .3, 1},
+		fieldSwap:     {0, .12, .015, .3, .88, 1},
 		fieldGuardian: {0, .70, .07, .23},
+		fieldMember:   {0, .80, .02, .18},
+		fieldFormer:   {0, .85, .15},
 	}
 	defaultU = table{
-		fieldGiven:    {0, .006, .004, .004, .004, .002, .065, .03, .951},
+		fieldGiven:    {0, .006, .0006, .004, .0006, .003, .004, .002, .065, .03, .9498},
 		fieldMiddle:   {0, .008, .065, .005, .987},
-		fieldFamily:   {0, .0025, .001, .0015, .002, .006, .987},
+		fieldFamily:   {0, .0025, .0004, .001, .0013, .002, .006, .9868},
 		fieldSuffix:   {0, .35, .65},
 		fieldBirth:    {0, .00004, .0003, .00005, .0013, .0009, .015, .003, .007, .010, .97871},
 		fieldOrder:    {0, .5, .5},
@@ -44,18 +46,20 @@ var (
 		fieldSSN:      {0, .0000004, .0001, .00001, .0001, .9997896},
 		fieldID:       {0, .0000004, .00001, .9999896},
 		fieldPhone:    {0, .000004, .0001, .999896},
-		fieldEmail:    {0, .000002, .0005, .999498},
+		fieldEmail:    {0, .0000004, .000002, .0005, .9994976},
 		fieldAddress:  {0, .000003, .000003, .00002, .000004, .0015, .006, .012, .004, .97647},
 		fieldMaiden:   {0, .002, .003, .995},
 		fieldDeath:    {0, .0002, .9998},
 		fieldSource:   {0, .20, .80},
-		fieldSwap:     {0, 1, 1, 1},
+		fieldSwap:     {0, 1, 1, 1, 1, 1},
 		fieldGuardian: {0, .008, .01, .982},
+		fieldMember:   {0, .000004, .00002, .999976},
+		fieldFormer:   {0, .002, .998},
 	}
 	defaultR = [kinds]table{relatives: {
-		fieldGiven:    {0, .015, .006, .005, .006, .01, .09, .03, .928},
+		fieldGiven:    {0, .015, .001, .006, .001, .004, .006, .01, .09, .03, .927},
 		fieldMiddle:   {0, .03, .09, .005, .965},
-		fieldFamily:   {0, .72, .03, .045, .015, .01, .18},
+		fieldFamily:   {0, .70, .03, .03, .035, .015, .01, .18},
 		fieldSuffix:   {0, .30, .70},
 		fieldBirth:    {0, .002, .0005, .0003, .004, .0015, .03, .004, .008, .015, .9687},
 		fieldOrder:    {0, .2, .8},
@@ -63,17 +67,19 @@ var (
 		fieldSSN:      {0, .004, .0005, .0005, .0005, .9945},
 		fieldID:       {0, .004, .0005, .9955},
 		fieldPhone:    {0, .50, .03, .47},
-		fieldEmail:    {0, .20, .03, .77},
+		fieldEmail:    {0, .01, .19, .03, .77},
 		fieldAddress:  {0, .48, .01, .06, .01, .12, .10, .03, .02, .17},
 		fieldMaiden:   {0, .40, .03, .57},
 		fieldDeath:    {0, .001, .999},
 		fieldSource:   {0, .30, .70},
-		fieldSwap:     {0, 1, 1, 1},
+		fieldSwap:     {0, 1, 1, 1, 1, 1},
 		fieldGuardian: {0, .50, .05, .45},
+		fieldMember:   {0, .30, .01, .69},
+		fieldFormer:   {0, .10, .90},
 	}, twins: {
-		fieldGiven:    {0, .0005, .006, .02, .02, .006, .09, .05, .8975},
+		fieldGiven:    {0, .0005, .0003, .006, .002, .018, .02, .006, .09, .05, .8972},
 		fieldMiddle:   {0, .02, .09, .005, .975},
-		fieldFamily:   {0, .83, .02, .055, .015, .01, .07},
+		fieldFamily:   {0, .81, .03, .02, .045, .015, .01, .07},
 		fieldSuffix:   {0, .30, .70},
 		fieldBirth:    {0, .93, .02, .012, .98, .02, .98, .012, .002, .002, .002},
 		fieldOrder:    {0, .02, .98},
@@ -81,12 +87,14 @@ var (
 		fieldSSN:      {0, .004, .0005, .0005, .0005, .9945},
 		fieldID:       {0, .004, .0005, .9955},
 		fieldPhone:    {0, .60, .03, .37},
-		fieldEmail:    {0, .20, .03, .77},
+		fieldEmail:    {0, .005, .195, .03, .77},
 		fieldAddress:  {0, .50, .02, .08, .02, .10, .10, .03, .02, .13},
 		fieldMaiden:   {0, .80, .06, .14},
 		fieldDeath:    {0, .001, .999},
 		fieldSource:   {0, .30, .70},
-		fieldSwap:     {0, 1, 1, 1},
+		fieldSwap:     {0, 1, 1, 1, 1, 1},
 		fieldGuardian: {0, .68, .07, .25},
+		fieldMember:   {0, .40, .01, .59},
+		fieldFormer:   {0, .30, .70},
 	}}
 )

@@ -45,10 +45,10 @@ var (
 // mostDifferent bounds how often a field may differ among records of one person.
 var mostDifferent = [numFields]float64{fieldGiven: .10, fieldMiddle: .30, fieldFamily: .20, fieldSuffix: .10, fieldBirth: .15, fieldOrder: .05,
 	fieldSex: .10, fieldSSN: .12, fieldID: .12, fieldPhone: .6, fieldEmail: .6, fieldAddress: .6, fieldMaiden: .3, fieldDeath: .2, fieldSource: 1,
-	fieldSwap: .1, fieldGuardian: .5}
+	fieldSwap: .1, fieldGuardian: .5, fieldMember: .5, fieldFormer: .5}
 
 // learnsKin are the fields whose r is learnt.
-const learnsKin = 1<<fieldFamily | 1<<fieldAddress | 1<<fieldPhone | 1<<fieldEmail | 1<<fieldBirth | 1<<fieldSource | 1<<fieldGuardian | 1<<fieldMaiden
+const learnsKin = 1<<fieldFamily | 1<<fieldAddress | 1<<fieldPhone | 1<<fieldEmail | 1<<fieldBirth | 1<<fieldSource | 1<<fieldGuardian | 1<<fieldMaiden | 1<<fieldMember
 
 // estimate fits m and the relatives' tables to observed candidate pairs, each standing for scale pairs, of n records;
 // u stays. It returns ctx's error when that ends before.
@@ -163,6 +163,10 @@ func (m *Model) odds(o *observation, before float64) (same float64, kin ratios) 
 func (m *Model) learn(f field, sums *table, kinSums *[kinds]table) {
 	if f == fieldSwap { // its other level is "missing"
 		m.m[f][nameSwapped] = (sums[f][nameSwapped] + priorPairs*defaultM[f][nameSwapped]) / (sums[f][missing] + priorPairs)
+		either := sums[f][nameFamilyFirst] + sums[f][nameFamilyLast] + priorPairs
+		for _, l := range [...]level{nameFamilyFirst, nameFamilyLast} {
+			m.m[f][l] = (sums[f][l] + priorPairs*defaultM[f][l]) / either
+		}
 		single := sums[f][nameSingle] + sums[f][nameStraight] + priorPairs
 		m.m[f][nameSingle] = (sums[f][nameSingle] + priorPairs*defaultM[f][nameSingle]) / single
 		return

@@ -25,7 +25,7 @@ func EncodeEvidence(rows []Evidence) []byte {
 			f = evidenceConsistency
 		default:
 			if i := slices.Index(fieldNames[:], r.Field); i >= 0 {
-				f, l = byte(i), byte(max(0, slices.Index(levelNames[i], r.Level)))
+				f, l = byte(i), field(i).code(level(max(0, slices.Index(levelNames[i], r.Level))))
 			}
 		}
 		if f != 0xff {
@@ -46,8 +46,12 @@ func DecodeEvidence(b []byte) []Evidence {
 			e.Field, e.Level = "household", "ceiling"
 		case f == evidenceConsistency:
 			e.Field, e.Level = "consistency", "members disagree"
-		case f < byte(numFields) && int(b[1]) < len(levelNames[f]):
-			e.Field, e.Level = fieldNames[f], levelNames[f][b[1]]
+		case f < byte(numFields):
+			l, ok := field(f).levelOf(b[1])
+			if !ok {
+				continue
+			}
+			e.Field, e.Level = fieldNames[f], levelNames[f][l]
 		default:
 			continue
 		}

@@ -2,6 +2,7 @@ package mpi
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/concord-hie/concord/hie"
 )
@@ -47,7 +48,7 @@ func (v *values) features(site hie.SiteID) Features {
 	}
 	for _, m := range v.emails {
 		if f.nEmails < maxEmails {
-			f.emails[f.nEmails] = mail{hash32(m), sketch(m)}
+			f.emails[f.nEmails] = packMail(m, v.givens)
 			f.nEmails++
 		}
 	}
@@ -73,6 +74,9 @@ func (f *Features) addGiven(g string, also bool) {
 	}
 	t := newToken(g)
 	t.nicks = nicknames[g]
+	if knownGivens[g] {
+		t.flags |= flagKnown
+	}
 	if also {
 		t.flags |= flagAlso
 	}
@@ -87,6 +91,10 @@ func (f *Features) addFamily(n familyName, also bool) {
 		}
 		t := newToken(s)
 		t.flags |= flags
+		if familyFirst[s] {
+			t.flags |= flagKnown
+		}
+		t.nicks = transcriptions[s]
 		if also {
 			t.flags |= flagAlso
 		}
@@ -120,12 +128,32 @@ func areaOf(zip string) int {
 	return len(zip) - 3
 }
 
+// How many letters a given name needs to be seen in a mail address: anywhere, and at its beginning.
+const (
+	leastOwn      = 4
+	leastOwnFirst = 3
+)
+
+func packMail(m string, givens []string) mail {
+	out := mail{hash32(m) &^ 1, sketch(m)}
+	local, _, _ := strings.Cut(m, "@")
+	for _, g := range givens {
+		if len(g) >= leastOwn && strings.Contains(local, g) || len(g) >= leastOwnFirst && strings.HasPrefix(local, g) {
+			out.hash |= 1
+		}
+	}
+	return out
+}
+
 func packDate(d Date) uint32 { return uint32(d.Year)<<14 | uint32(d.Month)<<7 | uint32(d.Day) }
 
 func packID(x typedID) id {
-	out := id{space: hash32(x.system) &^ 1, value: hash64(x.value) | 1<<63}
-	if x.kind == "local" {
+	out := id{space: hash32(x.system) &^ 3, value: hash64(x.value) | 1<<63}
+	switch x.kind {
+	case "local":
 		out.space |= 1
+	case "member":
+		out.space |= 2
 	}
 	if d := digits(x.value); d == x.value && len(d) <= 17 {
 		out.value, _ = strconv.ParseUint("1"+d, 10, 64) // at most eighteen digits

@@ -71,14 +71,15 @@ type token struct {
 }
 
 const (
-	flagPart = 2 << iota // one part of a double family name, beside the whole
-	flagAlso             // of a name in use beside or before the first
+	flagKnown = 1 << iota // a given name known to exist; a family name of a people that writes it first
+	flagPart              // one part of a double family name, beside the whole
+	flagAlso              // of a name in use beside or before the first
 )
 
 func (t *token) bytes() []byte { return t.text[:t.n] }
 
-// An id is an identifier that belongs to one person: the hash of its namespace, odd for a site's own number, and
-// its digits behind a 1, or a hash with the highest bit set.
+// An id is an identifier: the hash of its namespace, its lowest bit set for a site's own number and the next for a number in an
+// insurance plan, and its digits behind a 1, or a hash with the highest bit set.
 type id struct {
 	space uint32
 	value uint64
@@ -100,11 +101,21 @@ func (f *Features) sharesOwn(g *Features, family []id) bool {
 	return slices.ContainsFunc(f.ids[:f.nIDs], func(x id) bool { return slices.Contains(g.ids[:g.nIDs], x) && !slices.Contains(family, x) })
 }
 
-// A mail is a mail address: its hash and the sketch of its letters.
+// member reports whether it is a number in an insurance plan, which a family may share.
+func (x id) member() bool { return x.space&2 != 0 }
+
+// A mail is a mail address: its hash and the sketch of its letters. The lowest bit of hash is set when it bears a given name of
+// the record.
 type mail struct {
 	hash   uint32
 	sketch uint64
 }
+
+// own reports whether the address bears a given name of the record.
+func (m *mail) own() bool { return m.hash&1 != 0 }
+
+// value is the hash without the mark.
+func (m *mail) value() uint32 { return m.hash &^ 1 }
 
 // An address is reduced to what is compared: the names in its two lines, in any order, house number, place.
 type address struct {
@@ -170,19 +181,19 @@ func (f *Features) AppendTo(b []byte) []byte {
 		}
 	}
 	for i := range f.nGivens {
-		b = f.givens[i].appendTo(b, true)
+		b = f.givens[i].appendTo(b, maxNicks)
 	}
 	for i := range f.nMiddles {
-		b = f.middles[i].appendTo(b, false)
+		b = f.middles[i].appendTo(b, 0)
 	}
 	for i := range f.nFamilies {
-		b = f.families[i].appendTo(b, false)
+		b = f.families[i].appendTo(b, familyNicks)
 	}
 	if f.maiden.n != 0 {
-		b = f.maiden.appendTo(b, false)
+		b = f.maiden.appendTo(b, 0)
 	}
 	if f.guardian.n != 0 {
-		b = f.guardian.appendTo(b, true)
+		b = f.guardian.appendTo(b, maxNicks)
 	}
 	for i := range f.nIDs {
 		b = binary.LittleEndian.AppendUint32(b, f.ids[i].space)
@@ -260,13 +271,11 @@ func (a *address) decode(b []byte) (rest []byte, ok bool) {
 	return b, true
 }
 
-func (t *token) appendTo(b []byte, nicks bool) []byte {
+// appendTo writes t with the first nicks of its groups.
+func (t *token) appendTo(b []byte, nicks int) []byte {
 	b = append(b, t.n|t.flags<<5)
 	b = append(b, t.bytes()...)
-	if nicks {
-		b = append(b, t.nicks[:]...)
-	}
-	return b
+	return append(b, t.nicks[:nicks]...)
 }
 
 // Decode reads the form AppendTo wrote into f, overwriting all of it, without allocating. It returns an error
@@ -301,19 +310,19 @@ func (f *Features) Decode(b []byte) error {
 	}
 	ok := true
 	for i := range f.nGivens {
-		b, ok = f.givens[i].decode(b, true, ok)
+		b, ok = f.givens[i].decode(b, maxNicks, ok)
 	}
 	for i := range f.nMiddles {
-		b, ok = f.middles[i].decode(b, false, ok)
+		b, ok = f.middles[i].decode(b, 0, ok)
 	}
 	for i := range f.nFamilies {
-		b, ok = f.families[i].decode(b, false, ok)
+		b, ok = f.families[i].decode(b, familyNicks, ok)
 	}
 	if parts&hasMaiden != 0 {
-		b, ok = f.maiden.decode(b, false, ok)
+		b, ok = f.maiden.decode(b, 0, ok)
 	}
 	if parts&hasGuardian != 0 {
-		b, ok = f.guardian.decode(b, true, ok)
+		b, ok = f.guardian.decode(b, maxNicks, ok)
 	}
 	if !ok || len(b) < 12*int(f.nIDs)+5*int(f.nPhones)+12*int(f.nEmails) {
 		return errFeatures
@@ -341,22 +350,17 @@ func (f *Features) Decode(b []byte) error {
 	return nil
 }
 
-func (t *token) decode(b []byte, nicks, ok bool) ([]byte, bool) {
+func (t *token) decode(b []byte, nicks int, ok bool) ([]byte, bool) {
 	if !ok || len(b) < 1 {
 		return nil, false
 	}
 	t.n, t.flags = b[0]&31, b[0]>>5
-	need := 1 + int(t.n)
-	if nicks {
-		need += maxNicks
-	}
+	need := 1 + int(t.n) + nicks
 	if t.n == 0 || t.n > maxToken || len(b) < need {
 		return nil, false
 	}
 	copy(t.text[:], b[1:1+t.n])
-	if nicks {
-		copy(t.nicks[:], b[1+t.n:])
-	}
+	copy(t.nicks[:nicks], b[1+t.n:])
 	t.finish()
 	return b[need:], true
 }

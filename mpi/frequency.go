@@ -77,7 +77,7 @@ func (f *Frequencies) share(hash uint32, u float64) float64 {
 // rare indeed, while each birth date, number or house is about as common as the next. How much commoner it may be has no
 // such bound: default dates, clinic phones and shelters.
 var rarest = [numFields]float64{fieldGiven: 32, fieldMiddle: 16, fieldFamily: 256, fieldBirth: 1.5, fieldSSN: 2, fieldID: 2, fieldPhone: 2,
-	fieldEmail: 2, fieldAddress: 4}
+	fieldEmail: 2, fieldAddress: 4, fieldMember: 2}
 
 // commonest is how many times commoner than average a value may be at most.
 const commonest = 4096
@@ -95,7 +95,7 @@ func (f *Frequencies) ratio(what field, v pairOfValues, u float64) float64 {
 func soften(ratio float64) float64 { return min(16, max(1.0/16, math.Sqrt(ratio))) }
 
 // counted are the fields whose values are counted.
-var counted = [...]field{fieldAddress, fieldGiven, fieldFamily, fieldPhone, fieldMiddle, fieldBirth, fieldSSN, fieldID, fieldEmail}
+var counted = [...]field{fieldAddress, fieldGiven, fieldFamily, fieldPhone, fieldMiddle, fieldBirth, fieldSSN, fieldID, fieldEmail, fieldMember}
 
 // frequencies counts values once a group.
 func (r *running) frequencies() ([numFields]*Frequencies, error) {
@@ -166,10 +166,12 @@ func (f *Features) each(what field, do func(uint32)) {
 		if f.ssn != 0 && !f.ssnLast4 {
 			do(f.ssn)
 		}
-	case fieldID:
+	case fieldID, fieldMember:
 		for i := range f.nIDs {
-			v := f.ids[i].value
-			do(uint32(v ^ v>>32))
+			if f.ids[i].member() == (what == fieldMember) {
+				v := f.ids[i].value
+				do(uint32(v ^ v>>32))
+			}
 		}
 	case fieldPhone:
 		for i := range f.nPhones {
@@ -177,7 +179,7 @@ func (f *Features) each(what field, do func(uint32)) {
 		}
 	case fieldEmail:
 		for i := range f.nEmails {
-			do(f.emails[i].hash)
+			do(f.emails[i].value())
 		}
 	case fieldAddress:
 		for i := range f.nAddresses {

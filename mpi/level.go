@@ -1,5 +1,7 @@
 package mpi
 
+import "slices"
+
 // A field is one thing compared. The order is that of evidence rows; numbers are stored and never change.
 type field uint8
 
@@ -21,21 +23,26 @@ const (
 	fieldSource
 	fieldSwap
 	fieldGuardian
+	fieldMember // number in an insurance plan: a family may share it
+	fieldFormer // two family names, present and former
 	numFields
 )
 
 var fieldNames = [numFields]string{"given", "middle", "family", "suffix", "birth-date", "birth-order", "sex", "ssn", "identifier",
-	"phone", "email", "address", "mothers-maiden-name", "death-date", "source", "name-order", "guardian"}
+	"phone", "email", "address", "mothers-maiden-name", "death-date", "source", "name-order", "guardian", "insurance", "former-name"}
 
-// A level says how well one field agrees. Level 0 is always "missing" and 0 bits; the others are ordered, best first.
+// A level says how well one field agrees. Level 0 is always "missing" and 0 bits; the others are ordered, best first. A level
+// is stored by its code, which never changes (see levelCodes).
 type level uint8
 
 const missing level = 0
 
 // The levels of each field. Their order is that of the tables below.
 const (
-	givenExact level = iota + 1
+	givenExact    level = iota + 1
+	givenSpelling       // spelled otherwise, and said the same
 	givenNickname
+	givenKeyed // one key hit wrong in a name known to exist
 	givenOneEdit
 	givenNear
 	givenMiddle  // the other's middle name
@@ -52,8 +59,9 @@ const (
 )
 
 const (
-	familyExact level = iota + 1
-	familyPart        // one part of a double name, or the name without its particle
+	familyExact    level = iota + 1
+	familySpelling       // spelled otherwise, and said the same, or brought from another script otherwise
+	familyPart           // one part of a double name, or the name without its particle
 	familyOneEdit
 	familyNear
 	familySimilar
@@ -109,7 +117,8 @@ const (
 )
 
 const (
-	emailEqual level = iota + 1
+	emailOwn   level = iota + 1 // equal, and it bears the person's own given name
+	emailEqual                  // equal: a family's, for all that is known
 	emailNear
 	emailDifferent
 )
@@ -143,9 +152,11 @@ const (
 )
 
 const (
-	nameSwapped  level = iota + 1 // given and family names have changed places
-	nameSingle                    // one record has a single name, and it is the other name of the other record
-	nameStraight                  // one record has a single name, which is what it says
+	nameFamilyFirst level = iota + 1 // given and family names have changed places, as is the custom where the family name comes from
+	nameSwapped                      // given and family names have changed places
+	nameSingle                       // one record has a single name, and it is the other name of the other record
+	nameFamilyLast                   // the usual order, with a family name that its people write first
+	nameStraight                     // one record has a single name, which is what it says
 )
 
 const (
@@ -154,12 +165,23 @@ const (
 	guardianDifferent
 )
 
+const (
+	memberEqual level = iota + 1
+	memberNear        // one digit, or two neighbouring digits swapped
+	memberDifferent
+)
+
+const (
+	formerEqual level = iota + 1
+	formerDifferent
+)
+
 const maxLevels = 11
 
 var levelNames = [numFields][]string{
-	fieldGiven:    {"missing", "exact", "nickname", "one edit", "similar", "other's middle name", "initial", "sounds alike", "different"},
+	fieldGiven:    {"missing", "exact", "spelled otherwise", "nickname", "slip of a key", "one edit", "similar", "other's middle name", "initial", "sounds alike", "different"},
 	fieldMiddle:   {"missing", "exact", "initial", "similar", "different"},
-	fieldFamily:   {"missing", "exact", "part", "one edit", "similar", "sounds alike", "different"},
+	fieldFamily:   {"missing", "exact", "spelled otherwise", "part", "one edit", "similar", "sounds alike", "different"},
 	fieldSuffix:   {"missing", "equal", "different"},
 	fieldBirth:    {"missing", "exact", "exact, default-like", "day and month swapped", "year and month", "one digit", "year", "two parts", "two digits", "same year", "different"},
 	fieldOrder:    {"missing", "equal", "different"},
@@ -167,13 +189,41 @@ var levelNames = [numFields][]string{
 	fieldSSN:      {"missing", "exact", "last four", "one digit", "two digits", "different"},
 	fieldID:       {"missing", "equal", "one digit", "different"},
 	fieldPhone:    {"missing", "equal", "similar", "different"},
-	fieldEmail:    {"missing", "equal", "similar", "different"},
+	fieldEmail:    {"missing", "equal, the person's own", "equal", "similar", "different"},
 	fieldAddress:  {"missing", "street and place", "street", "similar street", "street elsewhere", "place", "city or postal code", "postal area", "similar street elsewhere", "different"},
 	fieldMaiden:   {"missing", "equal", "similar", "different"},
 	fieldDeath:    {"missing", "equal", "different"},
 	fieldSource:   {"missing", "same site", "another site"},
-	fieldSwap:     {"missing", "given and family swapped", "single name, of the other kind", "single name"},
+	fieldSwap:     {"missing", "family name first", "given and family swapped", "single name, of the other kind", "family name last", "single name"},
 	fieldGuardian: {"missing", "equal", "similar", "different"},
+	fieldMember:   {"missing", "equal", "one digit", "different"},
+	fieldFormer:   {"missing", "both equal", "different"},
+}
+
+// levelCodes are the codes under which levels are stored, for fields where that is not their place: a level that was found
+// later stands between the others, and its code behind all. Codes never change.
+var levelCodes = [numFields][]byte{
+	fieldGiven:  {0, 1, 9, 2, 10, 3, 4, 5, 6, 7, 8},
+	fieldFamily: {0, 1, 7, 2, 3, 4, 5, 6},
+	fieldEmail:  {0, 4, 1, 2, 3},
+	fieldSwap:   {0, 4, 1, 2, 5, 3},
+}
+
+// code returns the code of level l of f.
+func (f field) code(l level) byte {
+	if c := levelCodes[f]; c != nil {
+		return c[l]
+	}
+	return byte(l)
+}
+
+// levelOf returns the level whose code is c; ok is false when f has none.
+func (f field) levelOf(c byte) (l level, ok bool) {
+	if codes := levelCodes[f]; codes != nil {
+		i := slices.Index(codes, c)
+		return level(max(i, 0)), i >= 0
+	}
+	return level(c), int(c) < levelsOf(f)
 }
 
 // levelsOf is how many levels a field has, missing included.

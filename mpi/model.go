@@ -82,7 +82,7 @@ func (m *Model) finish() {
 // exactLevels is the last level of a field whose values are equal as a whole, so that their frequency counts fully;
 // behind it, half.
 var exactLevels = [numFields]level{fieldGiven: givenExact, fieldMiddle: middleExact, fieldFamily: familyPart, fieldBirth: birthWeak,
-	fieldSSN: ssnExact, fieldID: idEqual, fieldPhone: phoneEqual, fieldEmail: emailEqual, fieldAddress: addressNearStreet}
+	fieldSSN: ssnExact, fieldID: idEqual, fieldPhone: phoneEqual, fieldEmail: emailEqual, fieldAddress: addressNearStreet, fieldMember: memberEqual}
 
 // likelihood returns how many times likelier c's level of f is for one person, and for relatives, than for strangers.
 func (m *Model) likelihood(f field, c *Comparison) (same float64, kin ratios) {

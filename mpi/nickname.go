@@ -10,8 +10,8 @@ abigail abby abbie gail
 abraham abe bram
 adelaide addie ada heidi della
 agnes aggie nessie
-albert al bert bertie
-alexander alex alec al sasha xander lex sandy alejandro aleksandr
+albert al bert bertie alberto beto
+alexander alex alec al sasha xander lex sandy alejandro aleksandr ale
 alexandra alex alexa lexi sandra sasha sandy alejandra
 alfred al fred alf alfie alfredo
 alice allie ali alison allison
@@ -19,7 +19,7 @@ amanda mandy manda
 andrew andy drew andre andres andrei andreas
 angela angie angel angelina
 anna ann anne annie nan nancy hannah hanna ana anita
-anthony tony antonio anton toni
+anthony tony antonio anton toni tono
 antoinette toni nettie
 arthur art artie arturo
 augustus gus august augustine agustin
@@ -58,12 +58,12 @@ dominic dom nick domingo dominick
 donald don donnie donny
 dorothy dot dottie dolly dora dorothea
 douglas doug
-edward ed eddie eddy ted teddy ned eduardo edwardo
+edward ed eddie eddy ted teddy ned eduardo edwardo lalo
 edwin ed eddie win
 eleanor ellie nell nora lenore elinor eleanora
 elizabeth liz beth betty lizzie eliza betsy elisabeth lisa libby liza bess bessie lizbeth elsie ellie isabel elspeth
 emily em emmy millie emilia
-emmanuel manny emanuel manuel
+emmanuel manny emanuel manuel manolo
 ernest ernie ernesto
 esther essie hester ester
 eugene gene
@@ -71,11 +71,11 @@ evelyn eve evie
 ezekiel zeke
 florence flo flossie
 frances fran frannie francie fanny francesca francisca
-francis frank frankie francisco fran pancho paco
+francis frank frankie francisco fran pancho paco franco
 franklin frank
 frederick fred freddy freddie fritz fredrick frederic federico
 gabriel gabe
-gabrielle gabby gaby gabriela gabriella
+gabrielle gabby gaby gabriela gabriella gaby
 gerald gerry jerry jerald gerard gerardo
 geoffrey geoff jeff jeffrey jeffery
 george georgie jorge georgios giorgio
@@ -86,13 +86,13 @@ gwendolyn gwen wendy
 harold hal harry
 harriet hattie harry
 helen nell nellie ellen lena elena helena
-henry hank harry hal enrique henri
+henry hank harry hal enrique henri quique
 herbert herb bert
 howard howie
 ignatius iggy nacho ignacio
 irene rena
 isaac ike zac isaak
-isabella bella izzy isabel isabelle ysabel isabela
+isabella bella izzy isabel isabelle ysabel isabela ysabella
 jacob jake jakob coby
 jacqueline jackie jacky jacquelyn jaclyn
 james jim jimmy jamie jimmie jaime santiago diego
@@ -108,11 +108,11 @@ joan joanie jo juana
 joanne jo joann joanna johanna
 john jack johnny jon johnnie jonny juan ivan johan johann jean giovanni ian sean shawn
 jonathan jon jonny nathan jonathon john
-joseph joe joey jos jose josef giuseppe yusuf youssef pepe
+joseph joe joey jos jose josef giuseppe yusuf youssef pepe chepe
 josephine jo josie josefina fina
 joshua josh
 judith judy judie
-julia julie jules juliana
+julia julie jules juliana yulia yuliya iulia
 kenneth ken kenny
 kimberly kim kimberley kimmy
 laura laurie lori lauren
@@ -127,7 +127,7 @@ louise lou luisa lulu
 lucille lucy lucia lucinda
 madeline maddie madelyn maddy madeleine magdalena lena
 marcus mark marc marcos marco
-margaret maggie peggy meg marge margie greta rita megan peg daisy margarita margot marguerite
+margaret maggie peggy meg marge margie greta rita megan peg daisy margarita margot marguerite mago
 marjorie marge margie
 martha marty mattie marta patsy
 martin marty martino
@@ -147,7 +147,7 @@ mitchell mitch
 mohammed mohamed muhammad mohammad muhammed mohamad mo mehmet
 morris mo maurice moe mauricio
 nathaniel nathan nate nat nathanial
-natalie nat tasha natalia natasha
+natalie nat tasha natalia natasha natalya nataliya
 nicholas nick nicky nicolas klaus nikolai colin
 nicole nicky nikki nicolette
 norman norm
@@ -159,18 +159,18 @@ patricia pat patty patsy tricia trish trisha
 patrick pat paddy rick patricio
 paul pablo paolo pavel
 pauline polly paula
-penelope penny
+penelope penny nell
 peter pete pedro pieter piotr pyotr
 philip phil phillip felipe pip
 priscilla cilla prissy
 rachel rae shelley raquel
 ralph rafe
 randall randy randolph rand
-raymond ray ramon raimundo
+raymond ray ramon raimundo moncho
 rebecca becky becca beck
 reginald reg reggie
 richard rick dick rich ricky richie rickey ricardo
-robert bob rob bobby robbie robby bert roberto robin
+robert bob rob bobby robbie robby bert roberto robin beto
 roberta bobbie robbie bert
 rodney rod
 roger rodge rogelio
@@ -197,9 +197,9 @@ susan sue susie suzy suzanne susanna suzanna susana
 sylvester sly
 sylvia syl silvia
 tamara tammy tam
-teresa terry tess theresa terri tessa therese teri
+teresa terry tess theresa terri tessa therese teri tere
 terrence terry terence terrance
-theodore ted teddy theo
+theodore ted teddy theo teo
 thomas tom tommy thom tomas
 timothy tim timmy
 tobias toby
@@ -217,23 +217,23 @@ wallace wally
 wendell wendy
 wesley wes
 wilhelmina mina minnie billie
-william bill will billy willie liam guillermo wilhelm willy
+william bill will billy willie liam guillermo wilhelm willy memo
 winifred winnie freda
 zachary zach zack zachariah zak
 yevgeny evgeny eugene
 yolanda yoli
 xavier javier
 yusuf yousef youssef yousuf joseph
-hussein hussain husayn hossein
+hussein hussain husayn hossein husain hossain
 ali aly
-ahmed ahmad achmed
-abdul abdallah abdullah abdel
-fatima fatimah fatma
-aisha ayesha aysha
-omar umar
+ahmed ahmad achmed ahmet
+abdul abdallah abdullah abdel abdulla
+fatima fatimah fatma fatema
+aisha ayesha aysha aicha aishah
+omar umar omer
 ibrahim abraham ebrahim
 sergei sergey serge sergio
-dmitri dmitry dimitri dima
+dmitri dmitry dimitri dima dmitriy
 vladimir vlad vova volodymyr
 guadalupe lupe lupita
 concepcion concha conchita
@@ -241,6 +241,13 @@ jesus chuy
 rosario charo
 consuelo chelo
 mercedes meche
+madison maddie maddy madi
+rafael rafa raphael rafi
+abdulrahman abdurrahman abdelrahman
+khadija khadijah khadeeja
+uthman osman othman usman
+said saeed sayed sayeed
+zaynab zainab zeinab
 `
 
 // maxNicks bounds the groups kept for one name.

@@ -18,7 +18,8 @@ type Policy struct {
 type Partition struct {
 	// Group holds for each node the number of its group; groups are numbered by their first node, from 0.
 	Group []int32
-	// Review lists what was left apart and may be one person, strongest first; nil for nothing.
+	// Review lists what was left apart and may be one person, strongest first; nil for nothing. Each is a question of its own: of
+	// groups that hang together by doubts, only as many pairs are listed as it takes to join them.
 	Review []Doubt
 }
 
@@ -155,11 +156,13 @@ func (p *partitioning) likelier(x Bits, a [2]int32, y Bits, b [2]int32) bool {
 
 // weigh scores one group against another. Nodes that a steward or a site tied together show one face to a third: for each
 // field the one most like it, and the veto of the kindest; that they contradict each other has been settled.
-func (p *partitioning) weigh(j *joint) {
+func (p *partitioning) weigh(j *joint) { p.weighGroups(j, p.groups[j.a], p.groups[j.b]) }
+
+func (p *partitioning) weighGroups(j *joint, one, other []int32) {
 	var sum profile
 	faces := map[[2]int32]face{}
-	for _, a := range p.groups[j.a] {
-		for _, b := range p.groups[j.b] {
+	for _, a := range one {
+		for _, b := range other {
 			c := Compare(&p.nodes[a], &p.nodes[b])
 			vetoes := vetoesOf(&c, &p.nodes[a], &p.nodes[b])
 			j.verdict = j.verdict || p.apart[pairOf(a, b)]
@@ -270,7 +273,7 @@ func (p *partitioning) rivalled(j *joint, near []*joint) bool {
 			between = &joint{a: min(third, other), b: max(third, other)}
 			p.weigh(between)
 		}
-		if !p.compatible(between) {
+		if !p.compatible(between) && !p.compatible(p.after(j, third)) {
 			return true
 		}
 	}
@@ -286,11 +289,19 @@ func (p *partitioning) compatible(j *joint) bool {
 	return j.set.Bits >= p.m.Probable || j.set.Bits >= p.m.Possible && p.m.contradiction(&j.set.Union)+j.set.Consistency >= -3
 }
 
+// after returns what third would have to do with the group that joining j makes: the one may hold what explains the other, as
+// a middle name the given name somebody goes by.
+func (p *partitioning) after(j *joint, third int32) *joint {
+	k := &joint{}
+	p.weighGroups(k, slices.Concat(p.groups[j.a], p.groups[j.b]), p.groups[third])
+	return k
+}
+
 // distinguished reports whether j agrees on the given name or the birth order, which tell twins and siblings apart, and
 // its rival k does not: the rival is then another person whatever household and birth date they share.
 func (j *joint) distinguished(k *joint) bool {
 	own, other := j.set.Union.levels[fieldGiven], k.set.Union.levels[fieldGiven]
-	named := own >= givenExact && own <= givenNickname && other > givenNickname
+	named := own >= givenExact && own <= givenKeyed && other > givenKeyed
 	ordered := j.set.Union.levels[fieldOrder] == orderEqual && k.set.Union.levels[fieldOrder] != orderEqual
 	return (named || ordered) && j.set.Bits > k.set.Bits
 }
@@ -384,5 +395,23 @@ func (p *partitioning) result() Partition {
 	slices.SortFunc(out.Review, func(x, y Doubt) int {
 		return cmp.Or(cmp.Compare(y.Bits, x.Bits), cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B))
 	})
+	out.Review = out.questions()
 	return out
+}
+
+// questions leaves out of the doubts those that the answers to stronger ones settle: of three groups that may be one person, two
+// questions are asked and not three. Should an answer be no, what it leaves open is asked then.
+func (p *Partition) questions() []Doubt {
+	asked := newUnion(len(p.Group))
+	return slices.DeleteFunc(p.Review, func(d Doubt) bool {
+		a, b := p.Group[d.A], p.Group[d.B]
+		if d.Verdict {
+			return false
+		}
+		if asked.find(a) == asked.find(b) {
+			return true
+		}
+		asked.join(a, b)
+		return false
+	})
 }

@@ -119,8 +119,11 @@ func (m *Model) ScoreSet(r *Features, members []Features) Set {
 }
 
 // settleVetoes drops vetoes found for want of something that another member knows: which of several newborns a nameless
-// record is.
+// record is, or that the one goes by the other's given or middle name as well.
 func (s *Set) settleVetoes() {
+	if given := s.Union.levels[fieldGiven]; given >= givenExact && given <= givenKeyed || given == givenMiddle {
+		s.vetoes &^= vetoGiven
+	}
 	if s.Union.levels[fieldOrder] == orderEqual {
 		s.vetoes &^= vetoNewborn
 	}

@@ -56,7 +56,7 @@ func TestAFileIsLinkedEvaluatedAndExplained(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &e); status != 0 || err != nil || e.Rows[0].F1 != 1 {
 		t.Errorf("evaluate: status %d, %v: %s", status, err, out)
 	}
-	if status, out, _ = concordIn(t, "link", "explain", file, "a1", "a2"); status != 0 || !strings.Contains(out, "one edit") || !strings.Contains(out, "prior") {
+	if status, out, _ = concordIn(t, "link", "explain", file, "a1", "a2"); status != 0 || !strings.Contains(out, "spelled otherwise") || !strings.Contains(out, "prior") {
 		t.Errorf("explain: status %d: %s", status, out)
 	}
 	if status, out, errOut = concordIn(t, "model", "show", model); status != 0 || !strings.Contains(out, "wrong a million") {

@@ -14,6 +14,7 @@ const (
 	systemNumber = "urn:linkage:number:" // a set's own number in the ssn column, by its length
 	systemMRN    = "urn:linkage:mrn:"    // + source
 	systemExtra  = "urn:linkage:extra:"  // + key
+	systemPlan   = "urn:linkage:plan:"   // + name of an insurance plan
 )
 
 // demographics turns the current row into demographics. Nothing is folded or dropped here.
@@ -42,6 +43,9 @@ func (r *rows) demographics() mpi.Demographics {
 	}
 	if m := extra["medicaid"]; m != "" {
 		d.Identifiers = append(d.Identifiers, mpi.Identifier{Identifier: hie.Identifier{System: systemExtra + "medicaid", Value: m}})
+	}
+	if plan, member, ok := strings.Cut(extra["insurance"], ":"); ok {
+		d.Identifiers = append(d.Identifiers, mpi.Identifier{Identifier: hie.Identifier{System: systemPlan + plan, Value: member}, Type: "MB"})
 	}
 	for _, p := range [...]string{r.at("phone"), extra["phone_2"]} {
 		if p != "" {

@@ -13,7 +13,7 @@ import (
 )
 
 // format names the form of a file; another one is refused.
-const format = "concord-model-1"
+const format = "concord-model-2"
 
 type file struct {
 	Format      string          `json:"format"`
