@@ -21,7 +21,8 @@ func (a interval) within(b interval) bool   { return b.from <= a.from && a.to <=
 func (a interval) overlaps(b interval) bool { return a.from <= b.to && b.from <= a.to }
 func (a interval) holds(t micros) bool      { return a.from <= t && t <= a.to }
 
-// ParseInstant reads a date and time with seconds and offset ("2026-03-01T10:00:00Z"); anything else is not ok.
+// ParseInstant reads a date and time with seconds and offset ("2026-03-01T10:00:00Z"), to the nanosecond; for anything else
+// it returns the zero time and is not ok.
 //
 // Source: FHIR R4 datatypes, instant; spec consent-cases 1.
 func ParseInstant(s string) (_ time.Time, ok bool) {
@@ -29,7 +30,23 @@ func ParseInstant(s string) (_ time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	m, ok := readMoment(s, time.UTC)
-	return time.UnixMicro(int64(m.from)).UTC(), ok
+	if !ok {
+		return time.Time{}, false
+	}
+	return time.UnixMicro(int64(m.from)).UTC().Add(beyondMicros(s)), true
+}
+
+// beyondMicros is what the fraction of s, an instant that can be read, says beyond microseconds.
+func beyondMicros(s string) time.Duration {
+	const micro = len("2006-01-02T15:04:05.000000")
+	if len(s) <= micro || s[len("2006-01-02T15:04:05")] != '.' {
+		return 0
+	}
+	n := time.Duration(0)
+	for i, unit := micro, 100*time.Nanosecond; unit > 0 && s[i] >= '0' && s[i] <= '9'; i, unit = i+1, unit/10 {
+		n += time.Duration(s[i]-'0') * unit
+	}
+	return n
 }
 
 // readMoment reads a FHIR date, partial date or dateTime. A date covers its widest interval in zone; a dateTime

@@ -192,8 +192,8 @@ func (d *Decider) emergencyHolds(q *query, now time.Time) (holds, refuse bool) {
 
 // withinHours reports whether at <= now < at + hours.
 func withinHours(now, at time.Time, hours float64) bool {
-	elapsed := now.UnixMicro() - at.UnixMicro()
-	return elapsed >= 0 && float64(elapsed) < hours*3600e6
+	elapsed := now.Sub(at)
+	return elapsed >= 0 && float64(elapsed) < hours*float64(time.Hour)
 }
 
 func (e *Env) allTreatment(purposes []hie.Purpose) bool {

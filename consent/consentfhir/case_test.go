@@ -24,6 +24,10 @@ func TestCasesAreAnsweredAsTheFormatSays(t *testing.T) {
 		}
 		return strings.Replace(example, old, changed, 1)
 	}
+	claimed := func(at string) string {
+		return strings.Replace(with(`"abilities":[]}`, `"abilities":[],"emergency":{"reasonCode":"disaster","text":"a text of twenty bytes","role":"ed","at":"`+at+
+			`","attested":["emergency-exists","consent-not-obtainable-in-time","not-refused-if-able"]}}`), `"roles":["physician"]`, `"roles":["ed"]`, 1)
+	}
 	for _, tt := range []struct{ name, in, want string }{
 		{"the example of the spec", example, `{"id":"ex","release":true,"atoms":{"plain":"permit"},"reason":"PERMIT","layer":"patient","obligations":["AUDIT","LABELS","RECHECK"]}`},
 		{"another practice", with(`"organization":"elm"`, `"organization":"north"`), `{"id":"ex","release":false,"atoms":{"plain":"deny"},"reason":"DENY","layer":"patient","obligations":[]}`},
@@ -50,6 +54,20 @@ func TestCasesAreAnsweredAsTheFormatSays(t *testing.T) {
 		{"a role without a coding is a recipient's", with(`"actor":[{`, `"actor":[{"role":{"text":"whoever"},`), `{"id":"ex","release":true`},
 		{"now that is no instant", with(`2026-03-01T10:00:00Z`, `yesterday`), `{"id":"ex",` + refusedInput},
 		{"now without an offset", with(`2026-03-01T10:00:00Z`, `2026-03-01T10:00:00`), `{"id":"ex",` + refusedInput},
+		{"now at an hour no day has", with(`2026-03-01T10:00:00Z`, `2026-03-01T24:00:00Z`), `{"id":"ex",` + refusedInput},
+		{"now on a day no month has", with(`2026-03-01T10:00:00Z`, `2026-02-30T10:00:00Z`), `{"id":"ex",` + refusedInput},
+		{"now with a second too many", with(`2026-03-01T10:00:00Z`, `2026-03-01T10:00:60Z`), `{"id":"ex",` + refusedInput},
+		{"now with an offset without a colon", with(`2026-03-01T10:00:00Z`, `2026-03-01T10:00:00+0000`), `{"id":"ex",` + refusedInput},
+		{"now with an offset no zone has", with(`2026-03-01T10:00:00Z`, `2026-03-01T10:00:00+15:00`), `{"id":"ex",` + refusedInput},
+		{"now with a fraction of nothing", with(`2026-03-01T10:00:00Z`, `2026-03-01T10:00:00.Z`), `{"id":"ex",` + refusedInput},
+		{"now in no year", with(`2026-03-01T10:00:00Z`, `0000-03-01T10:00:00Z`), `{"id":"ex",` + refusedInput},
+		{"now with something behind it", with(`2026-03-01T10:00:00Z`, `2026-03-01T10:00:00Z `), `{"id":"ex",` + refusedInput},
+		{"a filing time on a day no month has", with(`"filed":"2025-06-01T00:00:00Z"`, `"filed":"2025-06-31T00:00:00Z"`), `{"id":"ex",` + refusedInput},
+		{"an end that is there and empty holds the consent", with(`"policyRule":{"coding":[{"code":"OPTOUT"}]},"provision":{`, `"policyRule":{"coding":[{"code":"OPTOUT"}]},"provision":{"period":{"end":""},`),
+			`{"id":"ex","release":false,"atoms":{"plain":"deny"},"reason":"DENY"`},
+		{"an emergency claimed a nanosecond from now", claimed("2026-03-01T10:00:00.000000001Z"), `{"id":"ex","release":false,"atoms":{"plain":"deny"},"reason":"EMERGENCY_INVALID"`},
+		{"an emergency with a nanosecond left", claimed("2026-03-01T06:00:00.000000001Z"), `{"id":"ex","release":true,"atoms":{"plain":"permit"},"reason":"PERMIT","layer":"patient","obligations":["AUDIT","BTG-REVIEW"`},
+		{"an emergency that has just run out", claimed("2026-03-01T06:00:00Z"), `{"id":"ex","release":false,"atoms":{"plain":"deny"},"reason":"EMERGENCY_INVALID"`},
 		{"a filing time that cannot be read", with(`"filed":"2025-06-01T00:00:00Z"`, `"filed":"2025-06-01"`), `{"id":"ex",` + refusedInput},
 		{"an unknown rule layer, with the document's own atoms", strings.Replace(with(`"rules":[]`, `"rules":[{"id":"x","layer":"moon","effect":"FORBID"}]`), `"sensitivity":[]`, `"sensitivity":["HIV","ETH"]`, 1),
 			`{"id":"ex","release":false,"atoms":{"HIV":"deny","SUD":"deny"},"reason":"INPUT","layer":"gate","obligations":[]}`},

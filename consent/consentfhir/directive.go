@@ -62,8 +62,8 @@ type (
 		URI string `json:"uri"`
 	}
 	wirePeriod struct {
-		Start string `json:"start"`
-		End   string `json:"end"`
+		Start *string `json:"start"`
+		End   *string `json:"end"`
 	}
 	wireActor struct {
 		Role      *wireConcept   `json:"role"`
@@ -229,7 +229,20 @@ func (w *wirePeriod) read() *consent.Period {
 	if w == nil {
 		return nil
 	}
-	return &consent.Period{Start: w.Start, End: w.End}
+	return &consent.Period{Start: bound(w.Start), End: bound(w.End)}
+}
+
+// bound returns an end of a period, "" for none. An end that is there and empty is none that can be read.
+//
+// Source: FHIR R4 json.html (a string is never empty); spec consent-cases 12.
+func bound(s *string) string {
+	switch {
+	case s == nil:
+		return ""
+	case *s == "":
+		return "empty"
+	}
+	return *s
 }
 
 func (w *wireReference) text() string {

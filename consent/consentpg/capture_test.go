@@ -85,7 +85,7 @@ func TestADeskTaskIsOpenedOnceAndGoesWithWhatItIsAbout(t *testing.T) {
 		f    consent.DeskFilter
 		want int
 	}{"of one kind": {consent.DeskFilter{Kind: consent.FindRenewal}, 1}, "of another organisation": {consent.DeskFilter{Organization: "oak"}, 0},
-		"of one record": {consent.DeskFilter{Record: maria}, 2}, "behind the first": {consent.DeskFilter{After: open[0].ID}, 1}, "closed": {consent.DeskFilter{Closed: true}, 0}} {
+		"of one record": {consent.DeskFilter{Record: maria}, 2}, "of a record whose number is as long as they are": {consent.DeskFilter{Record: 1 << 60}, 0}, "behind the first": {consent.DeskFilter{After: open[0].ID}, 1}, "closed": {consent.DeskFilter{Closed: true}, 0}} {
 		tt.f.Limit = 10
 		if got, _, err := s.DeskTasks(ctx, tt.f); err != nil || len(got) != tt.want {
 			t.Errorf("%s: %d, %v", name, len(got), err)

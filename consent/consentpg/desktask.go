@@ -90,7 +90,7 @@ func scanDeskTask(rows *pg.Rows) (consent.DeskTask, error) {
 // DeskTasks returns desk tasks, oldest first, and whether there are more.
 func (s *Store) DeskTasks(ctx context.Context, f consent.DeskFilter) (_ []consent.DeskTask, more bool, err error) {
 	out, err := pg.Collect(ctx, s.db, scanDeskTask, selectDeskTask+`
-		where task_id > $1 and (closed is not null) = $2 and ($3 = '' or kind = $3) and ($4 = '' or org = $4) and ($5 = 0 or sp_id = $5)
+		where task_id > $1 and (closed is not null) = $2 and ($3 = '' or kind = $3) and ($4 = '' or org = $4) and ($5::bigint = 0 or sp_id = $5)
 		order by task_id limit $6`, f.After, f.Closed, string(f.Kind), string(f.Organization), int64(f.Record), f.Limit+1)
 	if err != nil {
 		return nil, false, fmt.Errorf("consentpg: desk tasks: %w", err)
