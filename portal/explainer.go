@@ -58,7 +58,16 @@ func (v *visit) patientFile() error {
 	for i := range all {
 		all[i].At = all[i].At.In(v.zone())
 	}
-	v.show(http.StatusOK, "officer/patient", map[string]any{"Patient": patient, "Rows": rows, "Next": next, "Consents": all})
+	acting, err := v.representativesOf(patient)
+	if err != nil {
+		return err
+	}
+	tasks, _, err := v.wishTasks(url.Values{"patient": {patient}, "count": {"50"}})
+	if err != nil {
+		return err
+	}
+	v.show(http.StatusOK, "officer/patient", map[string]any{"Patient": patient, "Rows": rows, "Next": next, "Consents": all, "Representatives": acting,
+		"Capacities": officerCapacities, "Tasks": tasks})
 	return nil
 }
 

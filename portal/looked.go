@@ -2,7 +2,6 @@ package portal
 
 import (
 	"cmp"
-	"encoding/csv"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
+	"github.com/concord-hie/concord/internal/sheet"
 )
 
 // P3, who looked: the patient's own access history, as the AuditEvent doors tell it.
@@ -287,14 +287,8 @@ func (v *visit) lookedCSV() error {
 		return code
 	}
 	v.download("text/csv; charset=utf-8", "who-looked.csv")
-	w := csv.NewWriter(v.c.Writer)
-	line := func(cells ...string) {
-		for i := range cells {
-			cells[i] = harmlessCell(cells[i])
-		}
-		_ = w.Write(cells) // a browser that has gone misses nothing
-	}
-	line(say("look.when"), say("look.organization"), say("look.person"), say("look.role"), say("look.purpose"), say("look.what"), say("look.kinds"), say("look.outcome"), say("look.emergency"))
+	w := sheet.NewWriter(v.c.Writer)
+	w.Row(say("look.when"), say("look.organization"), say("look.person"), say("look.role"), say("look.purpose"), say("look.what"), say("look.kinds"), say("look.outcome"), say("look.emergency"))
 	for _, l := range rows {
 		var purposes, kinds []string
 		for _, p := range l.Purposes {
@@ -311,20 +305,10 @@ func (v *visit) lookedCSV() error {
 		if l.Automatic {
 			person = say("look.automatic")
 		}
-		line(l.At.Format(time.RFC3339), l.OrgName, person, coded("role.", l.Role), strings.Join(purposes, "; "), say(l.Say()), strings.Join(kinds, "; "), say(l.Outcome()), mark)
+		w.Row(l.At.Format(time.RFC3339), l.OrgName, person, coded("role.", l.Role), strings.Join(purposes, "; "), say(l.Say()), strings.Join(kinds, "; "), say(l.Outcome()), mark)
 	}
-	w.Flush()
+	_ = w.Flush() // a browser that has gone misses nothing
 	return nil
-}
-
-// harmlessCell keeps a spreadsheet from taking a cell for a formula.
-//
-// Source: OWASP, CSV Injection.
-func harmlessCell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r\n|%", rune(s[0])) {
-		return "'" + s
-	}
-	return s
 }
 
 // download sets the header of a file to keep.

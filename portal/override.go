@@ -10,7 +10,7 @@ import (
 	"github.com/concord-hie/concord/hie"
 )
 
-// O1, today, and O2, the review of emergencies with the evidence the exchange has.
+// O2, the review of emergencies with the evidence the exchange has.
 
 // A review is an emergency claim as the API gives it to a privacy officer.
 type review struct {
@@ -66,29 +66,6 @@ func (v *visit) reviewsOf(q url.Values) ([]review, string, error) {
 		page.Reviews[i] = page.Reviews[i].in(v.zone())
 	}
 	return page.Reviews, page.Next, nil
-}
-
-// today answers GET /officer: what waits for a privacy officer, the oldest first.
-func (v *visit) today() error {
-	open, next, err := v.reviewsOf(url.Values{"count": {"50"}})
-	if err != nil {
-		return err
-	}
-	overdue, alarms, contested := 0, 0, 0
-	for _, r := range open {
-		if r.Overdue {
-			overdue++
-		}
-		if r.Alarm {
-			alarms++
-		}
-		if !r.Contested.IsZero() {
-			contested++
-		}
-	}
-	v.show(http.StatusOK, "officer/today", map[string]any{"Open": open[:min(5, len(open))], "Count": len(open), "More": next != "", "Overdue": overdue, "Alarms": alarms,
-		"Contested": contested})
-	return nil
 }
 
 // reviewKinds are what the list can be narrowed to.
@@ -174,7 +151,9 @@ func (v *visit) showReview(status int, form url.Values, faults []fault) error {
 		}
 		all = append(all, o)
 	}
-	v.show(status, "officer/review", map[string]any{"Review": r, "Opened": all, "Finding": form.Get("finding"), "Note": form.Get("note"), "Faults": faults})
+	network := v.ofNetwork() == nil
+	v.show(status, "officer/review", map[string]any{"Review": r, "Opened": all, "Finding": form.Get("finding"), "Note": form.Get("note"), "Form": form, "Faults": faults,
+		"Network": network, "Contestable": !network && r.Organization != v.session.Actor.Organization && r.Contested.IsZero() && r.Finding == ""})
 	return nil
 }
 

@@ -178,4 +178,5 @@ func (s *Server) routes() {
 	a := s.engine.Group(adminPrefix+"v1/audit", s.authenticate, s.withinLimit, s.requireAuditor)
 	a.GET("/checkpoint", s.readCheckpoint)
 	a.GET("/events/:id/proof", s.readProof)
+	a.POST("/table", s.exportEvents)
 }

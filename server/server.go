@@ -51,6 +51,8 @@ type Deps struct {
 	Audit     Recorder
 	Trail     Trail  // the audit trail, for those who may read it
 	Proofs    Proofs // its signed checkpoints and proofs
+	// SignTable signs an extract of the trail for whoever it is handed to.
+	SignTable func(text string) (string, error)
 	// Exchange finds documents, tells where there are any, and hands them over.
 	Exchange Exchange
 	// Consents is what patients have said, Emergencies the break-glass claims and their review; ConsentEnv is what

@@ -21,6 +21,7 @@ type auditCmd struct {
 	Verify auditVerifyCmd `cmd:"" help:"Check the whole log and name the first bad row."`
 	Prove  auditProveCmd  `cmd:"" help:"Prove that one event is in the log, or check such a proof."`
 	Export auditExportCmd `cmd:"" help:"Write the whole log as NDJSON, to be verified elsewhere."`
+	Table  auditTableCmd  `cmd:"" help:"Check the signature of a table of events."`
 	Shred  auditShredCmd  `cmd:"" help:"Remove what one event says for good; its proof stays."`
 	Key    auditKeyCmd    `cmd:"" help:"Print the public key auditors check with."`
 }

@@ -151,3 +151,53 @@ func TestAuditVerifyNamesTheBadRowAndEndsWithItsStatus(t *testing.T) {
 		t.Errorf("said %q, want the row's number", said)
 	}
 }
+
+func TestATableIsCheckedAgainstTheKeyOfTheLog(t *testing.T) {
+	s := newAuditSetting(t)
+	key, err := readAuditKey(s.private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seq, err := auditpg.NewSequencer(s.db, auditpg.SequencerOptions{Key: key, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := seq.SignTable("made,today\nzyx,quill\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkpoint, err := os.ReadFile(s.witness)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		name, text string
+		status     int
+	}{
+		{"a table as it was signed holds", signed, 0},
+		{"one with another cell does not", strings.Replace(signed, "quill", "quilt", 1), exitBad},
+		{"nor one with a row more", strings.Replace(signed, "zyx", "zyx,more\nzyx", 1), exitBad},
+		{"nor one without its signature", strings.SplitN(signed, "\n\n", 2)[0] + "\n", exitBad},
+		{"a checkpoint is no table", string(checkpoint), exitBad},
+	} {
+		file := filepath.Join(s.dir, "table.csv")
+		if err := os.WriteFile(file, []byte(row.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, _ := s.run(row.status, "audit", "table", "--key", s.public, file)
+		if row.status == 0 && out != "made,today\nzyx,quill\n" {
+			t.Errorf("%s: printed %q", row.name, out)
+		}
+	}
+	public, err := os.ReadFile(s.public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := auditpg.ParseKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := auditpg.OpenCheckpoint(signed, v); err == nil {
+		t.Error("a table was taken for a checkpoint")
+	}
+}

@@ -39,7 +39,7 @@ func (b *bencher) profile(name string, callers int) (wait func()) {
 }
 
 func (b *bencher) fetchProfile(file string) error {
-	resp, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", b.metrics[0], max(1, int(b.d.Seconds())))) //nolint:noctx // bounded by its own seconds
+	resp, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", b.metrics[0], max(1, int(b.d.Seconds()))))
 	if err != nil {
 		return err
 	}

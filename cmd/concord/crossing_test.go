@@ -132,6 +132,8 @@ func doors(w *town) []door {
 	put.headers = []string{"If-Match", `W/"1"`}
 	checkpoint := desk("GET /admin/v1/audit/checkpoint", "/admin/v1/audit/checkpoint", "", "auditor-desk", asReader, "concord/audit.read", 200)
 	proof := desk("GET /admin/v1/audit/events/:id/proof", "/admin/v1/audit/events/{event}/proof", "", "auditor-desk", asReader, "concord/audit.read", 404)
+	table := desk("POST /admin/v1/audit/table", "/admin/v1/audit/table", "date=ge2020-01-01", "auditor-desk", asReader, "concord/audit.read", 200)
+	table.form = true
 	explain := officer("POST /admin/v1/consent/explain", "/admin/v1/consent/explain", `{"patient":"{patient}","organization":"riverside","purposes":["TREAT"],"roles":["physician"],
  "document":{"class":"11488-4","type":"18842-5","confidentiality":"N","labelled":true}}`, "concord/consent.read", 404)
 	presence := search("POST /fhir/DocumentReference/$presence", "/fhir/DocumentReference/$presence", "", "DocumentReference")
@@ -199,7 +201,7 @@ func doors(w *town) []door {
 		trail("GET /fhir/AuditEvent", "/fhir/AuditEvent?patient=Patient/{patient}&date=lt{since}", "", 200),
 		trail("GET /fhir/AuditEvent", "/fhir/AuditEvent?patient.identifier="+who+"&date=lt{since}", "", 200),
 		trail("POST /fhir/AuditEvent/_search", "/fhir/AuditEvent/_search", "patient=Patient/{patient}&date=lt{since}", 200),
-		event, checkpoint, proof,
+		event, checkpoint, proof, table,
 
 		steward("GET /admin/v1/match/tasks", "/admin/v1/match/tasks?record={patient}", "", "concord/match.read"),
 		steward("GET /admin/v1/match/tasks/:id", "/admin/v1/match/tasks/{task}", "", "concord/match.read", "task"),
@@ -211,6 +213,15 @@ func doors(w *town) []door {
 		steward("GET /admin/v1/match/persons/:id/history", "/admin/v1/match/persons/{person}/history", "", "concord/match.read", "person"),
 		steward("GET /admin/v1/match/changes", "/admin/v1/match/changes", "", "concord/match.read"),
 		steward("POST /admin/v1/match/compare", "/admin/v1/match/compare", `{"records":["{first}","{second}"]}`, "concord/match.read"),
+		steward("GET /admin/v1/match/quality", "/admin/v1/match/quality", "", "concord/match.read"),
+		steward("POST /admin/v1/match/readers", "/admin/v1/match/readers", `{"name":"ward","from":"end"}`, "concord/match.write"),
+		steward("GET /admin/v1/match/readers", "/admin/v1/match/readers", "", "concord/match.read"),
+		steward("DELETE /admin/v1/match/readers/:name", "/admin/v1/match/readers/ward", "", "concord/match.write"),
+		steward("POST /admin/v1/match/tasks/:id/snooze", "/admin/v1/match/tasks/{task}/snooze", `{"until":"{tomorrow}","reason":"the site looks it up"}`, "concord/match.write", "task"),
+		steward("POST /admin/v1/match/tasks/:id/wake", "/admin/v1/match/tasks/{task}/wake", `{}`, "concord/match.write", "task"),
+		steward("POST /admin/v1/match/tasks/:id/escalate", "/admin/v1/match/tasks/{task}/escalate", `{"role":"steward","reason":"two men of one name"}`, "concord/match.write", "task"),
+		steward("POST /admin/v1/match/tasks/:id/recall", "/admin/v1/match/tasks/{task}/recall", `{}`, "concord/match.write", "task"),
+		steward("POST /admin/v1/match/tasks/assign", "/admin/v1/match/tasks/assign", `{"tasks":["{task}"],"minutes":5}`, "concord/match.write"),
 		steward("POST /admin/v1/match/tasks/:id/claim", "/admin/v1/match/tasks/{task}/claim", `{"minutes":5}`, "concord/match.write", "task"),
 		steward("POST /admin/v1/match/tasks/:id/release", "/admin/v1/match/tasks/{task}/release", `{}`, "concord/match.write", "task"),
 		steward("POST /admin/v1/match/tasks/:id/preview", "/admin/v1/match/tasks/{task}/preview", `{"verdict":"cannot-tell"}`, "concord/match.read", "task"),

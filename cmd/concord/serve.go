@@ -209,7 +209,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		Verify: access.NewVerifier(granting).Verify, Tokens: access.NewIssuer(granting), KeySet: codec.KeySet(),
 		Limit:  clientLimit.Allow,
 		Ready:  func(ctx context.Context) error { return errors.Join(db.Ping(ctx), redis.Ping(ctx)) },
-		Sealer: sealer, Network: networks.Network, Audit: trail, Trail: trail, Proofs: trail, Log: log, Metrics: registry,
+		Sealer: sealer, Network: networks.Network, Audit: trail, Trail: trail, Proofs: trail, SignTable: sequencer.SignTable, Log: log, Metrics: registry,
 		Patients: patients, Stewardship: patients, Nameable: exchange.Nameable,
 		Documents: documents, Visible: exchange.Visible, Exchange: exchange,
 		Consents: consents, Emergencies: consents, Suspensions: consents, Desk: consents, Forms: consents, Recheck: staff.recheck, ConsentEnv: environment.env,

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -23,6 +27,7 @@ func TestTheStaffPagesInABrowser(t *testing.T) {
 	t.Run("the queue by keyboard", p.queueByKeyboard)
 	t.Run("comparing without JavaScript", p.compareWithoutScript)
 	t.Run("an officer reviews an emergency and explains it", p.officerStory)
+	t.Run("an officer puts a guardian on record and ends it", p.consentDesk)
 	t.Run("every staff page, both languages, both widths", p.everyStaffPage)
 }
 
@@ -162,6 +167,72 @@ func (p *pagesUnderTest) officerStory(t *testing.T) {
 	b.run(chromedp.Click("#finding-justified", chromedp.ByQuery), chromedp.SendKeys("#note", "the ambulance report fits", chromedp.ByQuery))
 	b.click(`form[action$="/close"] button`)
 	b.wants("The review is closed.", "Justified", "the ambulance report fits")
+	b.click(`main a[href$="/letter"]`)
+	b.wants("To the patient", "It was an emergency, and opening the records was allowed.")
+	b.shot("officer-letter")
+	p.explores(t, b)
+	b.silent()
+}
+
+// explores looks the emergency up in the trail and takes the table away; what is on it is as the exchange signed it.
+func (p *pagesUnderTest) explores(t *testing.T, b *tab) {
+	b.visit("/officer/access")
+	b.run(chromedp.SetValue("#user", "dr-bloom", chromedp.ByQuery), chromedp.Click("#emergency", chromedp.ByQuery))
+	b.click(`main form button[type="submit"]`)
+	b.wants("Dr. Avery Bloom", "Emergency", "File 1")
+	if at := b.path(); at != "/officer/access" {
+		t.Errorf("what is sought stands in the address: %s", at)
+	}
+	b.shot("officer-access")
+	b.visit("/signin/again?next=/officer/access") // taking it away asks who it is
+	b.prove()
+	var table string
+	b.run(chromedp.Evaluate(`fetch('/officer/access.csv').then(r => r.text())`, &table, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
+	if !strings.Contains(table, "Dr. Avery Bloom") || !strings.Contains(table, "emergency.claimed") {
+		t.Fatalf("the table does not tell of the emergency:\n%s", table)
+	}
+	key, file := keysIn(filepath.Join(p.dir, "keys")).audit, filepath.Join(t.TempDir(), "access.csv")
+	for _, row := range []struct {
+		name, text string
+		want       int
+	}{
+		{"as it was given", table, 0},
+		{"with another outcome", strings.Replace(table, "success", "refused", 1), exitBad},
+		{"without its first row", table[strings.Index(table, "\n")+1:], exitBad},
+	} {
+		if err := os.WriteFile(file, []byte(row.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out, errOut bytes.Buffer
+		if got := run(b.ctx, []string{"audit", "table", "--key", key, file}, &out, &errOut); got != row.want {
+			t.Errorf("the table %s: status %d, want %d: %s", row.name, got, row.want, errOut.String())
+		}
+	}
+}
+
+// consentDesk puts somebody who may act on a patient's record, ends it, and looks at a consent and what it rests on.
+func (p *pagesUnderTest) consentDesk(t *testing.T) {
+	b := p.tab(t)
+	b.as("p.stone")
+	b.visit("/officer/wishes")
+	b.wants("Consents to see to")
+	b.visit("/officer/patients")
+	b.run(chromedp.SetValue("#site", "riverside-clinic", chromedp.ByQuery), chromedp.SetValue("#number", "RF-1002", chromedp.ByQuery))
+	b.click(`main form button[type="submit"]`)
+	b.wants("Who may act for the patient", "Nobody is on record")
+	file := b.path()
+	b.visit("/signin/again?next=" + url.QueryEscape(file)) // putting somebody on record asks who it is
+	b.prove()
+	b.run(chromedp.Evaluate(`document.querySelector('form[action$="/representatives"]').closest('details').open = true`, nil),
+		chromedp.SetValue("#name", "Noor Ferris", chromedp.ByQuery), chromedp.SetValue("#ref", "RelatedPerson/noor", chromedp.ByQuery),
+		chromedp.SetValue("#capacity", "guardian", chromedp.ByQuery), chromedp.SetValue("#evidence", strings.Repeat("5e", 32), chromedp.ByQuery))
+	b.click(`form[action$="/representatives"] button`)
+	b.wants("They are on record.", "Noor Ferris", "guardian", "5e5e5e")
+	if t.Failed() {
+		return
+	}
+	b.click(`form[action$="/end"] button`)
+	b.wants("They act for the patient no longer.")
 	b.silent()
 }
 
@@ -180,7 +251,7 @@ func staffPages(b *tab) map[string][]string {
 	return map[string][]string{
 		"o.quist": {"/operator"},
 		"i.park":  {"/integrator", "/integrator/errors"},
-		"p.stone": {"/officer", "/officer/reviews?show=closed", "/officer/patients", file, file + "/explain?org=riverside&role=physician&purpose=TREAT&label=ETH",
+		"p.stone": {"/officer", "/officer/reviews?show=closed", "/officer/access", "/officer/wishes", "/officer/wishes?closed=1", "/officer/patients", file, file + "/explain?org=riverside&role=physician&purpose=TREAT&label=ETH",
 			"/officer/policies", "/officer/policies/us-hipaa"},
 		"m.reyes": {"/steward", "/steward?state=closed&kind=hub", task, "/steward/records", record, record + "?at=2020-01-01T00:00", record + "/all"},
 	}

@@ -330,6 +330,10 @@ func (w *town) digest() map[string]string {
 			w.t.Fatal(err)
 		}
 		for _, name := range names {
+			if name == "review_task" { // a node weighs the queue anew by itself
+				parts = append(parts, `select 'mpi.review_task', count(*) || ' ' || coalesce(md5(string_agg((to_jsonb(t) - 'risk')::text, ',' order by t.task_id)), '') from mpi.review_task t`)
+				continue
+			}
 			parts = append(parts, fmt.Sprintf(`select '%[1]s.%[2]s', count(*) || ' ' || coalesce(md5(string_agg(ctid::text || xmin::text, ',' order by ctid)), '') from %[1]s.%[2]s`, schema, name))
 		}
 	}

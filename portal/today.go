@@ -1,0 +1,100 @@
+package portal
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+)
+
+// O1, today: what waits for a privacy officer.
+
+// A waiting is a number of things to see to, and where.
+type waiting struct {
+	Key   string
+	Count int
+	// More says that there are more than were counted, Late that they should have been done.
+	More, Late bool
+	Path       string
+}
+
+// today answers GET /officer: what waits, and the emergencies waiting longest.
+func (v *visit) today() error {
+	open, next, err := v.reviewsOf(url.Values{"count": {"50"}})
+	if err != nil {
+		return err
+	}
+	count := func(is func(review) bool) (n int) {
+		for _, r := range open {
+			if is(r) {
+				n++
+			}
+		}
+		return n
+	}
+	more, overdue := next != "", count(func(r review) bool { return r.Overdue })
+	all := []waiting{
+		{Key: "today.open", Count: len(open), More: more, Path: "/officer/reviews"},
+		{Key: "today.overdue", Count: overdue, More: more && overdue == len(open), Late: overdue > 0, Path: "/officer/reviews?show=overdue"},
+		{Key: "today.contested", Count: count(func(r review) bool { return !r.Contested.IsZero() }), Path: "/officer/reviews?show=contested"},
+		{Key: "today.alarms", Count: count(func(r review) bool { return r.Alarm }), Path: "/officer/reviews?show=alarm"},
+	}
+	wishes, err := v.wishesWaiting()
+	if err != nil {
+		return err
+	}
+	all = append(all, wishes...)
+	if v.ofNetwork() == nil {
+		network, err := v.networkWaiting()
+		if err != nil {
+			return err
+		}
+		all = append(all, network...)
+	}
+	v.show(http.StatusOK, "officer/today", map[string]any{"Waiting": all, "Open": open[:min(5, len(open))]})
+	return nil
+}
+
+// wishesWaiting counts what is to be seen to about patients' wishes, by kind; kinds with nothing are left out.
+func (v *visit) wishesWaiting() ([]waiting, error) {
+	tasks, next, err := v.wishTasks(url.Values{"count": {"200"}})
+	if err != nil {
+		return nil, err
+	}
+	var out []waiting
+	for _, kind := range wishKinds {
+		w := waiting{Key: "today.wish." + kind, More: next != "", Path: "/officer/wishes?kind=" + kind}
+		for _, t := range tasks {
+			if t.Kind == kind {
+				w.Count++
+				w.Late = w.Late || !t.Due.IsZero() && t.Due.Before(v.now)
+			}
+		}
+		if w.Count > 0 {
+			out = append(out, w)
+		}
+	}
+	return out, nil
+}
+
+// networkWaiting counts what waits for the officers of the network alone: patients' questions, and policies that were
+// simulated and need a second person.
+func (v *visit) networkWaiting() ([]waiting, error) {
+	questions, err := v.deps.Questions.Open(v.ctx, maxOpenQuestions)
+	if err != nil {
+		return nil, err
+	}
+	var in struct {
+		Policies []policy `json:"policies"`
+	}
+	if err := v.read(http.MethodGet, "/admin/v1/policies", nil, &in); err != nil {
+		return nil, err
+	}
+	second := slices.DeleteFunc(in.Policies, func(p policy) bool {
+		n := p.Newest()
+		return n == 0 || !p.Did("simulate", n) || p.Did("approve", n)
+	})
+	return []waiting{
+		{Key: "today.questions", Count: len(questions), More: len(questions) == maxOpenQuestions, Path: "/officer/questions"},
+		{Key: "today.policies", Count: len(second), Path: "/officer/policies"},
+	}, nil
+}
