@@ -213,18 +213,30 @@ func (x *Index) weigh(f *Features, person Gathered) found {
 	return out
 }
 
-// margin returns by how much found[0] beats the next identity that nothing forbids, and whether that is enough.
+// margin returns by how much found[0] beats the next identity that nothing forbids, and whether that is enough. Beside one of
+// the same birth date whose given name is one slip away it never is: the name asked for may be a slip for that one's,
+// however seldom such slips make another name. An individual field that tells the two apart forbids the other.
+//
+// Source: spec cms-matching (twin tie); spec mpi section 6, 7.
 func (x *Index) margin(all []found) (Bits, bool) {
 	if len(all) == 0 {
 		return 0, false
 	}
-	for _, f := range all[1:] {
-		if f.set.vetoes == 0 && f.grade >= GradePossible {
-			m := all[0].set.Bits - f.set.Bits
-			return m, m >= x.model.Margin
+	best, clear := all[0].set.Bits, true
+	for _, f := range slices.Backward(all[1:]) {
+		if f.set.vetoes != 0 || f.grade < GradePossible {
+			continue
 		}
+		best = all[0].set.Bits - f.set.Bits
+		clear = clear && best >= x.model.Margin && !f.set.slip()
 	}
-	return all[0].set.Bits, true
+	return best, clear
+}
+
+// slip reports whether s is of the same birth date and of a given name one slip away.
+func (s *Set) slip() bool {
+	given, birth := s.Union.levels[fieldGiven], s.Union.levels[fieldBirth]
+	return given >= givenKeyed && given <= givenOneEdit && (birth == birthExact || birth == birthWeak)
 }
 
 func recordsOf(members []MemberRow) []hie.SourcePatientID {

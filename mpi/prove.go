@@ -123,7 +123,7 @@ func (p *found) mayProve(f *Features, quoted []Identifier) bool {
 	l := &p.set.Union.levels
 	some := func(f field, different level) bool { return l[f] != missing && l[f] < different }
 	given := some(fieldGiven, givenDifferent) || some(fieldSwap, nameStraight)
-	if p.full || f.full() || l[fieldID] == idEqual || some(fieldSSN, ssnOneDigit) || given && (some(fieldBirth, birthSameYear) || l[fieldPhone] == phoneEqual || l[fieldEmail] == emailEqual) {
+	if p.full || f.full() || l[fieldID] == idEqual || some(fieldSSN, ssnOneDigit) || given && (some(fieldBirth, birthSameYear) || l[fieldPhone] == phoneEqual || some(fieldEmail, emailNear)) {
 		return true
 	}
 	return slices.ContainsFunc(p.Members, func(m MemberRow) bool {
