@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/concord-hie/concord/audit"
-	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 )
 
@@ -17,12 +16,12 @@ import (
 
 // A sought is what an officer looks for in the trail.
 type sought struct {
-	From, To        string // days, of the officer's zone
-	Org, User       string
-	Kind, Outcome   string
-	Purpose         string
-	Emergency       bool
-	Patient, Cursor string // a sealed id, and where a page begins
+	From, To      string // days, of the officer's zone
+	Org, User     string
+	Kind, Outcome string
+	Purpose       string
+	Emergency     bool
+	Patient       string // a sealed id
 }
 
 // What the trail can be narrowed to.
@@ -212,6 +211,3 @@ func (t traced) Who() string {
 	}
 	return t.User
 }
-
-// OrgID is the organisation that acted.
-func (t traced) OrgID() hie.OrgID { return t.Organization }
