@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -12,72 +13,39 @@ import (
 
 // snoozeTask answers POST /admin/v1/match/tasks/{id}/snooze {"until", "reason"}.
 func (s *Server) snoozeTask(c *gin.Context) {
-	id, ok := s.taskOf(c)
-	if !ok {
-		return
-	}
 	var in struct {
 		Until  string `json:"until"`
 		Reason string `json:"reason"`
 	}
-	if err := s.readJSON(c, &in); err != nil {
-		s.fail(c, err)
-		return
-	}
-	until, err := time.Parse(time.RFC3339, in.Until)
-	if err != nil {
-		s.fail(c, hie.Invalid("until", "must be one instant, such as 2026-01-31T12:00:00Z"))
-		return
-	}
-	t, err := s.deps.Stewardship.SnoozeTask(c.Request.Context(), caller(c), id, until, in.Reason)
-	s.sendTask(c, t, err)
+	s.onTask(c, &in, func(ctx context.Context, by hie.Actor, id mpi.TaskID) (mpi.Task, error) {
+		until, err := time.Parse(time.RFC3339, in.Until)
+		if err != nil {
+			return mpi.Task{}, hie.Invalid("until", "must be one instant, such as 2026-01-31T12:00:00Z")
+		}
+		return s.deps.Stewardship.SnoozeTask(ctx, by, id, until, in.Reason)
+	})
 }
 
 // wakeTask answers POST /admin/v1/match/tasks/{id}/wake {}.
 func (s *Server) wakeTask(c *gin.Context) {
-	id, ok := s.taskOf(c)
-	if !ok {
-		return
-	}
-	if err := s.readJSON(c, &struct{}{}); err != nil {
-		s.fail(c, err)
-		return
-	}
-	t, err := s.deps.Stewardship.WakeTask(c.Request.Context(), caller(c), id)
-	s.sendTask(c, t, err)
+	s.onTask(c, &struct{}{}, s.deps.Stewardship.WakeTask)
 }
 
 // escalateTask answers POST /admin/v1/match/tasks/{id}/escalate {"role" or "user", "reason"}.
 func (s *Server) escalateTask(c *gin.Context) {
-	id, ok := s.taskOf(c)
-	if !ok {
-		return
-	}
 	var in struct {
 		Role   string `json:"role"`
 		User   string `json:"user"`
 		Reason string `json:"reason"`
 	}
-	if err := s.readJSON(c, &in); err != nil {
-		s.fail(c, err)
-		return
-	}
-	t, err := s.deps.Stewardship.EscalateTask(c.Request.Context(), caller(c), id, in.Role, in.User, in.Reason)
-	s.sendTask(c, t, err)
+	s.onTask(c, &in, func(ctx context.Context, by hie.Actor, id mpi.TaskID) (mpi.Task, error) {
+		return s.deps.Stewardship.EscalateTask(ctx, by, id, in.Role, in.User, in.Reason)
+	})
 }
 
 // recallTask answers POST /admin/v1/match/tasks/{id}/recall {}.
 func (s *Server) recallTask(c *gin.Context) {
-	id, ok := s.taskOf(c)
-	if !ok {
-		return
-	}
-	if err := s.readJSON(c, &struct{}{}); err != nil {
-		s.fail(c, err)
-		return
-	}
-	t, err := s.deps.Stewardship.RecallTask(c.Request.Context(), caller(c), id)
-	s.sendTask(c, t, err)
+	s.onTask(c, &struct{}{}, s.deps.Stewardship.RecallTask)
 }
 
 // assignTasks answers POST /admin/v1/match/tasks/assign {"tasks", "to", "minutes"}: several are given to a steward, or

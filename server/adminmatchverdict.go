@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -17,6 +18,21 @@ func (s *Server) taskOf(c *gin.Context) (_ mpi.TaskID, ok bool) {
 		return 0, false
 	}
 	return mpi.TaskID(id), true
+}
+
+// onTask takes a step with the task the path names and answers with the task as it is then. The body is read into in
+// before step is called.
+func (s *Server) onTask(c *gin.Context, in any, step func(context.Context, hie.Actor, mpi.TaskID) (mpi.Task, error)) {
+	id, ok := s.taskOf(c)
+	if !ok {
+		return
+	}
+	if err := s.readJSON(c, in); err != nil {
+		s.fail(c, err)
+		return
+	}
+	t, err := step(c.Request.Context(), caller(c), id)
+	s.sendTask(c, t, err)
 }
 
 // reportTask answers POST /admin/v1/match/tasks {"record", "other", "reason"}: a patient says that something is not
@@ -46,37 +62,20 @@ func (s *Server) reportTask(c *gin.Context) {
 
 // claimTask answers POST /admin/v1/match/tasks/{id}/claim {"minutes"}.
 func (s *Server) claimTask(c *gin.Context) {
-	id, ok := s.taskOf(c)
-	if !ok {
-		return
-	}
 	var in struct {
 		Minutes int `json:"minutes"`
 	}
-	if err := s.readJSON(c, &in); err != nil {
-		s.fail(c, err)
-		return
-	}
-	if in.Minutes < 0 || in.Minutes > 720 {
-		s.fail(c, hie.Invalid("minutes", "must be from 1 to 720"))
-		return
-	}
-	t, err := s.deps.Stewardship.ClaimTask(c.Request.Context(), caller(c), id, time.Duration(in.Minutes)*time.Minute)
-	s.sendTask(c, t, err)
+	s.onTask(c, &in, func(ctx context.Context, by hie.Actor, id mpi.TaskID) (mpi.Task, error) {
+		if in.Minutes < 0 || in.Minutes > 720 {
+			return mpi.Task{}, hie.Invalid("minutes", "must be from 1 to 720")
+		}
+		return s.deps.Stewardship.ClaimTask(ctx, by, id, time.Duration(in.Minutes)*time.Minute)
+	})
 }
 
 // releaseTask answers POST /admin/v1/match/tasks/{id}/release {}.
 func (s *Server) releaseTask(c *gin.Context) {
-	id, ok := s.taskOf(c)
-	if !ok {
-		return
-	}
-	if err := s.readJSON(c, &struct{}{}); err != nil {
-		s.fail(c, err)
-		return
-	}
-	t, err := s.deps.Stewardship.ReleaseTask(c.Request.Context(), caller(c), id)
-	s.sendTask(c, t, err)
+	s.onTask(c, &struct{}{}, s.deps.Stewardship.ReleaseTask)
 }
 
 func (s *Server) sendTask(c *gin.Context, t mpi.Task, err error) {

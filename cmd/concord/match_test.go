@@ -109,9 +109,9 @@ func TestAStewardSettlesFromTheCommandLine(t *testing.T) {
 			Run(context.Context, *Globals, *streams) error
 		}
 	}{
-		{"claimed", "with ", &matchClaimCmd{Task: task}},
+		{"claimed", "with ", &matchClaimCmd{taskStep: taskStep{Task: task}}},
 		{"assigned", `"claimed_by":"`, &matchAssignCmd{Tasks: []int64{task, 7}, To: "ann", Output: "json"}},
-		{"released by whom it was not given to", "", &matchReleaseCmd{Task: task}},
+		{"released by whom it was not given to", "", &matchReleaseCmd{taskStep: taskStep{Task: task}}},
 	} {
 		if out, err := run(step.c); step.want == "" && err == nil || step.want != "" && !strings.Contains(out, step.want) {
 			t.Errorf("%s: %v %s", step.name, err, out)
@@ -129,12 +129,12 @@ func TestAStewardSettlesFromTheCommandLine(t *testing.T) {
 			Run(context.Context, *Globals, *streams) error
 		}
 	}{
-		{"put off, dry", "", &matchSnoozeCmd{Task: task, Until: later, Reason: "x", DryRun: true}},
+		{"put off, dry", "", &matchSnoozeCmd{taskStep: taskStep{Task: task, DryRun: true}, Until: later, Reason: "x"}},
 		{"not put off by that", "nor this", &matchTasksCmd{Kind: "any", Count: 50, Output: "json"}},
-		{"put off", "until ", &matchSnoozeCmd{Task: task, Until: later, Reason: "the site calls back"}},
+		{"put off", "until ", &matchSnoozeCmd{taskStep: taskStep{Task: task}, Until: later, Reason: "the site calls back"}},
 		{"listed as put off", `"snoozed_until":`, &matchTasksCmd{Kind: "any", Snoozed: true, Count: 50, Output: "json"}},
-		{"woken", "open", &matchWakeCmd{Task: task}},
-		{"handed on", ", for lead-steward", &matchEscalateCmd{Task: task, Role: "lead-steward", Reason: "unsure"}},
+		{"woken", "open", &matchWakeCmd{taskStep: taskStep{Task: task}}},
+		{"handed on", ", for lead-steward", &matchEscalateCmd{taskStep: taskStep{Task: task}, Role: "lead-steward", Reason: "unsure"}},
 		{"listed as handed on", `"escalated_to":"lead-steward"`, &matchTasksCmd{Kind: "any", Escalated: "any", Count: 50, Output: "json"}},
 		{"a reader is tried", "READER", &matchReadersCmd{Add: "warehouse", DryRun: true}},
 		{"a reader", "warehouse  0.0    never  false", &matchReadersCmd{Add: "warehouse", From: "oldest"}},
@@ -143,7 +143,7 @@ func TestAStewardSettlesFromTheCommandLine(t *testing.T) {
 		{"the reader is forgotten", "[]", &matchReadersCmd{Forget: "warehouse", Output: "json"}},
 		{"quality", "mercy-main  1", &matchQualityCmd{Output: "table"}},
 		{"quality in JSON", `"whole":true`, &matchQualityCmd{Sample: 10, Output: "json"}},
-		{"taken back", `"task":`, &matchRecallCmd{Task: task, Output: "json"}},
+		{"taken back", `"task":`, &matchRecallCmd{taskStep: taskStep{Task: task, Output: "json"}}},
 		{"listed", "DOCUMENTS", &matchTasksCmd{Kind: "any", Count: 50, Output: "table"}},
 	} {
 		if out, err := run(step.c); err != nil || !strings.Contains(out, step.want) {

@@ -107,11 +107,9 @@ func stateOf(t mpi.Task, now time.Time) string {
 
 // matchSnoozeCmd puts a task off.
 type matchSnoozeCmd struct {
-	Task   int64     `arg:"" help:"The task."`
+	taskStep
 	Until  time.Time `required:"" help:"When it comes back, such as 2026-01-31T12:00:00Z; ninety days away at most."`
 	Reason string    `required:"" help:"Why; kept with the task."`
-	DryRun bool      `help:"Check that the task is open and put nothing off."`
-	Output string    `enum:"table,json" default:"table" help:"table or json."`
 }
 
 // Help implements kong.HelpProvider.
@@ -124,21 +122,13 @@ Example:
 
 // Run snoozes.
 func (m *matchSnoozeCmd) Run(ctx context.Context, g *Globals, s *streams) error {
-	return withIndex(ctx, g, func(x *mpi.Index) error {
-		if m.DryRun {
-			return taskThere(ctx, x, s, m.Task)
-		}
-		t, err := x.SnoozeTask(ctx, steward(), mpi.TaskID(m.Task), m.Until, m.Reason)
-		return changedTask(s, t, err, m.Output)
+	return m.take(ctx, g, s, func(x *mpi.Index, id mpi.TaskID) (mpi.Task, error) {
+		return x.SnoozeTask(ctx, steward(), id, m.Until, m.Reason)
 	})
 }
 
 // matchWakeCmd puts a task back into the queue.
-type matchWakeCmd struct {
-	Task   int64  `arg:"" help:"The task."`
-	DryRun bool   `help:"Check that the task is open and wake nothing."`
-	Output string `enum:"table,json" default:"table" help:"table or json."`
-}
+type matchWakeCmd struct{ taskStep }
 
 // Help implements kong.HelpProvider.
 func (matchWakeCmd) Help() string {
@@ -148,23 +138,17 @@ func (matchWakeCmd) Help() string {
 
 // Run wakes.
 func (m *matchWakeCmd) Run(ctx context.Context, g *Globals, s *streams) error {
-	return withIndex(ctx, g, func(x *mpi.Index) error {
-		if m.DryRun {
-			return taskThere(ctx, x, s, m.Task)
-		}
-		t, err := x.WakeTask(ctx, steward(), mpi.TaskID(m.Task))
-		return changedTask(s, t, err, m.Output)
+	return m.take(ctx, g, s, func(x *mpi.Index, id mpi.TaskID) (mpi.Task, error) {
+		return x.WakeTask(ctx, steward(), id)
 	})
 }
 
 // matchEscalateCmd hands a task on.
 type matchEscalateCmd struct {
-	Task   int64  `arg:"" help:"The task."`
+	taskStep
 	Role   string `help:"To anybody else who acts in this role; steward is any other steward." xor:"to" required:""`
 	User   string `help:"To the steward who signs in with this name." xor:"to" required:""`
 	Reason string `required:"" help:"Why; kept with the task."`
-	DryRun bool   `help:"Check that the task is open and hand nothing on."`
-	Output string `enum:"table,json" default:"table" help:"table or json."`
 }
 
 // Help implements kong.HelpProvider.
@@ -178,21 +162,13 @@ Examples:
 
 // Run escalates.
 func (m *matchEscalateCmd) Run(ctx context.Context, g *Globals, s *streams) error {
-	return withIndex(ctx, g, func(x *mpi.Index) error {
-		if m.DryRun {
-			return taskThere(ctx, x, s, m.Task)
-		}
-		t, err := x.EscalateTask(ctx, steward(), mpi.TaskID(m.Task), m.Role, m.User, m.Reason)
-		return changedTask(s, t, err, m.Output)
+	return m.take(ctx, g, s, func(x *mpi.Index, id mpi.TaskID) (mpi.Task, error) {
+		return x.EscalateTask(ctx, steward(), id, m.Role, m.User, m.Reason)
 	})
 }
 
 // matchRecallCmd takes an escalation back.
-type matchRecallCmd struct {
-	Task   int64  `arg:"" help:"The task."`
-	DryRun bool   `help:"Check that the task is open and recall nothing."`
-	Output string `enum:"table,json" default:"table" help:"table or json."`
-}
+type matchRecallCmd struct{ taskStep }
 
 // Help implements kong.HelpProvider.
 func (matchRecallCmd) Help() string {
@@ -204,11 +180,7 @@ Example:
 
 // Run recalls.
 func (m *matchRecallCmd) Run(ctx context.Context, g *Globals, s *streams) error {
-	return withIndex(ctx, g, func(x *mpi.Index) error {
-		if m.DryRun {
-			return taskThere(ctx, x, s, m.Task)
-		}
-		t, err := x.RecallTask(ctx, steward(), mpi.TaskID(m.Task))
-		return changedTask(s, t, err, m.Output)
+	return m.take(ctx, g, s, func(x *mpi.Index, id mpi.TaskID) (mpi.Task, error) {
+		return x.RecallTask(ctx, steward(), id)
 	})
 }

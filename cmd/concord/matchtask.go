@@ -10,12 +10,28 @@ import (
 	"github.com/concord-hie/concord/mpi"
 )
 
+// A taskStep is what every command that takes one step with one task is told.
+type taskStep struct {
+	Task   int64  `arg:"" help:"The task."`
+	DryRun bool   `help:"Check that the task is open and change nothing."`
+	Output string `enum:"table,json" default:"table" help:"table or json."`
+}
+
+// take takes the step and prints the task as it is then.
+func (t *taskStep) take(ctx context.Context, g *Globals, s *streams, step func(*mpi.Index, mpi.TaskID) (mpi.Task, error)) error {
+	return withIndex(ctx, g, func(x *mpi.Index) error {
+		if t.DryRun {
+			return taskThere(ctx, x, s, t.Task)
+		}
+		done, err := step(x, mpi.TaskID(t.Task))
+		return changedTask(s, done, err, t.Output)
+	})
+}
+
 // matchClaimCmd claims a task.
 type matchClaimCmd struct {
-	Task   int64         `arg:"" help:"The task."`
-	For    time.Duration `default:"30m" help:"How long, up to 12h."`
-	DryRun bool          `help:"Check that the task is there and claim nothing."`
-	Output string        `enum:"table,json" default:"table" help:"table or json."`
+	taskStep
+	For time.Duration `default:"30m" help:"How long, up to 12h."`
 }
 
 // Help implements kong.HelpProvider.
@@ -28,12 +44,8 @@ Example:
 
 // Run claims and prints until when.
 func (m *matchClaimCmd) Run(ctx context.Context, g *Globals, s *streams) error {
-	return withIndex(ctx, g, func(x *mpi.Index) error {
-		if m.DryRun {
-			return taskThere(ctx, x, s, m.Task)
-		}
-		t, err := x.ClaimTask(ctx, steward(), mpi.TaskID(m.Task), m.For)
-		return changedTask(s, t, err, m.Output)
+	return m.take(ctx, g, s, func(x *mpi.Index, id mpi.TaskID) (mpi.Task, error) {
+		return x.ClaimTask(ctx, steward(), id, m.For)
 	})
 }
 
@@ -54,11 +66,7 @@ func taskThere(ctx context.Context, x *mpi.Index, s *streams, id int64) error {
 }
 
 // matchReleaseCmd gives a task back.
-type matchReleaseCmd struct {
-	Task   int64  `arg:"" help:"The task."`
-	DryRun bool   `help:"Check that the task is there and release nothing."`
-	Output string `enum:"table,json" default:"table" help:"table or json."`
-}
+type matchReleaseCmd struct{ taskStep }
 
 // Help implements kong.HelpProvider.
 func (matchReleaseCmd) Help() string {
@@ -68,12 +76,8 @@ func (matchReleaseCmd) Help() string {
 
 // Run releases.
 func (m *matchReleaseCmd) Run(ctx context.Context, g *Globals, s *streams) error {
-	return withIndex(ctx, g, func(x *mpi.Index) error {
-		if m.DryRun {
-			return taskThere(ctx, x, s, m.Task)
-		}
-		t, err := x.ReleaseTask(ctx, steward(), mpi.TaskID(m.Task))
-		return changedTask(s, t, err, m.Output)
+	return m.take(ctx, g, s, func(x *mpi.Index, id mpi.TaskID) (mpi.Task, error) {
+		return x.ReleaseTask(ctx, steward(), id)
 	})
 }
 
