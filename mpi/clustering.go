@@ -22,16 +22,18 @@ func (r *running) scan(slack Bits) error {
 	}
 	low -= slack
 	stretches := make([][]uint64, (r.n+nodesAtOnce-1)/nodesAtOnce)
-	warmed := make([]byte, workers()*warmedApart)
+	warmed, both := make([]byte, workers()*warmedApart), make([][2]Features, workers())
 	err := r.eachNode("comparing", func(w int, a int32, others []int32) {
-		node, keep := r.at(a), 0
+		node, other, keep := &both[w][0], &both[w][1], 0
+		r.take(a, node)
 		for i, b := range others {
 			if i%warmAtOnce == 0 {
 				for _, next := range others[i:min(i+warmAtOnce, len(others))] {
-					warmed[w*warmedApart] ^= r.at(next).warm()
+					warmed[w*warmedApart] ^= r.warm(next)
 				}
 			}
-			c := Compare(node, r.at(b))
+			r.take(b, other)
+			c := Compare(node, other)
 			if m.weigh(&c) >= low {
 				others[keep] = b
 				keep++
@@ -54,10 +56,9 @@ const (
 	warmedApart = 64 // so that workers do not share a cache line
 )
 
-// warm reads one byte of each stretch of memory that a comparison is going to need.
-func (f *Features) warm() byte {
-	return f.Sex ^ f.givens[0].n ^ f.middles[0].n ^ f.families[0].n ^ f.families[1].n ^ byte(f.ssn) ^ byte(f.ids[0].space) ^
-		byte(f.phones[0]) ^ byte(f.emails[0].hash) ^ byte(f.addresses[0].zip)
+func (r *running) warm(place int32) byte {
+	i := r.order[place]
+	return r.l.chunks[i/chunkSize].shelf.warm(i % chunkSize)
 }
 
 // cluster scores the pairs near the bar and partitions the components of those that may be joined.
@@ -65,9 +66,16 @@ func (r *running) cluster() error {
 	bar, policy := r.bar()
 	edges := make([]Edge, len(r.near))
 	err := spread(r.ctx, len(r.near), 1024, func(_, from, to int) {
+		var both [2]Features
+		last := int32(-1)
 		for i := from; i < to; i++ {
 			a, b := int32(r.near[i]>>32), int32(uint32(r.near[i]))
-			e := r.model.Edge(r.at(a), r.at(b))
+			if a != last {
+				r.take(a, &both[0])
+				last = a
+			}
+			r.take(b, &both[1])
+			e := r.model.Edge(&both[0], &both[1])
 			e.A, e.B = a, b
 			edges[i] = e
 		}
@@ -171,7 +179,8 @@ func (c component) cut(bar Bits, place []int32) []component {
 func (r *running) partition(c component, local []int32, policy Policy) {
 	nodes := make([]Features, len(c.members))
 	for k, place := range c.members {
-		local[place], nodes[k] = int32(k), *r.at(place)
+		local[place] = int32(k)
+		r.take(place, &nodes[k])
 	}
 	here := slices.Clone(c.edges)
 	for k := range here {

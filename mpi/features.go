@@ -280,7 +280,10 @@ func (t *token) appendTo(b []byte, nicks int) []byte {
 
 // Decode reads the form AppendTo wrote into f, overwriting all of it, without allocating. It returns an error
 // for anything else, and then f must not be used.
-func (f *Features) Decode(b []byte) error {
+func (f *Features) Decode(b []byte) error { return f.decode(b, nil) }
+
+// decode is Decode; derived, if not nil, holds what follows from the tokens' texts, as appendDerived wrote it.
+func (f *Features) decode(b, derived []byte) error {
 	*f = Features{}
 	if len(b) < 13 || b[0] != featuresVersion {
 		return errFeatures
@@ -309,20 +312,30 @@ func (f *Features) Decode(b []byte) error {
 		}
 	}
 	ok := true
+	token := func(t *token, nicks int) {
+		if b, ok = t.decode(b, nicks, ok); !ok {
+			return
+		}
+		if derived == nil {
+			t.finish()
+			return
+		}
+		derived = t.derive(derived)
+	}
 	for i := range f.nGivens {
-		b, ok = f.givens[i].decode(b, maxNicks, ok)
+		token(&f.givens[i], maxNicks)
 	}
 	for i := range f.nMiddles {
-		b, ok = f.middles[i].decode(b, 0, ok)
+		token(&f.middles[i], 0)
 	}
 	for i := range f.nFamilies {
-		b, ok = f.families[i].decode(b, familyNicks, ok)
+		token(&f.families[i], familyNicks)
 	}
 	if parts&hasMaiden != 0 {
-		b, ok = f.maiden.decode(b, 0, ok)
+		token(&f.maiden, 0)
 	}
 	if parts&hasGuardian != 0 {
-		b, ok = f.guardian.decode(b, maxNicks, ok)
+		token(&f.guardian, maxNicks)
 	}
 	if !ok || len(b) < 12*int(f.nIDs)+5*int(f.nPhones)+12*int(f.nEmails) {
 		return errFeatures
@@ -350,6 +363,7 @@ func (f *Features) Decode(b []byte) error {
 	return nil
 }
 
+// decode reads what appendTo wrote and returns the rest. What follows from the text is left to finish or derive.
 func (t *token) decode(b []byte, nicks int, ok bool) ([]byte, bool) {
 	if !ok || len(b) < 1 {
 		return nil, false
@@ -361,7 +375,6 @@ func (t *token) decode(b []byte, nicks int, ok bool) ([]byte, bool) {
 	}
 	copy(t.text[:], b[1:1+t.n])
 	copy(t.nicks[:nicks], b[1+t.n:])
-	t.finish()
 	return b[need:], true
 }
 

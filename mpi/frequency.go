@@ -103,6 +103,7 @@ func (r *running) frequencies() ([numFields]*Frequencies, error) {
 	var out [numFields]*Frequencies
 	err := spread(r.ctx, len(counted), 1, func(_, i, _ int) {
 		var all, here []uint32
+		var f Features
 		known := 0
 		count := func() {
 			if len(here) > 0 {
@@ -119,7 +120,8 @@ func (r *running) frequencies() ([numFields]*Frequencies, error) {
 					return
 				}
 			}
-			r.at(place).each(counted[i], func(h uint32) { here = append(here, h) })
+			r.take(place, &f)
+			f.each(counted[i], func(h uint32) { here = append(here, h) })
 		}
 		count()
 		out[counted[i]] = newFrequencies(all, known)

@@ -28,15 +28,12 @@ type arrival struct {
 
 // A chunk holds what is kept of up to chunkSize records: so a batch grows without being copied.
 type chunk struct {
-	nodes []Features
-	keys  []uint64 // of all its records one after the other; the kind stands in the lowest bits
-	ends  []uint32 // record -> where its keys end
+	shelf shelf
+	keys  packedKeys // of all its records one after the other
+	ends  []uint32   // record -> where its keys end
 }
 
-const (
-	chunkSize = 1024
-	kindBits  = 6
-)
+const chunkSize = 1024
 
 // Add takes one record of site and returns its number, from 0. The caller leaves d's slices as they are.
 func (l *Linkage) Add(site hie.SiteID, d Demographics) int {
@@ -53,24 +50,32 @@ func (l *Linkage) settle() {
 	if len(l.waiting) == 0 {
 		return
 	}
-	c := chunk{nodes: make([]Features, len(l.waiting)), ends: make([]uint32, len(l.waiting))}
-	keys := make([][]Key, len(l.waiting))
-	_ = spread(context.Background(), len(l.waiting), 64, func(_, from, to int) {
+	const piece = 64
+	pieces := make([]chunk, (len(l.waiting)+piece-1)/piece)
+	_ = spread(context.Background(), len(l.waiting), piece, func(_, from, to int) {
+		c := &pieces[from/piece]
 		for i := from; i < to; i++ {
 			v := normalize(l.waiting[i].d)
-			c.nodes[i], keys[i] = v.features(l.waiting[i].site), v.batchKeys()
+			f := v.features(l.waiting[i].site)
+			c.shelf.put(&f)
+			for _, k := range v.batchKeys() {
+				c.keys = c.keys.add(k)
+			}
+			c.ends = append(c.ends, uint32(c.keys.len()))
 		}
 	})
-	total := 0
-	for _, ks := range keys {
-		total += len(ks)
+	size, keys := 0, 0
+	for i := range pieces {
+		size, keys = size+len(pieces[i].shelf.bytes), keys+pieces[i].keys.len()
 	}
-	c.keys = make([]uint64, 0, total)
-	for i, ks := range keys {
-		for _, k := range ks {
-			c.keys = append(c.keys, uint64(k.Hash)&^(1<<kindBits-1)|uint64(k.Kind))
+	c := chunk{shelf: shelf{make([]byte, 0, size), make([]shelved, 0, len(l.waiting))}, keys: make(packedKeys, 0, keys*keySize), ends: make([]uint32, 0, len(l.waiting))}
+	for i := range pieces {
+		before := uint32(c.keys.len())
+		c.shelf.add(&pieces[i].shelf)
+		c.keys = append(c.keys, pieces[i].keys...)
+		for _, end := range pieces[i].ends {
+			c.ends = append(c.ends, before+end)
 		}
-		c.ends[i] = uint32(len(c.keys))
 	}
 	l.chunks = append(l.chunks, c)
 	clear(l.waiting)
@@ -81,19 +86,20 @@ func (l *Linkage) settle() {
 func (l *Linkage) Len() int {
 	n := len(l.waiting)
 	if len(l.chunks) > 0 {
-		n += (len(l.chunks)-1)*chunkSize + len(l.chunks[len(l.chunks)-1].nodes)
+		n += (len(l.chunks)-1)*chunkSize + len(l.chunks[len(l.chunks)-1].shelf.ends)
 	}
 	return n
 }
 
-func (l *Linkage) at(i int32) *Features { return &l.chunks[i/chunkSize].nodes[i%chunkSize] }
+// take writes record i into f.
+func (l *Linkage) take(i int32, f *Features) { l.chunks[i/chunkSize].shelf.take(i%chunkSize, f) }
 
-// Features returns a copy of the records' features, by number. No record may be added afterwards.
+// Features returns the records' features, by number. No record may be added afterwards.
 func (l *Linkage) Features() []Features {
 	l.settle()
-	out := make([]Features, 0, l.Len())
-	for _, c := range l.chunks {
-		out = append(out, c.nodes...)
+	out := make([]Features, l.Len())
+	for i := range out {
+		l.take(int32(i), &out[i])
 	}
 	return out
 }
@@ -168,7 +174,8 @@ type running struct {
 	done          int
 }
 
-func (r *running) at(place int32) *Features { return r.l.at(r.order[place]) }
+// take writes the record at place into f.
+func (r *running) take(place int32, f *Features) { r.l.take(r.order[place], f) }
 
 // run is canonical order, blocks, model and clusters.
 func (r *running) run() error {
@@ -211,30 +218,12 @@ func (r *running) was(all []Doubt) []Doubt {
 
 // canonical orders the records by content.
 func (r *running) canonical() error {
-	type text struct {
-		all  []byte
-		ends []uint32
-	}
-	texts := make([]text, len(r.l.chunks))
-	err := spread(r.ctx, len(texts), 1, func(_, c, _ int) {
-		t := text{ends: make([]uint32, 1, chunkSize+1)}
-		for i := range r.l.chunks[c].nodes {
-			t.all = r.l.chunks[c].nodes[i].AppendTo(t.all)
-			t.ends = append(t.ends, uint32(len(t.all)))
-		}
-		texts[c] = t
-	})
-	if err != nil {
-		return err
-	}
-	content := func(i int32) []byte {
-		t := &texts[i/chunkSize]
-		return t.all[t.ends[i%chunkSize]:t.ends[i%chunkSize+1]]
-	}
+	content := func(i int32) []byte { return r.l.chunks[i/chunkSize].shelf.compact(i % chunkSize) }
 	r.order = make([]int32, r.n)
 	for i := range r.order {
 		r.order[i] = int32(i)
 	}
+	var err error
 	r.order, err = sorted(r.ctx, r.order, func(a, b int32) int { return cmp.Or(bytes.Compare(content(a), content(b)), cmp.Compare(a, b)) })
 	return err
 }

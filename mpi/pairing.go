@@ -31,6 +31,30 @@ const crowded = 100
 // crowdSample is about how many records the pairs are counted of.
 const crowdSample = 4096
 
+// packedKeys are keys of keySize bytes each: as much of the hash as there is room for, and in its lowest bits the kind. Two
+// of a million records share what is kept of two keys of a kind by chance once in ten batches.
+type packedKeys []byte
+
+const (
+	keySize  = 6
+	kindBits = 6
+	keyLow   = 64 - 8*keySize // bits of a hash that are not kept
+)
+
+func (k packedKeys) len() int { return len(k) / keySize }
+
+func (k packedKeys) add(key Key) packedKeys {
+	v := uint64(key.Hash)>>keyLow&^(1<<kindBits-1) | uint64(key.Kind)
+	return append(k, byte(v), byte(v>>8), byte(v>>16), byte(v>>24), byte(v>>32), byte(v>>40))
+}
+
+// at returns a key with the hash in its highest bits and the kind in its lowest.
+func (k packedKeys) at(i uint32) uint64 {
+	b := k[i*keySize : i*keySize+keySize]
+	v := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 | uint64(b[4])<<32 | uint64(b[5])<<40
+	return v&^(1<<kindBits-1)<<keyLow | v&(1<<kindBits-1)
+}
+
 // keysAtOnce is about how many keys a processor sorts at a time: it bounds memory and how late an end of the context is seen.
 const keysAtOnce = 1 << 21
 
@@ -43,7 +67,7 @@ func (r *running) pairUp() (*pairing, error) {
 	}
 	total := 0
 	for i := range r.l.chunks {
-		total += len(r.l.chunks[i].keys)
+		total += r.l.chunks[i].keys.len()
 	}
 	partBits := bits.Len(uint(total / keysAtOnce))
 	type part struct {
@@ -108,8 +132,8 @@ func (r *running) keysOf(out []uint64, part uint64, partBits int, now []int32) [
 		keys, from := r.l.chunks[c].keys, uint32(0)
 		for i, end := range r.l.chunks[c].ends {
 			place := uint64(now[c*chunkSize+i])
-			for _, k := range keys[from:end] {
-				if k>>(64-partBits) == part {
+			for j := from; j < end; j++ {
+				if k := keys.at(j); k>>(64-partBits) == part {
 					out = append(out, k<<partBits>>(low+kindBits)<<(low+kindBits)|k&(1<<kindBits-1)<<low|place)
 				}
 			}

@@ -123,8 +123,11 @@ func (r *running) sample() (pairs []uint64, scale float64, err error) {
 func (r *running) observe(m *Model, pairs []uint64) ([]observation, error) {
 	out := make([]observation, len(pairs))
 	err := spread(r.ctx, len(pairs), 1024, func(_, from, to int) {
+		var both [2]Features
 		for i := from; i < to; i++ {
-			c := Compare(r.at(int32(pairs[i]>>32)), r.at(int32(uint32(pairs[i]))))
+			r.take(int32(pairs[i]>>32), &both[0])
+			r.take(int32(uint32(pairs[i])), &both[1])
+			c := Compare(&both[0], &both[1])
 			out[i] = m.observe(&c)
 		}
 	})
