@@ -75,6 +75,51 @@ func TestAFileIsLinkedEvaluatedAndExplained(t *testing.T) {
 	}
 }
 
+// What is wrong with clusters is told by kind, with ids to look at and no values.
+func TestEvaluationNamesTheKindsOfError(t *testing.T) {
+	file := inFile(t, "in.csv", linkHeader+linkRows)
+	clusters := inFile(t, "c.csv", "record_id,cluster_id\na1,p0\na2,p0\nb1,p1\nb2,p2\nc1,p0\nd1,p3\n")
+	groups := inFile(t, "g.csv", "record_id,ethnicity\na1,one\na2,one\nb1,other\nb2,other\nc1,one\n")
+	hard := inFile(t, "h.csv", "record_id_1,record_id_2,expected,category\na1,c1,no_match,namesake\nb1,c1,no_match,namesake\na1,a2,match,same\n")
+	status, out, errOut := concordIn(t, "link", "evaluate", file, "--clusters", clusters, "--groups", groups, "--pairs", hard, "--output", "json")
+	if status != 0 {
+		t.Fatal(errOut)
+	}
+	type row struct {
+		What                 string
+		Right, Wrong, Missed int
+	}
+	var e struct {
+		Mistakes []struct {
+			Error, Kind string
+			Pairs       int
+			Examples    [][2]string
+		}
+		Groups []row
+		Hard   []struct {
+			Category      string
+			Pairs, Joined int
+		} `json:"hard_pairs"`
+	}
+	if err := json.Unmarshal([]byte(out), &e); err != nil {
+		t.Fatal(err)
+	}
+	if len(e.Mistakes) != 2 || e.Mistakes[0].Error != "missed" || e.Mistakes[0].Kind != "birth date damaged" || e.Mistakes[0].Examples[0] != [2]string{"b1", "b2"} ||
+		e.Mistakes[1].Error != "wrong" || e.Mistakes[1].Kind != "unlike, and joined through other records" || e.Mistakes[1].Pairs != 2 {
+		t.Errorf("mistakes %+v", e.Mistakes)
+	}
+	if len(e.Groups) != 2 || e.Groups[0] != (row{"one", 1, 2, 0}) || e.Groups[1] != (row{"other", 0, 0, 1}) {
+		t.Errorf("groups %+v", e.Groups)
+	}
+	if len(e.Hard) != 1 || e.Hard[0].Pairs != 2 || e.Hard[0].Joined != 1 {
+		t.Errorf("hard pairs %+v", e.Hard)
+	}
+	status, out, _ = concordIn(t, "link", "evaluate", file, "--clusters", clusters)
+	if status != 0 || !strings.Contains(out, "birth date damaged") || strings.Contains(out, "Fairweather") || strings.Contains(out, "Dobrzynski") {
+		t.Errorf("table: %s", out)
+	}
+}
+
 func TestABadFileIsRefusedWithItsLineAndNothingIsWritten(t *testing.T) {
 	for _, test := range []struct{ name, body, want string }{
 		{"empty", "", "line 1"},

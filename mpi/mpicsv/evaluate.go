@@ -17,6 +17,96 @@ type Evaluation struct {
 	Clusters int `json:"clusters"`
 	Split    int `json:"split"`
 	Mixed    int `json:"mixed"`
+	// Mistakes are the kinds of error, as KindsOfError has them.
+	Mistakes []Mistakes `json:"mistakes"`
+	// Groups hold recall of the true pairs within each group of people and Hard how many of a list of pairs that must stay apart
+	// were joined; nil unless asked for.
+	Groups []EvaluationRow `json:"groups,omitempty"`
+	Hard   []HardPairs     `json:"hard_pairs,omitempty"`
+}
+
+// HardPairs count listed pairs of one category that were joined although they are two persons.
+type HardPairs struct {
+	Category string `json:"category"`
+	Pairs    int    `json:"pairs"`
+	Joined   int    `json:"joined"`
+}
+
+// Joined counts which of the pairs expected to be no match are in one cluster, by category in order of its name. Pairs of
+// records that are not in truth are left out.
+func Joined(truth []Truth, clusters []int32, pairs []Pair) []HardPairs {
+	rows := make(map[string]int, len(truth))
+	for i, t := range truth {
+		rows[t.ID] = i
+	}
+	counts := map[string]*HardPairs{}
+	for _, p := range pairs {
+		a, known := rows[p.A]
+		b, too := rows[p.B]
+		if !known || !too || p.Expected != "no_match" {
+			continue
+		}
+		c := counts[p.Category]
+		if c == nil {
+			c = &HardPairs{Category: p.Category}
+			counts[p.Category] = c
+		}
+		c.Pairs++
+		if clusters[a] == clusters[b] {
+			c.Joined++
+		}
+	}
+	out := make([]HardPairs, 0, len(counts))
+	for _, c := range counts {
+		out = append(out, *c)
+	}
+	slices.SortFunc(out, func(a, b HardPairs) int { return cmp.Compare(a.Category, b.Category) })
+	return out
+}
+
+// ByGroup scores the pairs within each group that groups, by record id, puts people in: a wrong pair counts in both its
+// groups, once each. Rows are in order of the group's name.
+func ByGroup(truth []Truth, clusters []int32, groups map[string]string) []EvaluationRow {
+	counts := map[string]*Counts{}
+	at := func(row int) *Counts {
+		g := groups[truth[row].ID]
+		if counts[g] == nil {
+			counts[g] = &Counts{}
+		}
+		return counts[g]
+	}
+	persons := map[string][]int{}
+	for i, t := range truth {
+		if t.Person != "" {
+			persons[t.Person] = append(persons[t.Person], i)
+		}
+	}
+	for _, rows := range persons {
+		for k, b := range rows {
+			for _, a := range rows[:k] {
+				if clusters[a] == clusters[b] {
+					at(b).Right++
+				} else {
+					at(b).Missed++
+				}
+			}
+		}
+	}
+	for _, p := range misplacedPairs(truth, clusters) {
+		if p.missed {
+			continue
+		}
+		at(p.a).Wrong++
+		if at(p.a) != at(p.b) {
+			at(p.b).Wrong++
+		}
+	}
+	out := make([]EvaluationRow, 0, len(counts))
+	for g, c := range counts {
+		out = append(out, row(g, *c))
+	}
+	slices.SortFunc(out, func(a, b EvaluationRow) int { return cmp.Compare(a.What, b.What) })
+	return out
 }
 
 // An EvaluationRow is one part's counts and scores.

@@ -56,3 +56,21 @@ func ReadClusters(r io.Reader) (map[string]string, error) {
 		out[id] = strings.Clone(in.at("cluster_id"))
 	}
 }
+
+// ReadColumn returns what column says of each record_id. Errors as Read.
+func ReadColumn(r io.Reader, column string) (map[string]string, error) {
+	in, err := open(r, "record_id", column)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for {
+		if err := in.next(); err != nil {
+			if errors.Is(err, io.EOF) {
+				return out, nil
+			}
+			return nil, err
+		}
+		out[strings.Clone(in.at("record_id"))] = strings.Clone(in.at(column))
+	}
+}
