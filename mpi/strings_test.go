@@ -2,6 +2,7 @@ package mpi
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/xrash/smetrics"
@@ -27,6 +28,48 @@ func TestJaroWinklerAgreesWithAnotherImplementation(t *testing.T) {
 		a, b := word(t, "a"), word(t, "b")
 		if got, want := jaroWinkler([]byte(a), []byte(b)), smetrics.JaroWinkler(a, b, 0.7, 4); math.Abs(got-want) > 1e-9 {
 			t.Fatalf("%s/%s = %v, want %v", a, b, got, want)
+		}
+	})
+}
+
+// FuzzJaroWinkler holds the comparison against another implementation on any printable ASCII, and against its own promises on
+// any bytes: the same both ways round, from 0 to 1, and 1 for what is equal.
+func FuzzJaroWinkler(f *testing.F) {
+	f.Add([]byte("MARTHA"), []byte("MARHTA"))
+	f.Add([]byte("a\xff"), []byte(""))
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		if len(a) > maxCompared || len(b) > maxCompared {
+			return
+		}
+		got := jaroWinkler(a, b)
+		if got < 0 || got > 1 || got != got || string(a) == string(b) && len(a) > 0 && got != 1 {
+			t.Fatalf("%q/%q = %v", a, b, got)
+		}
+		for _, c := range append(append([]byte(nil), a...), b...) {
+			if c < ' ' || c > '~' {
+				return // the other implementation folds case and reads runes
+			}
+		}
+		upper := func(s []byte) string { return strings.ToUpper(string(s)) }
+		if got, want := jaroWinkler([]byte(upper(a)), []byte(upper(b))), smetrics.JaroWinkler(upper(a), upper(b), 0.7, 4); len(a) > 0 && len(b) > 0 && math.Abs(got-want) > 1e-9 {
+			t.Fatalf("%q/%q = %v, want %v", upper(a), upper(b), got, want)
+		}
+	})
+}
+
+// FuzzEditDistance holds the distance to what a distance is.
+func FuzzEditDistance(f *testing.F) {
+	f.Add([]byte("smith"), []byte("smtih"))
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		if len(a) > maxCompared || len(b) > maxCompared {
+			return
+		}
+		d := editDistance(a, b)
+		if d != editDistance(b, a) || (d == 0) != (string(a) == string(b)) || d < max(len(a), len(b))-min(len(a), len(b)) || d > max(len(a), len(b)) {
+			t.Fatalf("%q/%q = %d", a, b, d)
+		}
+		if oneEdit(a, b) != (d == 1) {
+			t.Fatalf("%q/%q are %d apart, and one edit says %v", a, b, d, oneEdit(a, b))
 		}
 	})
 }
