@@ -175,6 +175,11 @@ func (s *Server) routes() {
 	policies.POST("/:policy/versions/:version/activate", writePolicies, s.takeStep(consent.PolicyActivated))
 	policies.POST("/:policy/rollback", writePolicies, s.takeStep(consent.PolicyRolledBack))
 
+	o := s.engine.Group(adminPrefix+"v1", s.authenticate, s.withinLimit, s.requireNetwork)
+	operate := s.requireGrant("concord/site.read", hie.RoleOperator)
+	o.GET("/sites", operate, s.listSites)
+	o.GET("/sites/:id/history", operate, s.readSiteHistory)
+
 	a := s.engine.Group(adminPrefix+"v1/audit", s.authenticate, s.withinLimit, s.requireAuditor)
 	a.GET("/checkpoint", s.readCheckpoint)
 	a.GET("/events/:id/proof", s.readProof)

@@ -72,6 +72,8 @@ type Deps struct {
 	// Policies are the law packs and policies; Simulate says what one would change.
 	Policies Policies
 	Simulate Simulate
+	// Sites tell how the sites are.
+	Sites SiteHealth
 	// Stewardship is the index as stewards work on it.
 	Stewardship Stewardship
 	Log         *slog.Logger

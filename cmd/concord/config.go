@@ -116,6 +116,7 @@ type nodeConfig struct {
 	MaxConns     int      `env:"CONCORD_MAX_CONNS" default:"32" help:"Connections to PostgreSQL at most."`
 	ClientRate   int      `env:"CONCORD_CLIENT_RATE" default:"500" help:"Requests a second each client may make; bursts of twice that."`
 
+	SiteProbe       time.Duration `env:"CONCORD_SITE_PROBE" default:"1m" help:"How often each endpoint is asked what it is, by one node; 0 for never."`
 	NoticeRetention time.Duration `env:"CONCORD_NOTICE_RETENTION" default:"2160h" help:"How long identity changes are kept for readers that have not passed them, a day at least."`
 
 	peopleConfig `embed:""`
@@ -149,6 +150,8 @@ func (n *nodeConfig) check(g *Globals) error {
 		return fmt.Errorf("serving beyond this machine without TLS: give --tls-cert and --tls-key, or --behind-proxy if a proxy ends TLS")
 	case n.NoticeRetention < 24*time.Hour:
 		return fmt.Errorf("--notice-retention must be a day (24h) at least: readers of identity changes need time")
+	case n.SiteProbe < 0 || n.SiteProbe > 0 && n.SiteProbe < time.Second:
+		return fmt.Errorf("--site-probe must be a second (1s) at least, or 0 for never")
 	case n.BaseURL == "" && !loopback:
 		return fmt.Errorf("--base-url is needed when serving beyond this machine: tokens are bound to it")
 	}

@@ -36,6 +36,7 @@ func TestUnsafeConfigurationIsRefusedInOneLineThatSaysWhatToDo(t *testing.T) {
 		{"no token key", func(_ *Globals, n *nodeConfig) { n.TokenKeyFile = nil }, "concord keys new"},
 		{"no audit key", func(_ *Globals, n *nodeConfig) { n.AuditKeyFile = "" }, "concord keys new"},
 		{"changes kept for an hour", func(_ *Globals, n *nodeConfig) { n.NoticeRetention = time.Hour }, "--notice-retention"},
+		{"sites asked all the time", func(_ *Globals, n *nodeConfig) { n.SiteProbe = time.Millisecond }, "--site-probe"},
 		{"half of TLS", func(_ *Globals, n *nodeConfig) { n.TLSCert = "x" }, "go together"},
 		{"plain HTTP beyond this machine", func(_ *Globals, n *nodeConfig) { n.Addr = "0.0.0.0:8440" }, "--tls-cert"},
 		{"no public address beyond this machine", func(_ *Globals, n *nodeConfig) { n.Addr, n.BehindProxy = "0.0.0.0:8440", true }, "--base-url"},

@@ -91,6 +91,11 @@ func doors(w *town) []door {
 	steward := func(route, target, body, right string, opens ...string) door {
 		return desk(route, target, body, "steward-desk", asSteward, right, 403, opens...)
 	}
+	operator := func(route, target, body, right string, opens ...string) door {
+		d := desk(route, target, body, "operator-desk", asOperator, right, 403, opens...)
+		d.stranger, d.strangerAs = "steward-desk", asSteward
+		return d
+	}
 	officer := func(route, target, body, right string, refused int, opens ...string) door {
 		return desk(route, target, body, "privacy-desk", asOfficer, right, refused, opens...)
 	}
@@ -263,6 +268,8 @@ func doors(w *town) []door {
 		officer("POST /admin/v1/policies/:policy/versions/:version/approve", "/admin/v1/policies/{policy}/versions/1/approve", `{"note":"as decided"}`, "concord/policy.write", 403),
 		officer("POST /admin/v1/policies/:policy/versions/:version/activate", "/admin/v1/policies/{policy}/versions/1/activate", `{"effective":"{tomorrow}"}`, "concord/policy.write", 403),
 		officer("POST /admin/v1/policies/:policy/rollback", "/admin/v1/policies/{policy}/rollback", `{"dry_run":true}`, "concord/policy.write", 403),
+		operator("GET /admin/v1/sites", "/admin/v1/sites", "", "concord/site.read"),
+		operator("GET /admin/v1/sites/:id/history", "/admin/v1/sites/harbor-main/history?hours=2", "", "concord/site.read"),
 		explain,
 		officer("POST /admin/v1/reviews/:id/close", "/admin/v1/reviews/{review}/close", `{"finding":"justified","note":"admission confirmed"}`, "concord/review.write", 404, "review"),
 

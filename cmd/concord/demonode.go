@@ -32,7 +32,7 @@ func (m *demo) runNode(ctx context.Context, databaseURL, redisURL string) error 
 	keys := keysIn(keyDir)
 	// The feeds of a few sites load a whole population at once: the rate is theirs.
 	cfg := nodeConfig{RedisURL: redisURL, Addr: m.Addr, SecretFile: keys.secret, TokenKeyFile: []string{keys.token}, AuditKeyFile: keys.audit,
-		AuditWitness: filepath.Join(m.dir, "checkpoints"), Migrate: true, MaxConns: 32, ClientRate: 5000, NoticeRetention: 2160 * time.Hour}
+		AuditWitness: filepath.Join(m.dir, "checkpoints"), Migrate: true, MaxConns: 32, ClientRate: 5000, SiteProbe: 15 * time.Second, NoticeRetention: 2160 * time.Hour}
 	secret := filepath.Join(keyDir, "sign-in.secret")
 	if err := os.WriteFile(secret, []byte(m.signIn.secret+"\n"), 0o600); err != nil {
 		return fmt.Errorf("demo: %w", err)

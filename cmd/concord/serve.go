@@ -184,6 +184,12 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
+	sites := federationhttp.New(federationhttp.Options{Guard: guard, Network: networks.Network, Bearer: siteTokens, Log: log})
+	health := federationpg.NewHealth(db, ids.Next())
+	running.Go(func() { health.Watch(background, networks.Network, log) })
+	if cfg.SiteProbe > 0 {
+		running.Go(func() { health.Probe(background, cfg.SiteProbe, networks.Network, sites.Describe, log) })
+	}
 	handles := federationpg.New(db)
 	running.Go(func() { handles.Watch(background, log) })
 	exchange := federation.New(federation.Parts{
@@ -191,7 +197,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		Epochs: func(ctx context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, error) {
 			return epoch.Read(ctx, db, records)
 		},
-		Sites:   federationhttp.New(federationhttp.Options{Guard: guard, Network: networks.Network, Bearer: siteTokens, Log: log}),
+		Sites:   federation.Watched{Sites: sites, Observe: health.Observe},
 		Handles: handles, Record: trail.Record, Network: networks.Network, Env: environment.env,
 		DocumentID: func(ref locator.Ref) string { return sealer.ID("document", int64(ref.Record), int64(ref.ID)) },
 		Limits:     federation.Limits{Linger: linger},
@@ -211,7 +217,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		Ready:  func(ctx context.Context) error { return errors.Join(db.Ping(ctx), redis.Ping(ctx)) },
 		Sealer: sealer, Network: networks.Network, Audit: trail, Trail: trail, Proofs: trail, SignTable: sequencer.SignTable, Log: log, Metrics: registry,
 		Patients: patients, Stewardship: patients, Nameable: exchange.Nameable,
-		Documents: documents, Visible: exchange.Visible, Exchange: exchange,
+		Documents: noted{documents, health.Published}, Sites: monitorOf(health, networks.Network, consents), Visible: exchange.Visible, Exchange: exchange,
 		Consents: consents, Emergencies: consents, Suspensions: consents, Desk: consents, Forms: consents, Recheck: staff.recheck, ConsentEnv: environment.env,
 		Policies: policies, Simulate: impact.simulate,
 		Past: func(ctx context.Context, record hie.SourcePatientID, at time.Time) (server.Past, error) {

@@ -18,6 +18,8 @@ import (
 type siteCmd struct {
 	Apply siteApplyCmd `cmd:"" help:"Make the directory what a file says."`
 	List  siteListCmd  `cmd:"" help:"List sites, or print the whole directory as JSON."`
+
+	Status siteStatusCmd `cmd:"" help:"Show how the sites are, or what calling one was like over the last hours."`
 }
 
 // siteApplyCmd replaces the directory.

@@ -81,7 +81,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) metadata(w http.ResponseWriter, _ *http.Request) {
 	type object = map[string]any
 	send(w, http.StatusOK, object{"resourceType": "CapabilityStatement", "status": "active", "date": Today.Format(time.DateOnly), "kind": "instance",
-		"fhirVersion": "4.0.1", "format": []string{"json"}, "implementation": object{"description": s.site.Name, "url": s.base},
+		"software": object{"name": "Concord site simulator", "version": "1"}, "fhirVersion": "4.0.1", "format": []string{"json"}, "implementation": object{"description": s.site.Name, "url": s.base},
 		"rest": []object{{"mode": "server", "resource": []object{
 			{"type": "DocumentReference", "interaction": []object{{"code": "search-type"}}, "searchParam": []object{
 				{"name": "patient.identifier", "type": "token"}, {"name": "status", "type": "token"}, {"name": "type", "type": "token"}, {"name": "category", "type": "token"}}},
