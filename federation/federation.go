@@ -135,6 +135,8 @@ type Limits struct {
 	// Budget is how long a query may wait for sites, 5 s; Reserve what of it is kept for merging and recording,
 	// 250 ms.
 	Budget, Reserve time.Duration
+	// Follow is how long a query may wait whose caller hears of each site as it answers, 30 s.
+	Follow time.Duration
 	// Sites is how many records are asked live in one query, 256; others count as skipped.
 	Sites int
 	// PerSite is how many documents are taken from one site's answer, 1,000.
@@ -156,6 +158,7 @@ func (l Limits) withDefaults() Limits {
 	}
 	set(&l.Budget, 5*time.Second)
 	set(&l.Reserve, 250*time.Millisecond)
+	set(&l.Follow, 30*time.Second)
 	set(&l.Keep, 10*time.Minute)
 	if l.Sites == 0 {
 		l.Sites = 256

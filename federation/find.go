@@ -25,8 +25,22 @@ type Query struct {
 	Cursor Cursor
 	// Wait is how long the caller waits, 0 when it does not say; Limits.Budget bounds it.
 	Wait time.Duration
+	// Remembered asks no site: of those that do not publish, the answer holds what they told within Limits.Keep, and those
+	// that would have been asked are Unasked.
+	Remembered bool
+	// Heard, if not nil, is told what becomes of each site as soon as that is recorded, one call at a time; an answer that is
+	// made anew because rules moved tells it again. Sites then have up to Limits.Follow, and what they tell is kept at once.
+	Heard func(Hearing)
 	// Raw is the query as sent, for auditors.
 	Raw string
+}
+
+// A Hearing is what became of asking one site that may be named.
+type Hearing struct {
+	Site hie.SiteID
+	Fate Fate
+	// New says that it told of something that is sought and may be shown.
+	New bool
 }
 
 // A Cursor is a place in an answer. It tells nothing of the person, and is only good for the same caller and query:

@@ -50,9 +50,17 @@ func (x *Exchange) live(ctx context.Context, m *matter, q Query, l *lot, held []
 		out.anew = true
 	}
 	out.asked = m.now
+	if q.Remembered {
+		for _, member := range members {
+			out.answers = append(out.answers, answer{member: member, fate: &SiteError{Fate: Unasked, Reason: "not to be asked"}, recorded: true})
+		}
+		docs, err := x.told(ctx, members, out.asked, out.asked)
+		out.take(m, q, l, docs)
+		return out, err
+	}
 	within, cancel := context.WithTimeout(ctx, x.wait(q))
 	defer cancel()
-	out.answers = x.ask(within, m.actor, q.Filter.Status, members, func(a answer) { x.keepLate(m, a) })
+	out.answers = x.ask(within, m.actor, q.Filter.Status, members, x.hearing(ctx, m, q, held, out.asked), func(a answer) { x.keepLate(m, a) })
 	if err := ctx.Err(); err != nil {
 		return live{}, err
 	}
@@ -60,7 +68,9 @@ func (x *Exchange) live(ctx context.Context, m *matter, q Query, l *lot, held []
 		return live{}, err
 	}
 	for _, a := range out.answers {
-		out.events = append(out.events, x.asked(m.actor, a.member.Site, a.member.Record, "search", a.fate, len(a.docs)))
+		if !a.recorded {
+			out.events = append(out.events, x.asked(m.actor, a.member.Site, a.member.Record, "search", a.fate, len(a.docs)))
+		}
 		out.take(m, q, l, a.docs)
 	}
 	if q.CountOnly || len(out.entries) == 0 {
@@ -86,6 +96,9 @@ func (x *Exchange) isLive(m *matter, member mpi.Member) bool {
 // wait is how long sites may take: what the caller and the limits allow, less what is needed afterwards.
 func (x *Exchange) wait(q Query) time.Duration {
 	d := x.Limits.Budget
+	if q.Heard != nil {
+		d = x.Limits.Follow
+	}
 	if q.Wait > 0 {
 		d = min(d, q.Wait)
 	}

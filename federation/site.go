@@ -24,6 +24,7 @@ const (
 	Late     Fate = "late"    // no answer within the time there was
 	Partial  Fate = "partial" // it answered, and not all of it could be read or taken
 	Skipped  Fate = "skipped" // not asked: its breaker is open, its permits are taken, or too many sites
+	Unasked  Fate = "unasked" // not asked: the caller wants what is known
 )
 
 // A SiteError says why a site gave no answer. It quotes nothing.
@@ -60,15 +61,18 @@ type answer struct {
 	docs   []locator.Pointer
 	fate   *SiteError // nil when the site answered
 	took   time.Duration
+	// recorded says that what became of it stands in the trail already.
+	recorded bool
 }
 
 // ask puts the question about each member to its site, all at once, and returns one answer a member in the order
-// of members. It returns when all have answered or ctx ends. It leaves no goroutine behind but those that listen to sites
-// that are late, which hand what they hear to heard and end with the Exchange at the latest.
+// of members. It returns when all have answered or ctx ends. Each answer is given to came, if there is one, as it comes,
+// several at once. It leaves no goroutine behind but those that listen to sites that are late, which hand what they hear to
+// heard and end with the Exchange at the latest.
 //
 // All are asked at once, since a bounded number of askers would let sites that hang take the places of those that
 // answer; each endpoint's permits and Limits.Sites bound what that costs.
-func (x *Exchange) ask(ctx context.Context, actor hie.Actor, states []locator.Status, members []mpi.Member, heard func(answer)) []answer {
+func (x *Exchange) ask(ctx context.Context, actor hie.Actor, states []locator.Status, members []mpi.Member, came func(*answer), heard func(answer)) []answer {
 	out := make([]answer, len(members))
 	var wg sync.WaitGroup
 	for i, m := range members {
@@ -80,6 +84,9 @@ func (x *Exchange) ask(ctx context.Context, actor hie.Actor, states []locator.St
 		wg.Go(func() {
 			out[i] = x.within(ctx, m, Ask{Site: m.Site, Record: m.Record, Local: m.Local, Status: states,
 				Most: x.Limits.PerSite, Request: actor.Request}, heard)
+			if came != nil {
+				came(&out[i])
+			}
 		})
 	}
 	wg.Wait()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/concord-hie/concord/federation"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 )
@@ -38,6 +39,11 @@ func (v *visit) call(method, path string, body any, headers ...string) (answer, 
 
 // callAs is call as another actor than the session's own: the same person for another purpose.
 func (v *visit) callAs(actor hie.Actor, method, path string, body any, headers ...string) (answer, error) {
+	return v.follow(actor, nil, method, path, body, headers...)
+}
+
+// follow is callAs for a search for documents during which heard is told of each site.
+func (v *visit) follow(actor hie.Actor, heard func(federation.Hearing), method, path string, body any, headers ...string) (answer, error) {
 	var in io.Reader
 	switch b := body.(type) {
 	case nil:
@@ -63,7 +69,7 @@ func (v *visit) callAs(actor hie.Actor, method, path string, body any, headers .
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	w := &recorder{header: http.Header{}, status: http.StatusOK}
-	if err := v.serve(w, r, actor); err != nil {
+	if err := v.serve(w, r, actor, heard); err != nil {
 		return answer{}, err
 	}
 	a := answer{status: w.status, header: w.header, body: w.body.Bytes()}
@@ -74,13 +80,17 @@ func (v *visit) callAs(actor hie.Actor, method, path string, body any, headers .
 }
 
 // serve calls the API's handler, which breaks off by panicking when an answer proves wrong on the way.
-func (v *visit) serve(w *recorder, r *http.Request, actor hie.Actor) (err error) {
+func (v *visit) serve(w *recorder, r *http.Request, actor hie.Actor, heard func(federation.Hearing)) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = fmt.Errorf("portal: the API broke off: %w", hie.ErrUnavailable)
 		}
 	}()
-	v.deps.API.ServeAs(w, r, actor)
+	if heard == nil {
+		v.deps.API.ServeAs(w, r, actor)
+	} else {
+		v.deps.API.FollowAs(w, r, actor, heard)
+	}
 	if w.over {
 		return fmt.Errorf("portal: an answer of the API: %w", hie.ErrTooLarge)
 	}

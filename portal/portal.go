@@ -30,6 +30,7 @@ import (
 // API is the machine doors, as somebody who signed in here. *server.Server is one.
 type API interface {
 	ServeAs(w http.ResponseWriter, r *http.Request, actor hie.Actor)
+	FollowAs(w http.ResponseWriter, r *http.Request, actor hie.Actor, heard func(federation.Hearing))
 }
 
 // SignIn is the identity provider people sign in at. *accessoidc.Provider is one; its methods say what each does.

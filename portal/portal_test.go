@@ -19,6 +19,7 @@ import (
 	"github.com/concord-hie/concord/access/accessoidc"
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/directory"
+	"github.com/concord-hie/concord/federation"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/opaque"
 )
@@ -110,6 +111,15 @@ func (t *trail) Record(_ context.Context, events ...audit.Event) error {
 type api struct {
 	answer http.HandlerFunc
 	actors []hie.Actor
+	// hears is what a search that is followed hears before it is answered.
+	hears func(heard func(federation.Hearing))
+}
+
+func (a *api) FollowAs(w http.ResponseWriter, r *http.Request, actor hie.Actor, heard func(federation.Hearing)) {
+	if a.hears != nil {
+		a.hears(heard)
+	}
+	a.ServeAs(w, r, actor)
 }
 
 func (a *api) ServeAs(w http.ResponseWriter, r *http.Request, actor hie.Actor) {
@@ -140,7 +150,11 @@ func testNetwork(t *testing.T) *directory.Network {
 	n, err := directory.NewNetwork(1, []directory.Organization{
 		{ID: "network", Name: "The Exchange", Identifier: "urn:org:network", Kind: "network", Active: true},
 		{ID: "oak", Name: "Oak Street Practice", Identifier: "urn:org:oak", Kind: "practice", Active: true},
-	}, []directory.Site{{ID: "oak-main", Org: "oak", Name: "Oak Street", Authorities: []string{"urn:oak"}, Zone: "America/New_York", Active: true}}, nil)
+	}, []directory.Site{
+		{ID: "oak-main", Org: "oak", Name: "Oak Street", Authorities: []string{"urn:oak"}, Zone: "America/New_York", Active: true},
+		{ID: "elm", Org: "oak", Name: "Elm Clinic", Authorities: []string{"urn:elm"}, Zone: "America/New_York", Active: true},
+		{ID: "oak", Org: "oak", Name: "Oak", Authorities: []string{"urn:oak:annex"}, Zone: "America/New_York", Active: true},
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

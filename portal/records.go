@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/concord-hie/concord/federation"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 )
@@ -139,60 +140,6 @@ func containedName(all []fhir.Contained) string {
 	return ""
 }
 
-// A siteState is what became of one site: its words are fate.FATE.
-type siteState struct {
-	Name, Fate string
-}
-
-// fates are what the API says of sites that did not answer in full.
-var fates = []string{"late", "failed", "refused", "skipped", "partial"}
-
-// silent reads the sites that did not answer from a search's notes.
-func (v *visit) silent(set fhir.Bundle) []siteState {
-	var out []siteState
-	for _, e := range set.Entry {
-		if e.Search == nil || e.Search.Mode != "outcome" {
-			continue
-		}
-		var oo fhir.OperationOutcome
-		if fhir.Decode(e.Resource, &oo) != nil {
-			continue
-		}
-		for _, i := range oo.Issue {
-			if i.Details == nil || !slices.Contains(fates, i.Details.Text) {
-				continue
-			}
-			for _, s := range v.deps.Network().Sites() {
-				if strings.HasPrefix(i.Diagnostics, s.Name+" ") {
-					out = append(out, siteState{s.Name, i.Details.Text})
-				}
-			}
-		}
-	}
-	return out
-}
-
-// strip is what became of each place there is something to say about: those whose documents are shown have answered,
-// the silent ones have not, or not in full.
-func strip(silent []siteState, facets map[string][]facet, papers []paper) []siteState {
-	var out []siteState
-	add := func(name, fate string) {
-		if name != "" && !slices.ContainsFunc(out, func(s siteState) bool { return s.Name == name }) {
-			out = append(out, siteState{name, fate})
-		}
-	}
-	for _, s := range silent {
-		add(s.Name, s.Fate)
-	}
-	for _, f := range facets["from"] {
-		add(f.Name, "answered")
-	}
-	for _, p := range papers { // of sites that were asked live
-		add(p.Custodian, "answered")
-	}
-	return out
-}
-
 // asking returns the actor to ask as about a patient: under an emergency that was claimed here while it holds.
 func (v *visit) asking(patient string) (hie.Actor, time.Time) {
 	a := v.actor()
@@ -235,8 +182,30 @@ func recordQuery(patient string, q url.Values) url.Values {
 	return out
 }
 
-// records answers GET /patients/:patient. The index answers at once; sites that are asked live are waited for shortly,
-// and what they say later arrives on the progress stream, or with the page's own link where there is no JavaScript.
+// search asks for documents as actor; wait is how many seconds sites may take, and heard is told of each, if it is not nil.
+func (v *visit) search(actor hie.Actor, q url.Values, wait string, heard func(federation.Hearing)) (fhir.Bundle, error) {
+	var set fhir.Bundle
+	a, err := v.follow(actor, heard, http.MethodPost, "/fhir/DocumentReference/_search", []byte(q.Encode()), "Content-Type", "application/x-www-form-urlencoded", "Prefer", "wait="+wait)
+	if err == nil {
+		err = a.into(&set)
+	}
+	return set, err
+}
+
+// filterOf is the part of a page's address that narrows its list, with how many documents it shows.
+func filterOf(q url.Values, seen int) url.Values {
+	out := url.Values{"seen": {strconv.Itoa(seen)}}
+	for _, name := range []string{"kind", "from", "since", "status"} {
+		if q.Get(name) != "" {
+			out.Set(name, q.Get(name))
+		}
+	}
+	return out
+}
+
+// records answers GET /patients/:patient. The index answers at once, with what sites that do not publish told lately; those
+// still to be asked are asked by the progress stream, and a refresh brings what they told. Where there is no JavaScript, the
+// links that lead here ask and wait: wait=1 for a second, wait=5 for five.
 func (v *visit) records() error {
 	id := v.c.Param("patient")
 	who, err := v.patientBanner(id)
@@ -245,19 +214,18 @@ func (v *visit) records() error {
 	}
 	actor, until := v.asking(id)
 	q := v.c.Request.URL.Query()
-	wait := "1"
-	if q.Get("wait") != "" {
-		wait = "5"
-	}
 	search := recordQuery(id, q)
 	if cursor := q.Get("cursor"); cursor != "" { // it holds the search
 		search = url.Values{"_cursor": {cursor}, "_count": {"50"}}
 	}
-	var set fhir.Bundle
-	a, err := v.callAs(actor, http.MethodPost, "/fhir/DocumentReference/_search", []byte(search.Encode()), "Content-Type", "application/x-www-form-urlencoded", "Prefer", "wait="+wait)
-	if err == nil {
-		err = a.into(&set)
+	lately := v.round(id)
+	var heard func(federation.Hearing)
+	wait := "0"
+	if w := q.Get("wait"); w == "1" || w == "5" {
+		wait, lately = w, round{Done: true}
+		heard = func(h federation.Hearing) { lately.hear(h) }
 	}
+	set, err := v.search(actor, search, wait, heard)
 	if err != nil {
 		return err
 	}
@@ -280,7 +248,6 @@ func (v *visit) records() error {
 	if err != nil {
 		return err
 	}
-	silent := v.silent(set)
 	total := 0
 	if set.Total != nil {
 		total = *set.Total
@@ -290,13 +257,23 @@ func (v *visit) records() error {
 		n := url.Values{"cursor": {c}}
 		next = "/patients/" + id + "?" + n.Encode()
 	}
-	data := map[string]any{"Patient": who, "Papers": papers, "Pinned": pinned, "Total": total, "Silent": len(silent) > 0, "Strip": strip(silent, facets, papers), "Facets": facets, "Next": next,
-		"Emergency": until, "Query": map[string]string{"kind": q.Get("kind"), "from": q.Get("from"), "since": q.Get("since"), "status": q.Get("status")},
-		"Later": q.Get("cursor") != "", "Progress": "",
-		"Filtered": q.Get("kind") != "" || q.Get("from") != "" || q.Get("since") != "" || q.Get("status") == "all"}
-	if len(silent) > 0 && q.Get("wait") == "" && q.Get("cursor") == "" {
-		data["Progress"] = "/patients/" + id + "/progress?seen=" + strconv.Itoa(total)
+	var sites states
+	for _, f := range facets["site"] {
+		sites.set(hie.SiteID(f.Value), "answered")
 	}
+	v.silent(set, &sites)
+	sites.put(lately.Sites)
+	progress := ""
+	if q.Get("cursor") == "" {
+		if sites.any("unasked") {
+			progress = "/patients/" + id + "/progress?" + filterOf(q, total).Encode()
+		}
+		v.keepRound(id, round{Sites: sites, Done: wait != "0" || lately.Done})
+	}
+	data := map[string]any{"Patient": who, "Papers": papers, "Pinned": pinned, "Total": total, "Strip": v.byName(sites), "Answered": sites.answered(), "Facets": facets, "Next": next,
+		"Emergency": until, "Query": map[string]string{"kind": q.Get("kind"), "from": q.Get("from"), "since": q.Get("since"), "status": q.Get("status")},
+		"Later": q.Get("cursor") != "", "Progress": progress, "Wait": sites.answered() < len(sites),
+		"Filtered": q.Get("kind") != "" || q.Get("from") != "" || q.Get("since") != "" || q.Get("status") == "all"}
 	if !until.IsZero() {
 		data["Emergency"] = until.In(v.zone())
 	}
@@ -313,7 +290,7 @@ type facet struct {
 	Count       int
 }
 
-// facets counts what may be shown by kind and by organisation.
+// facets counts what may be shown by kind, organisation and site: "kind", "from", "site".
 func (v *visit) facets(actor hie.Actor, id string) (map[string][]facet, error) {
 	body := map[string]any{"resourceType": "Parameters", "parameter": []map[string]any{
 		{"name": "patient", "valueReference": map[string]any{"reference": "Patient/" + id}}}}
@@ -325,19 +302,19 @@ func (v *visit) facets(actor hie.Actor, id string) (map[string][]facet, error) {
 	if err := a.into(&p); err != nil {
 		return nil, err
 	}
-	kinds, orgs := map[string]int{}, map[string]int{}
+	kinds, orgs, sites := map[string]int{}, map[string]int{}, map[string]int{}
 	for _, q := range p.Parameter {
 		if q.Name != "presence" {
 			continue
 		}
-		class, org, n := "", "", 0
+		class, org, site, n := "", "", "", 0
 		for _, part := range q.Part {
 			switch {
 			case part.Name == "class":
 				class = part.ValueCode
 			case part.Name == "site" && part.ValueReference != nil:
 				if s, ok := v.deps.Network().Site(hie.SiteID(strings.TrimPrefix(part.ValueReference.Reference, "Organization/"))); ok {
-					org = string(s.Org)
+					org, site = string(s.Org), string(s.ID)
 				}
 			case part.Name == "count" && part.ValueInteger != nil:
 				n = *part.ValueInteger
@@ -345,6 +322,7 @@ func (v *visit) facets(actor hie.Actor, id string) (map[string][]facet, error) {
 		}
 		kinds[class] += n
 		orgs[org] += n
+		sites[site] += n
 	}
 	out := map[string][]facet{}
 	for value, n := range kinds {
@@ -356,6 +334,9 @@ func (v *visit) facets(actor hie.Actor, id string) (map[string][]facet, error) {
 		if o, ok := v.deps.Network().Organization(hie.OrgID(value)); ok {
 			out["from"] = append(out["from"], facet{Value: value, Name: o.Name, Count: n})
 		}
+	}
+	for value, n := range sites {
+		out["site"] = append(out["site"], facet{Value: value, Count: n})
 	}
 	for _, list := range out {
 		slices.SortFunc(list, func(a, b facet) int {

@@ -36,7 +36,9 @@ func (s *Server) searchDocuments(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	q.Limit, q.CountOnly, q.Wait = ctl.count, ctl.countOnly, preferredWait(c)
+	q.Limit, q.CountOnly, q.Heard = ctl.count, ctl.countOnly, follower(c.Request)
+	wait, said := preferredWait(c)
+	q.Wait, q.Remembered = wait, said && wait == 0
 	found, err := s.deps.Exchange.Find(c.Request.Context(), caller(c), q)
 	if err != nil {
 		s.fail(c, err)
@@ -194,6 +196,7 @@ var fates = map[federation.Fate]struct{ code, text string }{
 	federation.Refused: {"forbidden", "refused to answer"},
 	federation.Skipped: {"throttled", "was not asked, since it is not well or busy"},
 	federation.Partial: {"incomplete", "answered in part"},
+	federation.Unasked: {"incomplete", "was not asked, since the caller does not wait"},
 }
 
 func (s *Server) documentIssues(found federation.Found, unknown []string) []fhir.Issue {
@@ -258,20 +261,21 @@ func documentsContext(actor hie.Actor) string {
 	return strings.Join(parts, "\x00")
 }
 
-// preferredWait returns how long the caller says it waits (Prefer: wait=10), 0 when it does not say.
+// preferredWait returns how long the caller says it waits (Prefer: wait=10), false when it does not say. Who does not wait
+// at all (wait=0) wants what is known: no site is asked.
 //
 // Source: RFC 7240 section 4.3.
-func preferredWait(c *gin.Context) time.Duration {
+func preferredWait(c *gin.Context) (time.Duration, bool) {
 	for _, h := range c.Request.Header.Values("Prefer") {
 		for _, part := range strings.FieldsFunc(h, func(r rune) bool { return r == ',' || r == ';' }) {
 			if v, ok := strings.CutPrefix(strings.TrimSpace(part), "wait="); ok {
 				if n, err := strconv.ParseUint(v, 10, 16); err == nil {
-					return time.Duration(n) * time.Second
+					return time.Duration(n) * time.Second, true
 				}
 			}
 		}
 	}
-	return 0
+	return 0, false
 }
 
 // presence answers GET and POST /fhir/DocumentReference/$presence: at which sites a patient has documents, of which

@@ -15,7 +15,7 @@ func (b *bencher) page() {
 	p := &pagesUnderTest{}
 	p.demo, p.dir = runDemo(b.t)
 	doctor := p.knocker(b.t, "dr-bloom")
-	path := "/patients/" + doctor.first(http.MethodPost, "/find", url.Values{"number": {"RF-1009"}}, `href="/patients/([a-z0-9]+)"`)
+	path := "/patients/" + doctor.first(http.MethodPost, "/find", url.Values{"number": {"RF-1009"}}, `href="/patients/([a-z0-9]+)\?wait=1"`)
 	open := func(ctx context.Context, _, _ int) error {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, doctor.base+path, nil)
 		if err != nil {

@@ -119,8 +119,8 @@ func (p *pagesUnderTest) crossing(t *testing.T) {
 	maria.do(http.MethodPost, "/my/rules/confirm", nil)
 	rule := maria.first(http.MethodGet, "/my/rules", nil, `action="(/my/rules/[a-z0-9]+/end)"`)
 	event := maria.first(http.MethodGet, "/my/looked", nil, `href="(/my/looked/ask/[0-9a-f-]+)"`)
-	ours := bloom.first(http.MethodPost, "/find", url.Values{"number": {"RF-1001"}}, `href="/patients/([a-z0-9]+)"`)
-	theirs := hadley.first(http.MethodPost, "/find", url.Values{"number": {"HG-20417"}}, `href="/patients/([a-z0-9]+)"`)
+	ours := bloom.first(http.MethodPost, "/find", url.Values{"number": {"RF-1001"}}, `href="/patients/([a-z0-9]+)\?wait=1"`)
+	theirs := hadley.first(http.MethodPost, "/find", url.Values{"number": {"HG-20417"}}, `href="/patients/([a-z0-9]+)\?wait=1"`)
 	document := bloom.first(http.MethodGet, "/patients/"+ours, nil, `href="(/documents/[a-z0-9]+)\?`)
 
 	for _, tt := range []struct {

@@ -176,7 +176,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	running.Go(func() { inForce.Run(background) })
 	environment := &environments{network: networks.Network, policies: inForce.Set, clock: hie.Now}
 	impact := newImpactRun(db, policies, networks.Network)
-	guard, err := egress.New(egress.Options{Allow: cfg.AllowSite, Header: linger + 5*time.Second})
+	guard, err := egress.New(egress.Options{Allow: cfg.AllowSite, Header: follow})
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +200,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		Sites:   federation.Watched{Sites: sites, Observe: health.Observe},
 		Handles: handles, Record: trail.Record, Network: networks.Network, Env: environment.env,
 		DocumentID: func(ref locator.Ref) string { return sealer.ID("document", int64(ref.Record), int64(ref.ID)) },
-		Limits:     federation.Limits{Linger: linger},
+		Limits:     federation.Limits{Linger: linger, Follow: follow},
 	})
 	undo.push(exchange.Close)
 
@@ -267,6 +267,11 @@ func beginReplayKeys(ctx context.Context, redis *rds.Client, trail *auditpg.Log)
 
 // linger is how long a late site is still listened to once its query has been answered.
 const linger = 10 * time.Second
+
+// follow is how long sites may take while somebody watches them answer. No site is waited for longer.
+//
+// Source: spec ux D2 (stops at 30 s).
+const follow = 30 * time.Second
 
 // accessConfig says what issuing and checking tokens rests on.
 func accessConfig(cfg nodeConfig, codec *accessjwt.Codec, store *accesspg.Store, trail *auditpg.Log, redis *rds.Client,

@@ -28,14 +28,18 @@
   // Buttons that print.
   document.querySelectorAll("[data-print]").forEach((b) => { b.hidden = false; b.addEventListener("click", () => window.print()); });
 
+  // Links that wait for sites where there is no script lead to the page that shows them as they answer.
+  document.querySelectorAll("a[data-quick]").forEach((a) => { a.href = a.dataset.quick; });
+
   // Live progress of the sites that are being asked.
   document.querySelectorAll("[data-progress]").forEach((strip) => {
+    const into = (id) => (event) => { const e = document.getElementById(id); if (e) e.innerHTML = event.data; };
+    into("more")({ data: "" });
     const source = new EventSource(strip.dataset.progress);
     source.addEventListener("sites", (event) => { strip.innerHTML = event.data; });
-    source.addEventListener("done", (event) => {
-      source.close();
-      if (event.data !== "") { const more = document.getElementById("more"); if (more) more.innerHTML = event.data; }
-    });
+    source.addEventListener("answered", into("answered"));
+    source.addEventListener("arrived", into("more"));
+    source.addEventListener("done", (event) => { source.close(); into("more")(event); });
     source.onerror = () => source.close();
   });
 })();
