@@ -179,7 +179,9 @@ func NewEnv(s Setup) (*Env, error) {
 		e.addPurposes(s.Purposes)
 	}
 	for _, p := range s.Policies {
-		e.policies[p.URI] = p
+		if _, twice := e.policies[p.URI]; !twice { // as with organisations, sites and records, the first counts
+			e.policies[p.URI] = p
+		}
 	}
 	e.addOrgs(s.Organizations)
 	rules, err := e.readRules(s.Rules)

@@ -12,7 +12,9 @@ import (
 	"strings"
 
 	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -180,14 +182,21 @@ func (w *wireConsent) directive() (consent.Directive, error) {
 	return d, nil
 }
 
-// readTeam adds raw to teams when it is a PractitionerRole; other contained resources are not looked at.
+// readTeam adds raw to teams when it is a PractitionerRole; other contained resources are not looked at. A PractitionerRole
+// with a member of the wrong type is an *hie.InvalidError, its id included: what it was meant to name would be lost.
 func readTeam(raw jsontext.Value, teams map[string]*consent.PractitionerRole) error {
-	if kind, err := fhir.ResourceType(raw); err != nil || kind != "PractitionerRole" {
+	var kind struct {
+		ResourceType jsontext.Value `json:"resourceType"`
+	}
+	if raw.Kind() != '{' || json.Unmarshal(raw, &kind) != nil {
+		return nil
+	}
+	if name, err := jsontext.AppendUnquote(nil, kind.ResourceType); err != nil || string(name) != "PractitionerRole" {
 		return nil //nolint:nilerr // what is not looked at may be of any shape
 	}
 	var c wireContained
-	if err := fhir.Decode(raw, &c); err != nil {
-		return err
+	if err := json.Unmarshal(raw, &c, strictLists); err != nil {
+		return &hie.InvalidError{Path: "Consent.contained", Rule: "has a PractitionerRole with a member of the wrong type", Code: "structure"}
 	}
 	if _, twice := teams[c.ID]; twice || c.ID == "" {
 		return nil // a second resource of one id cannot be meant
