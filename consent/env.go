@@ -23,6 +23,8 @@ type Setup struct {
 	HomeDefault bool
 	// EmergencyHours is how long an emergency claim holds.
 	EmergencyHours float64
+	// Notice is what requesters are told of what is withheld; "" means NoticeGeneric.
+	Notice WithheldNotice
 	// Zone finds a time zone by its IANA name; nil means time.LoadLocation.
 	Zone func(name string) (*time.Location, error)
 }

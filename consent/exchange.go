@@ -53,6 +53,8 @@ type Options struct {
 	HomeDefault bool
 	// EmergencyHours is how long an emergency holds; 0 means DefaultEmergencyHours.
 	EmergencyHours float64
+	// Notice is what requesters are told of what is withheld; "" means NoticeGeneric.
+	Notice WithheldNotice
 }
 
 // FromNetwork makes the Env of an exchange: its directory, the built-in policies, and o, which brings the rules. A site
@@ -61,7 +63,7 @@ type Options struct {
 // Source: DESIGN section 5; spec consent 2.9 and 2.18.
 func FromNetwork(n *directory.Network, o Options) (*Env, error) {
 	s := Setup{Policies: append(BuiltinPolicies(), o.Policies...), Rules: o.Rules, Purposes: o.Purposes,
-		HomeDefault: o.HomeDefault, EmergencyHours: o.EmergencyHours}
+		HomeDefault: o.HomeDefault, EmergencyHours: o.EmergencyHours, Notice: o.Notice}
 	if s.EmergencyHours == 0 {
 		s.EmergencyHours = DefaultEmergencyHours
 	}

@@ -28,7 +28,9 @@ type Pack struct {
 	Policies    []Policy
 	// Exchanges say what the codes of a network mean.
 	Exchanges []ExchangeCode
-	Tests     []PackTest
+	// Withheld is what requesters are told of what is withheld, "" when the pack does not say. Only a network policy may.
+	Withheld WithheldNotice
+	Tests    []PackTest
 }
 
 // A PackKind says whose rules a pack holds.
@@ -65,7 +67,9 @@ func (p *Pack) Validate() error {
 		return hie.Invalid("site", "must name the site of a site policy, and only there")
 	case !p.From.IsZero() && !p.Until.IsZero() && !p.From.Before(p.Until):
 		return hie.Invalid("until", "must be after from")
-	case len(p.Rules)+len(p.Defaults)+len(p.Policies)+len(p.Exchanges) == 0:
+	case p.Withheld != "" && (p.Kind != PackNetwork || !slices.Contains(notices, p.Withheld)):
+		return hie.Invalid("withheld", "must be silent, generic or named-category, in a network policy alone")
+	case len(p.Rules)+len(p.Defaults)+len(p.Policies)+len(p.Exchanges) == 0 && p.Withheld == "":
 		return hie.Invalid("rules", "must not all be absent: a policy without rules, defaults, policies and exchanges says nothing")
 	case len(p.Rules) > 0 && len(p.Tests) == 0:
 		return hie.Invalid("tests", "are required: a rule nobody tried is not known to mean what it should")

@@ -237,6 +237,7 @@ func (o Options) In(packs []PackVersion, now time.Time) Options {
 		}
 		o.Policies = append(o.Policies, p.Policies...)
 		o.Defaults = append(o.Defaults, p.Defaults...)
+		o.Notice = reticent(o.Notice, p.Withheld)
 	}
 	o.Version = int64(h >> 1)
 	return o

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/concord-hie/concord/audit"
@@ -69,6 +70,8 @@ type Found struct {
 	More bool
 	// Silent are the sites that did not answer, or not in full, ordered by site; only those that may be named.
 	Silent []Silence
+	// Withheld are the classes of document that are withheld and may be named, sorted; nil in an answer that shows nothing.
+	Withheld []string
 	// Moved says that rules or links changed since the first page, so that pages may not fit together.
 	Moved bool
 }
@@ -154,6 +157,10 @@ func (x *Exchange) find(ctx context.Context, actor hie.Actor, q Query) (Found, e
 	}
 	if found.Next.Standing, found.Next.Asked = m.digest(), live.asked; !found.More {
 		found.Next = Cursor{}
+	}
+	if found.Total > 0 {
+		slices.Sort(plan.named)
+		found.Withheld = slices.Compact(plan.named)
 	}
 	found.Moved = !q.Cursor.IsZero() && (q.Cursor.Standing != m.digest() || live.anew) && len(found.Entries) > 0
 	events := append([]audit.Event{x.queried(actor, q, m, &found, plan)}, live.events...)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/locator"
 	"github.com/concord-hie/concord/mpi"
@@ -25,6 +26,8 @@ type lot struct {
 	single   map[locator.Ref]ruling
 	withheld int
 	refusals ruling
+	// named are the classes of what is withheld that may be told.
+	named []string
 }
 
 type kindOf struct {
@@ -43,6 +46,9 @@ func (m *matter) plan(held []locator.Presence) *lot {
 		if !r.release && !r.perRow {
 			r.ground = m.grounds(documents(m.about(h.Record, h.Site, h.Kind), h.Kind))
 			l.refuse(r, int(h.Count))
+			if h.Current > 0 {
+				l.name(m, documents(m.about(h.Record, h.Site, h.Kind), h.Kind))
+			}
 			continue
 		}
 		at := slices.IndexFunc(l.plans, func(p locator.Plan) bool { return p.Record == h.Record })
@@ -69,6 +75,18 @@ func (l *lot) refuse(r ruling, n int) {
 	l.refusals.ground = append(l.refusals.ground, r.ground...)
 }
 
+// name notes the classes of a document or kind that is withheld, if each of them may be told.
+func (l *lot) name(m *matter, parts []consent.Document) {
+	var classes []string
+	for _, d := range parts {
+		if !m.env.NamesWithheld(d) {
+			return
+		}
+		classes = append(classes, d.Class)
+	}
+	l.named = append(l.named, classes...)
+}
+
 // decide decides p and remembers it, so that a document read twice is counted once.
 func (l *lot) decide(m *matter, p locator.Pointer) bool {
 	l.mu.Lock()
@@ -79,6 +97,7 @@ func (l *lot) decide(m *matter, p locator.Pointer) bool {
 		l.single[p.Ref()] = r
 		if !r.release {
 			l.refuse(r, 1)
+			l.name(m, documents(m.whole(p), p.Kind))
 		}
 	}
 	return r.release

@@ -57,6 +57,7 @@ type matter struct {
 	actor   hie.Actor
 	members []mpi.Member
 	network *directory.Network
+	env     *consent.Env
 	decider *consent.Decider
 	// question is request made ready for the decisions about many documents.
 	question *consent.Question
@@ -137,7 +138,7 @@ func (x *Exchange) open(ctx context.Context, actor hie.Actor, p mpi.Person) (*ma
 		return nil, err
 	}
 	m := &matter{standing: standing{person: p.ID, version: p.Version, epochs: epochs, picture: env.Version()},
-		actor: actor, members: theirs(actor, p), network: network, now: x.Now(), name: x.DocumentID}
+		actor: actor, members: theirs(actor, p), network: network, env: env, now: x.Now(), name: x.DocumentID}
 	acts, err := x.represents(ctx, actor, network, m.now)
 	if err != nil {
 		return nil, err

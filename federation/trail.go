@@ -3,6 +3,7 @@ package federation
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/hie"
@@ -23,6 +24,9 @@ func (x *Exchange) queried(actor hie.Actor, q Query, m *matter, found *Found, l 
 	}
 	for _, member := range m.members {
 		e = e.About(member.Record)
+	}
+	if len(found.Withheld) > 0 {
+		e.Detail["named"] = strings.Join(found.Withheld, " ")
 	}
 	e.Released, e.Withheld = int(found.Total), l.withheld
 	why := l.refusals

@@ -118,7 +118,7 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-func (w *world) env(t testing.TB) *consent.Env {
+func (w *world) env(t testing.TB, edit ...func(*consent.Setup)) *consent.Env {
 	t.Helper()
 	setup := consent.Setup{EmergencyHours: 4, Defaults: []consent.Default{{Network: true, PurposeClass: "*", Category: "*", Rule: "permit"}}}
 	for _, o := range w.network.Organizations() {
@@ -126,6 +126,9 @@ func (w *world) env(t testing.TB) *consent.Env {
 	}
 	for _, s := range w.network.Sites() {
 		setup.Sites = append(setup.Sites, consent.Site{ID: s.ID, Org: s.Org, Jurisdiction: "US-MD", Regimes: s.Regimes, Zone: s.Zone, PrivilegedRoles: s.PrivilegedRoles})
+	}
+	for _, e := range edit {
+		e(&setup)
 	}
 	env, err := consent.NewEnv(setup)
 	if err != nil {

@@ -192,6 +192,27 @@ func (v *visit) search(actor hie.Actor, q url.Values, wait string, heard func(fe
 	return set, err
 }
 
+// noticeOf reads what the policy lets be told of what is withheld: whether something may be, and which kinds of document are.
+func noticeOf(set fhir.Bundle) (notice bool, kinds []string) {
+	for _, e := range set.Entry {
+		var oo fhir.OperationOutcome
+		if e.Search == nil || e.Search.Mode != "outcome" || fhir.Decode(e.Resource, &oo) != nil {
+			continue
+		}
+		for _, i := range oo.Issue {
+			switch {
+			case i.Code == "informational" && i.Details == nil:
+				notice = true
+			case i.Code == "suppressed" && i.Details != nil:
+				for _, c := range i.Details.Coding {
+					kinds = append(kinds, c.Code)
+				}
+			}
+		}
+	}
+	return notice, kinds
+}
+
 // filterOf is the part of a page's address that narrows its list, with how many documents it shows.
 func filterOf(q url.Values, seen int) url.Values {
 	out := url.Values{"seen": {strconv.Itoa(seen)}}
@@ -270,7 +291,8 @@ func (v *visit) records() error {
 		}
 		v.keepRound(id, round{Sites: sites, Done: wait != "0" || lately.Done})
 	}
-	data := map[string]any{"Patient": who, "Papers": papers, "Pinned": pinned, "Total": total, "Strip": v.byName(sites), "Answered": sites.answered(), "Facets": facets, "Next": next,
+	notice, withheld := noticeOf(set)
+	data := map[string]any{"Patient": who, "Notice": notice, "Withheld": withheld, "Papers": papers, "Pinned": pinned, "Total": total, "Strip": v.byName(sites), "Answered": sites.answered(), "Facets": facets, "Next": next,
 		"Emergency": until, "Query": map[string]string{"kind": q.Get("kind"), "from": q.Get("from"), "since": q.Get("since"), "status": q.Get("status")},
 		"Later": q.Get("cursor") != "", "Progress": progress, "Wait": sites.answered() < len(sites),
 		"Filtered": q.Get("kind") != "" || q.Get("from") != "" || q.Get("since") != "" || q.Get("status") == "all"}

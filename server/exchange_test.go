@@ -49,6 +49,8 @@ type exchange struct {
 	bodies map[string]http.HandlerFunc
 	live   string // the rural site's answer to searches
 	tokens map[string]hie.Actor
+	// notice puts a policy in force about what is told of what is withheld.
+	notice func(consent.WithheldNotice)
 }
 
 func newExchange(t *testing.T) *exchange {
@@ -78,7 +80,20 @@ func newExchange(t *testing.T) *exchange {
 	if err != nil {
 		t.Fatal(err)
 	}
-	networks, envs := func() *directory.Network { return network }, func() *consent.Env { return env }
+	networks, envs := func() *directory.Network { return network }, func() *consent.Env {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		return env
+	}
+	x.notice = func(n consent.WithheldNotice) {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		options.Notice = n
+		options.Version++
+		if env, err = consent.FromNetwork(network, options); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if x.sealer, err = opaque.New(bytes.Repeat([]byte{7}, 32)); err != nil {
 		t.Fatal(err)
 	}
@@ -280,6 +295,12 @@ func (x *exchange) patientID(token, system string) string {
 // optOut files Maria's no at the clinic, and returns once it is acknowledged.
 func (x *exchange) optOut() {
 	x.Helper()
+	x.file("OPTOUT", `{"type":"deny"}`)
+}
+
+// file files a wish of Maria's at the clinic, and returns once it is acknowledged.
+func (x *exchange) file(rule, provision string) {
+	x.Helper()
 	id := x.patientID("clinic", "urn:clinic")
 	record, _, err := x.sealer.OpenID("patient", id)
 	if err != nil {
@@ -293,7 +314,7 @@ func (x *exchange) optOut() {
 		"performer":[{"reference":"Patient/`+id+`"}],"dateTime":"`+time.Now().UTC().Format(time.RFC3339)+`",
 		"scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},
 		"category":[{"coding":[{"system":"http://loinc.org","code":"59284-0"}]}],
-		"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTOUT"}]},"provision":{"type":"deny"}}`)
+		"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"`+rule+`"}]},"provision":`+provision+`}`)
 }
 
 // face is all that can be told of an answer from outside.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/federation"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
@@ -21,9 +22,9 @@ const (
 	extensionAlternate  = "urn:concord:search:same-document"
 )
 
-// mayBeWithheld stands in every answer about documents, whatever it holds.
+// mayBeWithheld stands in every answer about documents, whatever it holds, unless the network's policy is silent.
 //
-// Source: spec consent 2.12 (a constant notice).
+// Source: spec consent 2.12 (a constant notice); consent.WithheldNotice.
 var mayBeWithheld = fhir.Issue{Severity: "information", Code: "informational",
 	Diagnostics: "Information may be withheld or unavailable. The absence of documents says nothing about their existence."}
 
@@ -213,7 +214,25 @@ func (s *Server) documentIssues(found federation.Found, unknown []string) []fhir
 		issues = append(issues, fhir.Issue{Severity: "warning", Code: "incomplete",
 			Diagnostics: "What may be shown has changed since the first page. Begin the search again for one consistent answer."})
 	}
-	return append(issues, mayBeWithheld)
+	return append(issues, s.withheldIssues(found.Withheld)...)
+}
+
+// withheldIssues are what the policy in force lets requesters be told of what is withheld; named are the classes of document
+// that the exchange names.
+func (s *Server) withheldIssues(named []string) []fhir.Issue {
+	var out []fhir.Issue
+	if len(named) > 0 {
+		i := fhir.Issue{Severity: "information", Code: "suppressed", Details: &fhir.CodeableConcept{Text: "withheld"},
+			Diagnostics: "Documents of these kinds are withheld from this answer: " + strings.Join(named, ", ") + "."}
+		for _, class := range named {
+			i.Details.Coding = append(i.Details.Coding, fhir.Coding{Code: class})
+		}
+		out = append(out, i)
+	}
+	if s.deps.ConsentEnv == nil || s.deps.ConsentEnv().Notice() != consent.NoticeSilent {
+		out = append(out, mayBeWithheld)
+	}
+	return out
 }
 
 // sealDocuments seals a search with the place its page ended at, for who made it.
@@ -304,7 +323,9 @@ func (s *Server) presence(c *gin.Context) {
 		parts = append(parts, fhir.Parameter{Name: "count", ValueInteger: &n}, fhir.Parameter{Name: "newest", ValueDateTime: fhir.Instant(w.Newest)})
 		out.Parameter = append(out.Parameter, fhir.Parameter{Name: "presence", Part: parts})
 	}
-	out.Parameter = append(out.Parameter, fhir.Parameter{Name: "notice", ValueString: mayBeWithheld.Diagnostics})
+	for _, i := range s.withheldIssues(nil) {
+		out.Parameter = append(out.Parameter, fhir.Parameter{Name: "notice", ValueString: i.Diagnostics})
+	}
 	s.send(c, http.StatusOK, out)
 }
 

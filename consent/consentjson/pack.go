@@ -11,6 +11,7 @@
 //	                       "unrelated", "diedWithin"}}],
 //	  "defaults": [{"network", "site", "jurisdiction", "purposeClass", "category", "rule"}],
 //	  "policies": [{"uri", "additive", "onExpiry", "widening", "instrument", "erase"}],
+//	  "withheld": "silent | generic | named-category",
 //	  "exchanges": [{"code", "purpose", "answer": "must | should | may | push-only"}],
 //	  "tests": [{"name", "now", "default", "site": {}, "consents": [], "request": {}, "document": {}, "died", "emergency",
 //	             "want": {"reason", "obligations", "rule"}}]
@@ -44,6 +45,7 @@ type pack struct {
 	Defaults  []row      `json:"defaults,omitempty"`
 	Policies  []policy   `json:"policies,omitempty"`
 	Exchanges []exchange `json:"exchanges,omitempty"`
+	Withheld  string     `json:"withheld,omitzero"`
 	Tests     []test     `json:"tests,omitempty"`
 }
 
@@ -116,7 +118,7 @@ func ReadPack(content []byte) (consent.Pack, error) {
 	if err := json.Unmarshal(content, &in, json.RejectUnknownMembers(true)); err != nil {
 		return consent.Pack{}, asInvalid(err)
 	}
-	out := consent.Pack{ID: in.ID, Edition: in.Edition, Title: in.Title, Kind: consent.PackKind(in.Kind), Site: in.Site, Sources: in.Sources, From: in.From.UTC(), Until: in.Until.UTC()}
+	out := consent.Pack{ID: in.ID, Edition: in.Edition, Title: in.Title, Kind: consent.PackKind(in.Kind), Site: in.Site, Sources: in.Sources, From: in.From.UTC(), Until: in.Until.UTC(), Withheld: consent.WithheldNotice(in.Withheld)}
 	for i, r := range in.Rules {
 		who, known := requesters[r.Scope.Requester]
 		if !known {
