@@ -50,6 +50,8 @@ type filed struct {
 	Mine, Ours bool
 	// Rule is what it keeps back when it is a rule made on these pages.
 	Rule rule
+	// Over says that the last day of the rule is past.
+	Over bool
 }
 
 type wireConsent struct {
@@ -64,9 +66,14 @@ type wireProvision struct {
 	Class     []fhir.Coding          `json:"class,omitempty"`
 	Label     []fhir.Coding          `json:"securityLabel,omitempty"`
 	Code      []fhir.CodeableConcept `json:"code,omitempty"`
-	Data      []map[string]any       `json:"data,omitempty"`
+	Data      []wireData             `json:"data,omitempty"`
 	Period    *fhir.Period           `json:"period,omitzero"`
 	Provision []wireProvision        `json:"provision,omitempty"`
+}
+
+type wireData struct {
+	Meaning   string         `json:"meaning"`
+	Reference fhir.Reference `json:"reference"`
 }
 
 type wireActor struct {
@@ -164,8 +171,11 @@ func writeWish(w wish, patient string, now time.Time) wireConsent {
 }
 
 // consentsOf returns the active consents of a patient's record, newest first; patient "" is the patient who is signed in.
-func (v *visit) consentsOf(patient string) ([]filed, error) {
-	query := "status=active&_count=200"
+func (v *visit) consentsOf(patient string) ([]filed, error) { return v.consentsWith("active", patient) }
+
+// consentsWith is consentsOf for the states named.
+func (v *visit) consentsWith(states, patient string) ([]filed, error) {
+	query := "status=" + states + "&_count=200"
 	if patient != "" {
 		query += "&patient=Patient/" + patient
 	}

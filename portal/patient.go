@@ -8,7 +8,7 @@ import (
 	"github.com/concord-hie/concord/internal/fhir"
 )
 
-// P1 and P4: what a patient sees first, and where their records are.
+// P1: what a patient sees first, and how much there is where.
 
 // zone is the time zone of whoever is signed in: that of a site of theirs, or of the first site there is.
 func (v *visit) zone() *time.Location {
@@ -112,15 +112,5 @@ func (v *visit) myHome() error {
 		total += p.Total
 	}
 	v.show(http.StatusOK, "my", map[string]any{"Now": now, "Others": others, "Looks": rows, "Emergencies": recent, "Places": len(where), "Documents": total})
-	return nil
-}
-
-// places answers GET /my/places.
-func (v *visit) places() error {
-	where, err := v.whereabouts()
-	if err != nil {
-		return err
-	}
-	v.show(http.StatusOK, "places", map[string]any{"Places": where})
 	return nil
 }

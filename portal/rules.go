@@ -3,141 +3,26 @@ package portal
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/consent/consentfhir"
 	"github.com/concord-hie/concord/federation"
-	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 )
 
-// P4 and P5, rules: what a patient keeps back beside their choice, by place, by kind and by subject.
-
-// ruleValue marks a Consent that holds one rule made on these pages, beside choiceSystem.
-const ruleValue = "rule"
-
-// A rule keeps something back from everybody, except in an emergency. One of its parts is set.
-type rule struct {
-	Site  hie.SiteID
-	Class string
-	// Group is a subject patients know: one of groups.
-	Group string
-}
-
-// groups are the subjects that are especially private, with the sensitivity codes each stands for. Their words are
-// group.NAME.
-//
-// Source: spec ux P5; HL7 v3 ActCode, InformationSensitivityPolicy.
-var groups = []struct {
-	Name  string
-	Codes []string
-}{
-	{"mental", []string{"MH", "PSY"}}, {"substance", []string{"SUD"}}, {"sexual", []string{"SEX", "STD"}}, {"hiv", []string{"HIV"}},
-	{"reproductive", []string{"REPRO"}}, {"violence", []string{"VIO", "SDV"}},
-}
-
-// isZero reports whether r keeps nothing back.
-func (r rule) isZero() bool { return r == rule{} }
-
-// Words is the key of what r keeps back, "rule.site", "rule.class" or "rule.group".
-func (r rule) Words() string {
-	switch {
-	case r.Site != "":
-		return "rule.site"
-	case r.Class != "":
-		return "rule.class"
-	}
-	return "rule.group"
-}
-
-// writeRule writes r as a Consent of patient.
-func (v *visit) writeRule(r rule, patient string) wireConsent {
-	c := writeWish(wish{Pick: pickEmergency}, patient, v.now)
-	c.Identifier = []fhir.Identifier{{System: choiceSystem, Value: ruleValue}}
-	c.Extension = []fhir.Extension{{URL: consentfhir.ReachURL, ValueCode: "network"}}
-	p := c.Provision
-	switch {
-	case r.Site != "":
-		p.Actor = []wireActor{{Role: fhir.CodeableConcept{Coding: []fhir.Coding{{System: "http://terminology.hl7.org/CodeSystem/v3-RoleClass", Code: "CST"}}},
-			Reference: fhir.Reference{Reference: "Location/" + string(r.Site)}}}
-	case r.Class != "":
-		p.Class = []fhir.Coding{{System: "http://loinc.org", Code: r.Class}}
-	default:
-		for _, g := range groups {
-			if g.Name == r.Group {
-				for _, code := range g.Codes {
-					p.Label = append(p.Label, fhir.Coding{System: actCode, Code: code})
-				}
-			}
-		}
-	}
-	return c
-}
-
-// readRule says which rule c is, if it is one made here.
-func readRule(c *wireConsent) (rule, bool) {
-	p := c.Provision
-	if p == nil || p.Type != "deny" || len(p.Provision)+len(p.Purpose)+len(p.Code)+len(p.Data) > 0 || p.Period != nil ||
-		!slices.ContainsFunc(c.Identifier, func(i fhir.Identifier) bool { return i.System == choiceSystem && i.Value == ruleValue }) {
-		return rule{}, false
-	}
-	switch {
-	case len(p.Actor) == 1 && len(p.Class)+len(p.Label) == 0:
-		id, ok := strings.CutPrefix(p.Actor[0].Reference.Reference, "Location/")
-		return rule{Site: hie.SiteID(id)}, ok
-	case len(p.Class) == 1 && len(p.Actor)+len(p.Label) == 0:
-		return rule{Class: p.Class[0].Code}, true
-	case len(p.Label) > 0 && len(p.Actor)+len(p.Class) == 0:
-		for _, g := range groups {
-			if g.Codes[0] == p.Label[0].Code && len(g.Codes) == len(p.Label) {
-				return rule{Group: g.Name}, true
-			}
-		}
-	}
-	return rule{}, false
-}
-
-// formRule reads the rule a form names, and checks that there is such a thing.
-func (v *visit) formRule(form url.Values) (rule, error) {
-	r := rule{Site: hie.SiteID(form.Get("site")), Class: form.Get("class"), Group: form.Get("group")}
-	switch {
-	case r.Site != "" && r.Class == "" && r.Group == "":
-		if _, ok := v.deps.Network().Site(r.Site); ok {
-			return r, nil
-		}
-	case r.Class != "" && r.Site == "" && r.Group == "":
-		if len(r.Class) <= 32 {
-			return r, nil
-		}
-	case r.Group != "" && r.Site == "" && r.Class == "":
-		for _, g := range groups {
-			if g.Name == r.Group {
-				return r, nil
-			}
-		}
-	}
-	return rule{}, hie.Invalid("rule", "must name one place, kind or subject of the lists")
-}
+// P4 and P5, rules: what a patient keeps back beside their choice, by place, by kind, by subject and by document, for how long.
 
 // rules answers GET /my/rules: what is kept back, and the subjects that can be.
 func (v *visit) rules() error {
-	all, err := v.consentsOf("")
+	mine, others, err := v.keptBack()
 	if err != nil {
 		return err
 	}
-	now, others := standing(all)
-	var mine, elsewhere []filed
+	now, elsewhere := standing(others)
 	kept := map[string]bool{}
-	for _, f := range others {
-		f.At = f.At.In(v.zone())
-		if f.Rule.isZero() {
-			elsewhere = append(elsewhere, f)
-		} else {
-			mine = append(mine, f)
-			kept[f.Rule.Group] = true
-		}
+	for _, f := range mine {
+		kept[f.Rule.Group] = kept[f.Rule.Group] || !f.Over
 	}
 	v.show(http.StatusOK, "rules", map[string]any{"Now": now, "Mine": mine, "Elsewhere": elsewhere, "Groups": groups, "Kept": kept})
 	return nil
@@ -149,13 +34,34 @@ func (v *visit) addRule() error {
 	if err != nil {
 		return err
 	}
-	if _, err := v.formRule(form); err != nil {
+	r, err := v.formRule(form)
+	if err != nil {
 		return err
 	}
-	if err := v.keepDraft("rule", url.Values{"site": form["site"], "class": form["class"], "group": form["group"]}); err != nil {
+	if r.Document != "" { // one of theirs, by the name it has
+		a, err := v.call(http.MethodGet, "/fhir/DocumentReference/"+url.PathEscape(r.Document), nil)
+		if err != nil {
+			return err
+		}
+		p, err := readReference(a.body)
+		if err != nil {
+			return err
+		}
+		r.Title = p.Title
+	}
+	if err := v.keepDraft("rule", url.Values{"site": form["site"], "class": form["class"], "group": form["group"], "document": form["document"], "title": {r.Title},
+		"back": {backTo(form)}}); err != nil {
 		return err
 	}
 	return v.redirect("/my/rules/check")
+}
+
+// backTo is the page a form says to come back to: one of the patient's own, else the rules.
+func backTo(form url.Values) string {
+	if b := local(form.Get("back")); strings.HasPrefix(b, "/my/") {
+		return b
+	}
+	return "/my/rules"
 }
 
 // checkRule answers GET /my/rules/check: what the rule would keep back, decided as requests are.
@@ -164,11 +70,17 @@ func (v *visit) checkRule() error {
 	if d == nil {
 		return v.redirect("/my/rules")
 	}
+	return v.showRule(http.StatusOK, d, nil)
+}
+
+func (v *visit) showRule(status int, d url.Values, faults []fault) error {
 	r, err := v.formRule(d)
 	if err != nil {
 		return err
 	}
-	directive, err := v.proposed(v.writeRule(r, v.myID()))
+	proposed := r
+	proposed.Until = "" // what it does while it holds
+	directive, err := v.proposed(v.writeRule(proposed, v.myID()))
 	if err != nil {
 		return err
 	}
@@ -196,40 +108,87 @@ func (v *visit) checkRule() error {
 			changes = append(changes, change{a, b})
 		}
 	}
-	v.show(http.StatusOK, "rulecheck", map[string]any{"Rule": r, "Changes": changes, "Proven": v.session.SteppedUp(v.now)})
+	v.show(status, "rulecheck", map[string]any{"Rule": r, "Changes": changes, "Proven": v.session.SteppedUp(v.now), "Faults": faults, "Today": v.dayHere(), "Back": backTo(d)})
 	return nil
 }
 
 // confirmRule answers POST /my/rules/confirm.
 func (v *visit) confirmRule() error {
+	form, err := v.form()
+	if err != nil {
+		return err
+	}
 	d := v.draft("rule")
 	if d == nil {
 		return v.redirect("/my/rules")
 	}
+	d.Set("until", form.Get("until"))
 	r, err := v.formRule(d)
 	if err != nil {
 		return err
 	}
+	if !v.checkUntil(r.Until) {
+		return v.showRule(http.StatusUnprocessableEntity, d, []fault{{"until", "rulecheck.fault.until"}})
+	}
+	if !v.session.SteppedUp(v.now) { // the day that was picked is there again afterwards
+		if err := v.keepDraft("rule", d); err != nil {
+			return err
+		}
+		return errStepUp
+	}
 	if _, err := v.call(http.MethodPost, "/fhir/Consent", v.writeRule(r, v.myID()), "Content-Type", "application/fhir+json"); err != nil {
 		return err
 	}
-	if err := v.keepDraft("rule", nil); err != nil {
-		return err
-	}
+	back := backTo(d)
+	delete(v.drafts, "rule")
 	if err := v.say("rules.added"); err != nil {
 		return err
 	}
-	return v.redirect("/my/rules")
+	return v.redirect(back)
+}
+
+// pauseRule answers POST /my/rules/:consent/pause: until it is taken up again the rule keeps nothing back.
+func (v *visit) pauseRule() error { return v.turnRule(true, "rules.paused") }
+
+// resumeRule answers POST /my/rules/:consent/resume: the rule keeps back from now on what it did before.
+func (v *visit) resumeRule() error { return v.turnRule(false, "rules.resumed") }
+
+func (v *visit) turnRule(paused bool, done string) error {
+	form, err := v.form()
+	if err != nil {
+		return err
+	}
+	err = v.changeRule(v.c.Param("consent"), func(_ *wireConsent, r rule) wireConsent {
+		r.Paused = paused
+		return v.writeRule(r, v.myID())
+	})
+	if err != nil {
+		return err
+	}
+	if err := v.say(done); err != nil {
+		return err
+	}
+	return v.redirect(backTo(form))
 }
 
 // endRule answers POST /my/rules/:consent/end: the rule holds no longer.
 func (v *visit) endRule() error {
-	back := map[string]any{"resourceType": "Parameters", "parameter": []map[string]any{{"name": "returnToDefault", "valueBoolean": true}}}
-	if _, err := v.call(http.MethodPost, "/fhir/Consent/"+url.PathEscape(v.c.Param("consent"))+"/$revoke-consent", back, "Content-Type", "application/fhir+json"); err != nil {
+	form, err := v.form()
+	if err != nil {
+		return err
+	}
+	err = v.changeRule(v.c.Param("consent"), func(_ *wireConsent, r rule) wireConsent {
+		r.Paused = false
+		c := v.writeRule(r, v.myID())
+		yes := true
+		c.Status, c.Extension = "inactive", append(c.Extension, fhir.Extension{URL: consentfhir.ReturnToDefaultURL, ValueBoolean: &yes})
+		return c
+	})
+	if err != nil {
 		return err
 	}
 	if err := v.say("rules.ended"); err != nil {
 		return err
 	}
-	return v.redirect("/my/rules")
+	return v.redirect(backTo(form))
 }

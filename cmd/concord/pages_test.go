@@ -200,10 +200,10 @@ func (p *pagesUnderTest) story(t *testing.T) {
 // confirmed presses the button that confirms, with a fresh proof when it is asked for.
 func (b *tab) confirmed() {
 	b.t.Helper()
-	b.click(`main .actions form button[type="submit"]`)
+	b.click(`main form button[type="submit"]`)
 	if strings.Contains(b.says(), "Prove once more") {
 		b.prove()
-		b.click(`main .actions form button[type="submit"]`)
+		b.click(`main form button[type="submit"]`)
 	}
 }
 
@@ -224,11 +224,38 @@ func (p *pagesUnderTest) rulesStory(t *testing.T) {
 	maria.click(`form:has(input[value="hiv"]) button`)
 	maria.confirmed()
 	maria.wants("HIV")
+	maria.click(`form[action$="/pause"] button`)
+	maria.wants("This rule keeps nothing back until you start it again.", "Paused")
+	maria.click(`form[action$="/resume"] button`)
+	maria.wants("The rule counts again from now on.")
 	for range 2 {
-		maria.click(`td form button`)
+		maria.click(`form[action$="/end"] button`)
 		maria.wants("The rule has ended.")
 	}
 	maria.wants("You keep nothing back")
+	bloom.run(chromedp.Reload())
+	bloom.wants("9 documents may be shown to you.")
+
+	// One document is hidden and shown again from the same place; while its rule is paused it is shown.
+	maria.visit("/my/places/harbor-main")
+	maria.click(`form:has(input[name="document"]) button`)
+	maria.wants("Check before you confirm", "One document:")
+	maria.run(chromedp.SetValue("#until", time.Now().AddDate(0, 1, 0).Format(time.DateOnly), chromedp.ByQuery))
+	maria.click(`main form button[type="submit"]`)
+	maria.wants("Done. It counts from now on.", "Show it again")
+	maria.shot("place-documents")
+	bloom.run(chromedp.Reload())
+	bloom.wants("8 documents may be shown to you.")
+	maria.visit("/my/rules")
+	maria.click(`form[action$="/pause"] button`)
+	bloom.run(chromedp.Reload())
+	bloom.wants("9 documents may be shown to you.")
+	maria.click(`form[action$="/resume"] button`)
+	bloom.run(chromedp.Reload())
+	bloom.wants("8 documents may be shown to you.")
+	maria.visit("/my/places/harbor-main")
+	maria.click(`form[action$="/end"] button`)
+	maria.wants("The rule has ended.", "Keep this one back")
 	bloom.run(chromedp.Reload())
 	bloom.wants("9 documents may be shown to you.")
 	maria.silent()
@@ -284,7 +311,7 @@ func (p *pagesUnderTest) documents(t *testing.T) {
 func pagesOf(patient, deskPatient, document string) map[string][]string {
 	return map[string][]string{
 		"":       {"/", "/help", "/signin/again", "/nothing-here"},
-		"maria":  {"/my", "/my/choice", "/my/looked", "/my/looked?what=changes&own=1", "/my/places", "/my/rules", "/my/helpers", "/my/alerts", "/my/questions", "/my/notmine?site=harbor-main", "/my/preview?org=harbor-general&role=physician&purpose=TREAT"},
+		"maria":  {"/my", "/my/choice", "/my/looked", "/my/looked?what=changes&own=1", "/my/places", "/my/places/harbor-main", "/my/rules", "/my/helpers", "/my/alerts", "/my/questions", "/my/notmine?site=harbor-main", "/my/preview?org=harbor-general&role=physician&purpose=TREAT"},
 		"thomas": {"/my", "/my/looked?what=emergency"},
 		"dr-bloom": {"/find", "/patients/" + patient, "/patients/" + patient + "?kind=none", "/patients/" + patient + "/emergency",
 			"/documents/" + document + "?of=" + patient, "/nothing-here"},
