@@ -19,7 +19,10 @@ const (
 	AlertIdentity    AlertKind = "identity"     // registrations were joined with theirs, or taken apart
 )
 
-// AlertKinds lists them, in the order they are shown.
+// AlertCode is the message that carries a code; nobody chooses it.
+const AlertCode AlertKind = "code"
+
+// AlertKinds lists what can be chosen, in the order they are shown.
 var AlertKinds = []AlertKind{AlertEmergency, AlertFirstAccess, AlertChoice, AlertIdentity}
 
 // AlertOf returns what kind of alert e is to the patients whose records it touches, "" for none. first says that e's
@@ -55,6 +58,8 @@ type AlertSetting struct {
 	Language string
 	Kinds    []AlertKind
 	Changed  time.Time
+	// Confirmed is when the address proved to be the patient's, zero while it has not: nothing but a code is sent there.
+	Confirmed time.Time
 }
 
 // addressPattern is narrower than RFC 5321: no quotes, no comments, nothing that could end a header.
@@ -85,6 +90,8 @@ type Alert struct {
 	Kind     AlertKind
 	Address  string
 	Language string
+	// Code is what the message is to carry when it is an AlertCode, "" in any other.
+	Code string
 	// Attempts is how often it was tried.
 	Attempts int
 }

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,6 +19,9 @@ import (
 type Alerts interface {
 	Setting(ctx context.Context, record hie.SourcePatientID) (audit.AlertSetting, error)
 	Set(ctx context.Context, actor hie.Actor, s audit.AlertSetting) error
+	Ask(ctx context.Context, actor hie.Actor, record hie.SourcePatientID) error
+	Waits(ctx context.Context, record hie.SourcePatientID) (bool, error)
+	Confirm(ctx context.Context, actor hie.Actor, record hie.SourcePatientID, code string) (bool, error)
 }
 
 // alerts answers GET /my/alerts.
@@ -26,19 +30,24 @@ func (v *visit) alerts() error {
 	if err != nil {
 		return err
 	}
-	v.showAlerts(http.StatusOK, s, nil)
-	return nil
+	return v.showAlerts(http.StatusOK, s, nil)
 }
 
-func (v *visit) showAlerts(status int, s audit.AlertSetting, faults []fault) {
+func (v *visit) showAlerts(status int, s audit.AlertSetting, faults []fault) error {
 	wanted := map[audit.AlertKind]bool{}
 	for _, k := range s.Kinds {
 		wanted[k] = true
 	}
-	v.show(status, "alerts", map[string]any{"Address": s.Address, "Wanted": wanted, "Kinds": audit.AlertKinds, "Mails": v.cfg.Mails, "Faults": faults})
+	waits, err := v.deps.Alerts.Waits(v.ctx, v.session.Actor.Patient)
+	if err != nil {
+		return err
+	}
+	v.show(status, "alerts", map[string]any{"Address": s.Address, "Wanted": wanted, "Kinds": audit.AlertKinds, "Mails": v.cfg.Mails, "Faults": faults,
+		"Confirmed": !s.Confirmed.IsZero(), "Waits": waits})
+	return nil
 }
 
-// setAlerts answers POST /my/alerts.
+// setAlerts answers POST /my/alerts. An address that is not known to be the patient's is sent a code, and nothing else.
 func (v *visit) setAlerts() error {
 	form, err := v.form()
 	if err != nil {
@@ -47,23 +56,82 @@ func (v *visit) setAlerts() error {
 	if !v.cfg.Mails {
 		return hie.ErrForbidden
 	}
-	s := audit.AlertSetting{Record: v.session.Actor.Patient, Address: strings.TrimSpace(form.Get("address")), Language: v.language}
+	me := v.session.Actor.Patient
+	before, err := v.deps.Alerts.Setting(v.ctx, me)
+	if err != nil {
+		return err
+	}
+	s := audit.AlertSetting{Record: me, Address: strings.TrimSpace(form.Get("address")), Language: v.language}
 	for _, k := range audit.AlertKinds {
 		if slices.Contains(form["kind"], string(k)) {
 			s.Kinds = append(s.Kinds, k)
 		}
 	}
 	if wrong(s.Check()) { // of the form's two fields only the address can be wrong
-		v.showAlerts(http.StatusUnprocessableEntity, s, []fault{{"address", "alerts.fault"}})
-		return nil
+		return v.showAlerts(http.StatusUnprocessableEntity, s, []fault{{"address", "alerts.fault"}})
 	}
 	if err := v.deps.Alerts.Set(v.ctx, v.actor(), s); err != nil {
 		return err
 	}
-	if err := v.say("alerts.saved"); err != nil {
+	if s.Address != "" && s.Address != before.Address {
+		return v.sendCode()
+	}
+	return v.alertsDone("alerts.saved")
+}
+
+// alertsDone leads back to the page, which says what was done.
+func (v *visit) alertsDone(said string) error {
+	if err := v.say(said); err != nil {
 		return err
 	}
 	return v.redirect("/my/alerts")
+}
+
+// sendCode answers POST /my/alerts/code: another code is sent to the address on file.
+func (v *visit) sendCode() error {
+	if !v.cfg.Mails {
+		return hie.ErrForbidden
+	}
+	err := v.deps.Alerts.Ask(v.ctx, v.actor(), v.session.Actor.Patient)
+	switch {
+	case errors.Is(err, hie.ErrConflict):
+		return v.alertsDone("alerts.toooften")
+	case errors.Is(err, hie.ErrUnavailable):
+		return v.alertsDone("alerts.notsent")
+	case errors.Is(err, hie.ErrNotFound):
+		return v.redirect("/my/alerts")
+	case err != nil:
+		return err
+	}
+	return v.alertsDone("alerts.codesent")
+}
+
+// confirmAlerts answers POST /my/alerts/confirm: the code from the mail makes the address the patient's.
+func (v *visit) confirmAlerts() error {
+	form, err := v.form()
+	if err != nil {
+		return err
+	}
+	ok, err := v.deps.Alerts.Confirm(v.ctx, v.actor(), v.session.Actor.Patient, strings.ReplaceAll(form.Get("code"), " ", ""))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		s, err := v.deps.Alerts.Setting(v.ctx, v.session.Actor.Patient)
+		if err != nil {
+			return err
+		}
+		return v.showAlerts(http.StatusUnprocessableEntity, s, []fault{{"code", "alerts.fault.code"}})
+	}
+	return v.alertsDone("alerts.confirmed")
+}
+
+// removeAlerts answers POST /my/alerts/remove: the address is forgotten and nothing is sent any more.
+func (v *visit) removeAlerts() error {
+	if err := v.deps.Alerts.Set(v.ctx, v.actor(), audit.AlertSetting{Record: v.session.Actor.Patient, Language: v.language}); err != nil {
+		return err
+	}
+	return v.alertsDone("alerts.removed")
 }
 
 // AlertMail writes the message of an alert. base is the portal's origin.
@@ -72,6 +140,10 @@ func AlertMail(a audit.Alert, base string) mail.Message {
 	language := a.Language
 	if !slices.Contains(languages, language) {
 		language = languages[0]
+	}
+	if a.Kind == audit.AlertCode {
+		return mail.Message{To: a.Address, Subject: w.say(language, "alert.code"), Language: language, ID: a.Event + "-" + string(a.Kind),
+			Text: w.say(language, "alert.code.text", "code", a.Code) + "\n\n" + w.say(language, "alert.code.where", "url", base+"/my/alerts") + "\n\n" + w.say(language, "alert.code.why") + "\n"}
 	}
 	key := "alert." + string(a.Kind)
 	return mail.Message{To: a.Address, Subject: w.say(language, key), Language: language, ID: a.Event + "-" + string(a.Kind),

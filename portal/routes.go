@@ -60,6 +60,9 @@ func (p *Portal) table() []route {
 		{method: post, path: "/my/helpers/:helper/end", duties: patients, do: (*visit).endHelper},
 		{method: get, path: "/my/alerts", duties: patients, nav: "nav.alerts", do: (*visit).alerts},
 		{method: post, path: "/my/alerts", duties: patients, do: (*visit).setAlerts},
+		{method: post, path: "/my/alerts/code", duties: patients, do: (*visit).sendCode},
+		{method: post, path: "/my/alerts/confirm", duties: patients, do: (*visit).confirmAlerts},
+		{method: post, path: "/my/alerts/remove", duties: patients, do: (*visit).removeAlerts},
 
 		{method: get, path: "/officer/questions", duties: officers, nav: "nav.questions", do: (*visit).openQuestions},
 		{method: post, path: "/officer/questions/:question", duties: officers, do: (*visit).answerQuestion},

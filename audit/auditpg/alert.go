@@ -38,8 +38,9 @@ func NewAlerts(db *pg.DB, persons func(context.Context, hie.SourcePatientID) ([]
 func (a *Alerts) Setting(ctx context.Context, record hie.SourcePatientID) (audit.AlertSetting, error) {
 	s := audit.AlertSetting{Record: record}
 	var kinds []string
-	err := a.db.QueryRow(ctx, `select address, language, kinds, changed from audit.alert_setting where sp_id = $1`, int64(record)).
-		Scan(&s.Address, &s.Language, pg.Array(&kinds), &s.Changed)
+	var confirmed sql.NullTime
+	err := a.db.QueryRow(ctx, `select address, language, kinds, changed, confirmed from audit.alert_setting where sp_id = $1`, int64(record)).
+		Scan(&s.Address, &s.Language, pg.Array(&kinds), &s.Changed, &confirmed)
 	if errors.Is(err, hie.ErrNotFound) {
 		return s, nil
 	}
@@ -50,10 +51,14 @@ func (a *Alerts) Setting(ctx context.Context, record hie.SourcePatientID) (audit
 		s.Kinds = append(s.Kinds, audit.AlertKind(k))
 	}
 	s.Changed = s.Changed.UTC()
+	if confirmed.Valid {
+		s.Confirmed = confirmed.Time.UTC()
+	}
 	return s, nil
 }
 
-// Set replaces what is set for s.Record, on record. Errors: s.Check's.
+// Set replaces what is set for s.Record, on record. An address that changes is not confirmed, and what waited to be sent to the
+// one before is not sent. Errors: s.Check's.
 func (a *Alerts) Set(ctx context.Context, actor hie.Actor, s audit.AlertSetting) error {
 	if err := s.Check(); err != nil {
 		return err
@@ -66,8 +71,13 @@ func (a *Alerts) Set(ctx context.Context, actor hie.Actor, s audit.AlertSetting)
 	err := pg.InTx(ctx, a.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
 		if _, err := tx.Exec(ctx, `
 			insert into audit.alert_setting (sp_id, address, language, kinds, changed) values ($1, $2, $3, $4, $5)
-			on conflict (sp_id) do update set address = excluded.address, language = excluded.language, kinds = excluded.kinds, changed = excluded.changed`,
+			on conflict (sp_id) do update set address = excluded.address, language = excluded.language, kinds = excluded.kinds, changed = excluded.changed,
+				confirmed = case when alert_setting.address = excluded.address then alert_setting.confirmed end,
+				code_hash = case when alert_setting.address = excluded.address then alert_setting.code_hash else '' end`,
 			int64(s.Record), s.Address, s.Language, kinds, now); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `update audit.alert_outbox set done = $3 where sp_id = $1 and address <> $2 and done is null`, int64(s.Record), s.Address, now); err != nil {
 			return err
 		}
 		e := audit.NewEvent(audit.Administered, actor, now).About(s.Record)
@@ -173,7 +183,7 @@ func (a *Alerts) enqueue(ctx context.Context, tx *pg.Tx, e audit.Event) error {
 			if err != nil {
 				return err
 			}
-			if s.Address == "" {
+			if s.Address == "" || s.Confirmed.IsZero() {
 				continue
 			}
 			kind, err := a.kind(ctx, tx, e, own)

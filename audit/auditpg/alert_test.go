@@ -68,7 +68,37 @@ func TestAlertsTellOnceOfWhatWasAskedForAndOfNothingBefore(t *testing.T) {
 		t.Errorf("of what was before there were alerts: %v", got)
 	}
 	set := audit.AlertSetting{Record: 11, Address: "maria@mail.example", Language: "es", Kinds: []audit.AlertKind{audit.AlertEmergency, audit.AlertFirstAccess}}
-	if err := a.Set(ctx, hie.Actor{Organization: "network", Patient: 11}, set); err != nil {
+	me := hie.Actor{Organization: "network", Patient: 11}
+	if err := a.Set(ctx, me, set); err != nil {
+		t.Fatal(err)
+	}
+	happen(audit.EmergencyClaimed, "oak", 11)
+	if got := step(); got != nil {
+		t.Errorf("told an address nobody confirmed: %v", got)
+	}
+	if err := a.Ask(ctx, me, 11); err != nil || len(sent) != 1 || sent[0].Kind != audit.AlertCode || sent[0].Address != set.Address || sent[0].Language != "es" {
+		t.Fatalf("a code: %v, %d messages", err, len(sent))
+	}
+	code := sent[0].Code
+	if err := a.Ask(ctx, me, 11); !errors.Is(err, hie.ErrConflict) || len(sent) != 1 {
+		t.Errorf("a second code at once: %v", err)
+	}
+	if ok, err := a.Confirm(ctx, me, 11, "12"); ok || err != nil {
+		t.Errorf("a wrong code confirms: %v", err)
+	}
+	if ok, err := a.Confirm(ctx, me, 12, code); ok || err != nil {
+		t.Errorf("the code confirms another record: %v", err)
+	}
+	if waits, err := a.Waits(ctx, 11); !waits || err != nil {
+		t.Errorf("the code is no longer waited for: %v", err)
+	}
+	if ok, err := a.Confirm(ctx, me, 11, code); !ok || err != nil {
+		t.Fatalf("the code does not confirm: %v", err)
+	}
+	if got := step(); got != nil {
+		t.Errorf("told of what was before the address was confirmed: %v", got)
+	}
+	if err := a.Set(ctx, me, set); err != nil { // the same address stays confirmed
 		t.Fatal(err)
 	}
 	if got, err := a.Setting(ctx, 11); err != nil || got.Address != set.Address || !slices.Equal(got.Kinds, set.Kinds) {
@@ -104,6 +134,24 @@ func TestAlertsTellOnceOfWhatWasAskedForAndOfNothingBefore(t *testing.T) {
 	now = now.Add(2 * time.Minute)
 	if got := step(); !slices.Equal(got, []audit.AlertKind{audit.AlertEmergency}) {
 		t.Errorf("two minutes later: %v", got)
+	}
+
+	// What waits for an address that was changed is not sent, neither there nor to the new one before it is confirmed.
+	refuse = true
+	happen(audit.EmergencyClaimed, "oak", 11)
+	step()
+	refuse = false
+	set.Address = "maria@other.example"
+	if err := a.Set(ctx, me, set); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(2 * time.Minute)
+	happen(audit.EmergencyClaimed, "oak", 11)
+	if got := step(); got != nil {
+		t.Errorf("after the address changed: %v", got)
+	}
+	if ok, err := a.Confirm(ctx, me, 11, code); ok || err != nil {
+		t.Errorf("the code of the old address confirms the new one: %v", err)
 	}
 	if r := verify(t, db); r.Bad != nil {
 		t.Error("the log no longer verifies")

@@ -68,6 +68,26 @@ func (p *pagesUnderTest) mail(t *testing.T, words ...string) {
 	t.Errorf("no message says %v", words)
 }
 
+// code is the code of the first message that carries one.
+func (p *pagesUnderTest) code(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		files, _ := filepath.Glob(filepath.Join(p.dir, "mail", "*.eml"))
+		for _, f := range files {
+			raw, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m := regexp.MustCompile(`Your code is (\d{8})\.`).FindSubmatch(raw); m != nil {
+				return string(m[1])
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatal("no message carries a code")
+	return ""
+}
+
 func (p *pagesUnderTest) tab(t *testing.T) *tab { return open(t, p.demo.BaseURL) }
 
 // findByNumber opens the page of the practice's patient with this number.
@@ -115,8 +135,14 @@ func (p *pagesUnderTest) story(t *testing.T) {
 	maria.as("maria")
 	maria.visit("/my/alerts")
 	maria.run(chromedp.SetValue("#address", "maria.alvarez@mail.example", chromedp.ByQuery), chromedp.Click("#kind-emergency", chromedp.ByQuery), chromedp.Click("#kind-choice", chromedp.ByQuery))
-	maria.click(`main form button[type="submit"]`)
-	maria.wants("Saved.")
+	maria.click(`#setting button[type="submit"]`)
+	maria.wants("Saved. We sent a code", "We do not know yet that this address is yours")
+	maria.run(chromedp.SetValue("#code", "00000000", chromedp.ByQuery))
+	maria.click(`form[action="/my/alerts/confirm"] button`)
+	maria.wants("This code does not fit.")
+	maria.run(chromedp.SetValue("#code", p.code(t), chromedp.ByQuery))
+	maria.click(`form[action="/my/alerts/confirm"] button`)
+	maria.wants("Thank you. This address is yours")
 	maria.visit("/my")
 	maria.wants("Hello, Maria Elena Alvarez", "You have not made a choice", "Dr. Avery Bloom", "9 documents")
 	maria.shot("my")
@@ -217,7 +243,9 @@ func (p *pagesUnderTest) rulesStory(t *testing.T) {
 	maria.click(`form:has(input[value="harbor-main"]) button`)
 	maria.wants("Check before you confirm", "Everything held at Harbor General Hospital, Main Campus")
 	maria.confirmed()
-	maria.wants("Done. It counts from now on.", "Everything held at Harbor General Hospital, Main Campus")
+	maria.wants("Done. It counts from now on.", "Where my records are", "Show it again")
+	maria.visit("/my/rules")
+	maria.wants("Everything held at Harbor General Hospital, Main Campus", "No end")
 	maria.shot("rules")
 	bloom.run(chromedp.Reload())
 	bloom.wants("6 documents may be shown to you.")
