@@ -37,6 +37,12 @@ func hostileAPI(w http.ResponseWriter, r *http.Request) {
 		say(map[string]any{"resourceType": "Bundle", "type": "searchset", "total": len(resources), "entry": entries})
 	}
 	switch {
+	case r.URL.Path == "/admin/v1/sites":
+		now := time.Now().Format(time.RFC3339)
+		say(map[string]any{"sites": []any{map[string]any{"site": "oak-main", "name": script, "organization": script, "state": "up", "since": now, "measured": "probes", "calls": 3,
+			"probe": map[string]any{"asked": now, "fate": "failed", "reason": script, "software": script, "version": script, "fhir_version": script}}}})
+	case strings.HasPrefix(r.URL.Path, "/admin/v1/sites/"):
+		say(map[string]any{"points": []any{map[string]any{"at": time.Now().Format(time.RFC3339), "calls": 3}}})
 	case strings.HasPrefix(r.URL.Path, "/fhir/Binary/"):
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = w.Write([]byte(script))
@@ -74,6 +80,7 @@ func TestWhateverAFeedWritesIsShownAsText(t *testing.T) {
 		access.DutyPatient:   {"GET /my", "GET /my/choice", "GET /my/looked", "GET /my/places", "GET /my/looked?cursor=" + url.QueryEscape(script)},
 		access.DutyClinician: {"POST /find", "GET /patients/p1", "GET /patients/p1?kind=" + url.QueryEscape(script) + "&since=" + url.QueryEscape(script), "GET /documents/d1?of=" + url.QueryEscape(script), "GET /patients/p1/emergency"},
 		access.DutyDesk:      {"GET /desk/p1", "GET /desk/p1/form"},
+		access.DutyOperator:  {"GET /operator", "GET /operator/sites/oak-main", "GET /operator/sites/oak-main?hours=" + url.QueryEscape(script)},
 	} {
 		b := w.browser()
 		b.signIn(identities()[duty])

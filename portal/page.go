@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -62,6 +63,7 @@ func (p *Portal) parsePages() pages {
 //	bits WEIGHT · level EVIDENCE   how strongly a field speaks, and how it compares
 //	state STATE              the state of a policy
 //	inc N                    N + 1
+//	round F                  the nearest whole number
 //	dict NAME VALUE…         a map, to give a shared part several values
 func (p *Portal) functions(language string) template.FuncMap {
 	say := func(key string, values ...any) string { return p.words.say(language, key, values...) }
@@ -100,6 +102,7 @@ func (p *Portal) functions(language string) template.FuncMap {
 		"state": func(s string) string { return coded("policystate.", strings.ReplaceAll(s, " ", "-"), s) },
 		"bits":  func(b float64) string { return weight(language, b) },
 		"inc":   func(n int) int { return n + 1 },
+		"round": func(f float64) int64 { return int64(math.Round(f)) },
 		"level": func(e evidence) string { return coded("", e.Words(), e.Level) },
 		"div":   func(a, b int64) int64 { return a / b },
 		"dict": func(pairs ...any) (map[string]any, error) {

@@ -249,7 +249,7 @@ func staffPages(b *tab) map[string][]string {
 	b.click(`main form button[type="submit"]`)
 	file := b.path()
 	return map[string][]string{
-		"o.quist": {"/operator"},
+		"o.quist": {"/operator", "/operator/sites/new-dawn-east?hours=1", "/operator/sites/harbor-main"},
 		"i.park":  {"/integrator", "/integrator/errors"},
 		"p.stone": {"/officer", "/officer/reviews?show=closed", "/officer/access", "/officer/wishes", "/officer/wishes?closed=1", "/officer/patients", file, file + "/explain?org=riverside&role=physician&purpose=TREAT&label=ETH",
 			"/officer/policies", "/officer/policies/us-hipaa"},
