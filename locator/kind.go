@@ -19,7 +19,8 @@ type Kind struct {
 	// Confidentiality is the highest v3-Confidentiality code (U < L < M < N < R < V), or "".
 	Confidentiality string
 	Sensitivity     []string
-	// Labelled says that the site labels its documents and that this one carried a label.
+	// Labelled says that the site labels its documents, that this one carried a label, and that every label on it can be
+	// read: what a label in a system nobody knows would keep back is not known to be absent.
 	Labelled bool
 }
 
@@ -29,22 +30,39 @@ const (
 	SystemActCode         = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 )
 
+// labelSystems are the systems of labels under every name they have. Those of the last two say what a document may be used
+// for and how far it is to be trusted, nothing of what is in it.
+//
+// Source: HL7 terminology, former canonicals and OIDs of the v3 code systems.
+var labelSystems = map[string]string{
+	SystemConfidentiality: SystemConfidentiality, "http://hl7.org/fhir/v3/Confidentiality": SystemConfidentiality, "urn:oid:2.16.840.1.113883.5.25": SystemConfidentiality,
+	SystemActCode: SystemActCode, "http://hl7.org/fhir/v3/ActCode": SystemActCode, "urn:oid:2.16.840.1.113883.5.4": SystemActCode,
+	"http://terminology.hl7.org/CodeSystem/v3-ActReason": systemUse, "http://hl7.org/fhir/v3/ActReason": systemUse, "urn:oid:2.16.840.1.113883.5.8": systemUse,
+	"http://terminology.hl7.org/CodeSystem/v3-ObservationValue": systemUse, "http://hl7.org/fhir/v3/ObservationValue": systemUse, "urn:oid:2.16.840.1.113883.5.1063": systemUse,
+}
+
+// systemUse stands for the systems whose labels are not looked at.
+const systemUse = "use"
+
 // confidentialityOrder ranks the codes of v3-Confidentiality, lowest first.
 const confidentialityOrder = "ULMNRV"
 
 // KindOf returns the kind of a document with these categories, types and labels from a site that labels its
-// documents or does not. A confidentiality code that is none of the six counts as "V".
+// documents or does not. A confidentiality code that is none of the six counts as "V". A label without a code, or of a system
+// nobody knows, leaves open what the document is: it counts as not labelled.
+//
+// Source: spec consent 2.2 and 2.15 ("unknown code system").
 func KindOf(categories, types, labels []hie.Coding, siteLabels bool) Kind {
 	k := Kind{Classes: codes(categories), Types: codes(types)}
-	rank := -1
+	rank, unread := -1, false
 	for _, l := range labels {
-		switch l.System {
-		case SystemConfidentiality:
+		switch system := labelSystems[l.System]; {
+		case l.Code == "" || system == "":
+			unread = true
+		case system == SystemConfidentiality:
 			rank = max(rank, confidentialityRank(l.Code))
-		case SystemActCode:
-			if l.Code != "" {
-				k.Sensitivity = append(k.Sensitivity, l.Code)
-			}
+		case system == SystemActCode:
+			k.Sensitivity = append(k.Sensitivity, l.Code)
 		}
 	}
 	if rank >= 0 {
@@ -52,7 +70,7 @@ func KindOf(categories, types, labels []hie.Coding, siteLabels bool) Kind {
 	}
 	slices.Sort(k.Sensitivity)
 	k.Sensitivity = slices.Compact(k.Sensitivity)
-	k.Labelled = siteLabels && (rank >= 0 || len(k.Sensitivity) > 0)
+	k.Labelled = siteLabels && !unread && (rank >= 0 || len(k.Sensitivity) > 0)
 	k.ID = k.hash()
 	return k
 }
@@ -81,6 +99,15 @@ func codes(cs []hie.Coding) []string {
 func (k Kind) Equal(other Kind) bool {
 	return slices.Equal(k.Classes, other.Classes) && slices.Equal(k.Types, other.Types) &&
 		k.Confidentiality == other.Confidentiality && slices.Equal(k.Sensitivity, other.Sensitivity) && k.Labelled == other.Labelled
+}
+
+// RuledAs reports whether nothing a rule of consent looks at differs between p and other: kind, authors, service period and
+// encounters. Whatever else changes, a decision made about the one holds for the other.
+//
+// Source: spec consent 2.1 (Document).
+func (p Pointer) RuledAs(other Pointer) bool {
+	return p.Kind.ID == other.Kind.ID && p.Period.Start.Equal(other.Period.Start) && p.Period.End.Equal(other.Period.End) && slices.Equal(p.Encounters, other.Encounters) &&
+		slices.EqualFunc(p.Authors, other.Authors, func(a, b Author) bool { return a.Reference == b.Reference && a.Organization == b.Organization })
 }
 
 func (k Kind) hash() int64 {

@@ -13,8 +13,8 @@ import (
 // Revise replaces what is said of a pointer by s, made by its owner, and returns the new version. ifMatch is
 // the version the caller read; 0 when none was stated. Master identifier, record, site, custodian, hash and
 // relations do not change; the bytes' place may, on the same site. Status may go from current to
-// entered-in-error; superseding is done by replacing. When the labels, class or type changed it returns only after no
-// release gate acts any more on what it read before.
+// entered-in-error; superseding is done by replacing. When something changed that rules look at (labels, class, type,
+// authors, service period, encounter) it returns only after no release gate acts any more on what it read before.
 //
 // Errors: hie.ErrNotFound (also for a pointer that is not the actor's), hie.ErrStale, *hie.InvalidError,
 // hie.ErrConflict.
@@ -22,7 +22,7 @@ import (
 // Source: IHE ITI-57 (metadata update keeps versions, refuses stale ones); spec locator section 2 ("Immutable").
 func (x *Index) Revise(ctx context.Context, actor hie.Actor, record hie.SourcePatientID, id hie.PointerID, s Submission, ifMatch int64) (Pointer, error) {
 	now := x.now().UTC().Truncate(time.Microsecond)
-	relabelled := false
+	ruledAnew := false
 	p, err := x.store.Change(ctx, Ref{Record: record, ID: id}, now, func(old Pointer) (Pointer, []audit.Event, error) {
 		if !x.owns(actor, old.Custodian) {
 			return Pointer{}, nil, hie.ErrNotFound
@@ -34,14 +34,14 @@ func (x *Index) Revise(ctx context.Context, actor hie.Actor, record hie.SourcePa
 		if err != nil {
 			return Pointer{}, nil, err
 		}
-		relabelled = p.Kind.ID != old.Kind.ID
+		ruledAnew = !p.RuledAs(old)
 		return p, []audit.Event{event(actor, "U", p, now)}, nil
 	})
 	if err != nil {
 		return Pointer{}, fmt.Errorf("locator: revise: %w", err)
 	}
-	if relabelled {
-		time.Sleep(hie.ReleaseLease) // until no gate acts on the labels it read before the commit
+	if ruledAnew {
+		time.Sleep(hie.ReleaseLease) // until no gate acts on what it read before the commit
 	}
 	return p, nil
 }

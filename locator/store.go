@@ -16,7 +16,7 @@ type Store interface {
 	// set, anything else hie.ErrConflict. Targets to supersede are read under lock and judged by d.Judge.
 	Deposit(ctx context.Context, d Deposit) ([]Published, error)
 	// Change replaces the pointer named ref by what change makes of it, under lock, and keeps the former
-	// version as history. The epoch of the record moves when the kind changed. It returns hie.ErrNotFound when
+	// version as history. The epoch of the record moves when rules may see it otherwise ([Pointer.RuledAs]). It returns hie.ErrNotFound when
 	// there is no such pointer, and change's error as it is.
 	Change(ctx context.Context, ref Ref, at time.Time, change func(old Pointer) (Pointer, []audit.Event, error)) (Pointer, error)
 	// Remove deletes the pointer named ref, unless allow refuses, and keeps what it was as history; its claim

@@ -14,6 +14,9 @@ func (p Pointer) Terms() []int64 {
 	var out []int64
 	coding := func(f Field, cs ...hie.Coding) {
 		for _, c := range cs {
+			if c.System == "" && c.Code == "" { // a label nobody can read is not found by
+				continue
+			}
 			out = append(out, CodeMatch{System: c.System, Code: c.Code}.Term(f), CodeMatch{Code: c.Code, AnySystem: true}.Term(f))
 			if c.System != "" {
 				out = append(out, CodeMatch{System: c.System}.Term(f))

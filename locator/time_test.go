@@ -3,6 +3,8 @@ package locator
 import (
 	"testing"
 	"time"
+
+	"github.com/concord-hie/concord/hie"
 )
 
 func at(s string) time.Time {
@@ -145,7 +147,7 @@ func TestKinds(t *testing.T) {
 		{"another class is another kind", KindOf(cs("urn:c", "lab"), cs("urn:t", "1"), nil, true), false},
 		{"a class is not a type", KindOf(cs("urn:c", "1"), cs("urn:t", "note"), nil, true), false},
 		{"a label makes another kind", KindOf(cs("urn:c", "note"), cs("urn:t", "1"), cs(SystemConfidentiality, "N"), true), false},
-		{"labels of other systems are not looked at", KindOf(cs("urn:c", "note"), cs("urn:t", "1"), cs("urn:purpose", "TREAT"), true), true},
+		{"what a document may be used for is not looked at", KindOf(cs("urn:c", "note"), cs("urn:t", "1"), cs("http://terminology.hl7.org/CodeSystem/v3-ActReason", "TREAT"), true), true},
 	} {
 		if (tt.k.ID == plain.ID) != tt.same || tt.k.Equal(plain) != tt.same {
 			t.Errorf("%s: same = %v", tt.name, tt.k.ID == plain.ID)
@@ -160,6 +162,17 @@ func TestKinds(t *testing.T) {
 	}
 	if k := KindOf(nil, nil, cs(SystemActCode, "HIV"), false); k.Labelled || len(k.Sensitivity) != 1 {
 		t.Errorf("a site that does not label leaves its codes and no label state: %+v", k)
+	}
+	for name, unread := range map[string][]hie.Coding{"of a system nobody knows": cs("urn:local:labels", "HIV"), "of no system": cs("", "HIV"), "without a code": {{}},
+		"of the right system without a code": {{System: SystemActCode}}} {
+		if k := KindOf(nil, nil, append(cs(SystemConfidentiality, "N"), unread...), true); k.Labelled || k.Confidentiality != "N" {
+			t.Errorf("a label %s leaves open what else there is: %+v", name, k)
+		}
+	}
+	for _, system := range []string{"urn:oid:2.16.840.1.113883.5.4", "http://hl7.org/fhir/v3/ActCode"} {
+		if k := KindOf(nil, nil, cs(system, "HIV"), true); !k.Labelled || len(k.Sensitivity) != 1 {
+			t.Errorf("a sensitivity under its system's other name: %+v", k)
+		}
 	}
 	if k := KindOf(nil, nil, nil, true); k.Labelled || k.ID <= 0 {
 		t.Errorf("a document without labels is unlabelled at a labelling site: %+v", k)

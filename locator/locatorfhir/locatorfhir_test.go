@@ -100,6 +100,25 @@ func TestADocumentReferenceIsReadWhole(t *testing.T) {
 	}
 }
 
+// A label that cannot be read must not pass for one that is not there.
+//
+// Source: spec consent 2.2 and 2.15.
+func TestALabelNobodyCanReadLeavesTheDocumentUnlabelled(t *testing.T) {
+	for name, label := range map[string]any{
+		"in words alone": object{"text": "HIV related"}, "a bare coding": object{"system": locator.SystemActCode, "code": "HIV"},
+		"a coding without code": object{"coding": []any{object{"system": locator.SystemActCode, "display": "HIV"}}},
+		"of a local system":     object{"coding": []any{object{"system": "urn:local", "code": "HIV"}}},
+	} {
+		p, err := Read(site, 7, encode(t, document(func(o object) { o["securityLabel"] = append(o["securityLabel"].([]any), label) })))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k := locator.KindOf(p.Categories, p.Types, p.Labels, true); k.Labelled {
+			t.Errorf("%s: the document counts as labelled in full", name)
+		}
+	}
+}
+
 func TestWhatIsWrongWithADocumentReferenceIsSaid(t *testing.T) {
 	for _, tt := range []struct {
 		name, path, code string

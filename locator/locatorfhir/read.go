@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -82,8 +83,15 @@ func pointer(site directory.Site, path string, d fhir.DocumentReference) (locato
 	}
 	p.Categories = r.concepts("category", d.Category)
 	p.Labels = r.concepts("securityLabel", d.SecurityLabel)
+	unread := slices.ContainsFunc(d.SecurityLabel, func(cc fhir.CodeableConcept) bool {
+		return len(cc.Coding) == 0 || slices.ContainsFunc(cc.Coding, noCode)
+	})
 	if d.Meta != nil {
 		p.Labels = append(p.Labels, r.codings("meta.security", d.Meta.Security)...)
+		unread = unread || slices.ContainsFunc(d.Meta.Security, noCode)
+	}
+	if unread { // a label in words alone, or miswritten: there is one, and nobody knows which
+		p.Labels = append(p.Labels, hie.Coding{})
 	}
 	p.Date = r.span("date", d.Date)
 	for _, a := range bounded(&r, "author", d.Author) {
@@ -241,6 +249,8 @@ func (r *reader) codings(at string, cs []fhir.Coding) []hie.Coding {
 	}
 	return out
 }
+
+func noCode(c fhir.Coding) bool { return c.Code == "" }
 
 func (r *reader) concepts(at string, ccs []fhir.CodeableConcept) []hie.Coding {
 	var out []hie.Coding

@@ -65,7 +65,7 @@ func (s *Store) change(ctx context.Context, tx *pg.Tx, ref locator.Ref, at time.
 	if err := pr.renew(ctx, tx); err != nil {
 		return locator.Pointer{}, err
 	}
-	if p.Kind.ID != old.Kind.ID {
+	if !p.RuledAs(old) {
 		if err := epoch.Move(ctx, tx, p.Record); err != nil {
 			return locator.Pointer{}, err
 		}

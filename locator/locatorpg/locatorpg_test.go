@@ -58,6 +58,15 @@ func TestRevisingAndDeleting(t *testing.T) {
 	if e, err := epoch.Read(ctx, f.db, []hie.SourcePatientID{7}); err != nil || e[7] != before[7]+1 {
 		t.Errorf("a raised label must move the epoch by one: %d -> %d", before[7], e[7])
 	}
+	written := locatortest.Doc(7, "A", 1, func(p *locator.Pointer) {
+		p.Labels, p.Authors = restricted.Pointer.Labels, []locator.Author{{Reference: "Practitioner/q"}}
+	})
+	if _, err = f.Revise(ctx, locatortest.General, 7, a.ID, written, 0); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := epoch.Read(ctx, f.db, []hie.SourcePatientID{7}); err != nil || e[7] != before[7]+2 {
+		t.Errorf("another author, whom a refusal may name, must move the epoch: %d -> %d", before[7], e[7])
+	}
 	for _, tt := range []struct {
 		name  string
 		actor hie.Actor
@@ -84,21 +93,21 @@ func TestRevisingAndDeleting(t *testing.T) {
 	if err := f.Delete(ctx, locatortest.General, 7, a.ID, 2); !errors.Is(err, hie.ErrStale) {
 		t.Errorf("a stale delete = %v", err)
 	}
-	if err := f.Delete(ctx, locatortest.General, 7, a.ID, 3); err != nil {
+	if err := f.Delete(ctx, locatortest.General, 7, a.ID, 4); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.Read(ctx, 7, a.ID); !errors.Is(err, hie.ErrNotFound) {
 		t.Errorf("a deleted pointer is read: %v", err)
 	}
 	var history int
-	if err := f.db.QueryRow(ctx, `select count(*) from locator.pointer_history where sp_id = 7`).Scan(&history); err != nil || history != 3 {
-		t.Errorf("%d former versions kept, want 3 (two revisions, one deletion), %v", history, err)
+	if err := f.db.QueryRow(ctx, `select count(*) from locator.pointer_history where sp_id = 7`).Scan(&history); err != nil || history != 4 {
+		t.Errorf("%d former versions kept, want 4 (three revisions, one deletion), %v", history, err)
 	}
 	if done := f.MustPublish(t, locatortest.Doc(7, "A", 1)); done[0].Existing || done[0].ID == a.ID {
 		t.Errorf("after deletion the identifier is free again")
 	}
 	var events int
-	if err := f.db.QueryRow(ctx, `select count(*) from audit.event`).Scan(&events); err != nil || events != 5 {
-		t.Errorf("%d audit events, want 5 (2 publications, 2 revisions, 1 deletion), %v", events, err)
+	if err := f.db.QueryRow(ctx, `select count(*) from audit.event`).Scan(&events); err != nil || events != 6 {
+		t.Errorf("%d audit events, want 6 (2 publications, 3 revisions, 1 deletion), %v", events, err)
 	}
 }
