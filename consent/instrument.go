@@ -57,6 +57,22 @@ func (i *Instrument) Check() error {
 	return nil
 }
 
+// CheckIn is Check with what env knows: the organisation and the purposes must be known.
+func (i *Instrument) CheckIn(env *Env) error {
+	if err := i.Check(); err != nil {
+		return err
+	}
+	if _, known := env.orgs[i.Organization]; !known {
+		return hie.Invalid("organization", "must be an organization of the directory")
+	}
+	for _, p := range i.Purposes {
+		if !env.KnowsPurpose(p) {
+			return hie.Invalid("purposes", "must be purposes of use the exchange knows")
+		}
+	}
+	return nil
+}
+
 // holds reports whether an instrument of one of kinds is in force for q: one the request came with, or one recorded on the
 // document's own record for the requester and this purpose.
 func (q *query) holds(kinds ...string) bool {

@@ -2,6 +2,7 @@ package consent
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/concord-hie/concord/hie"
@@ -79,6 +80,38 @@ func (r *Representative) Check() error {
 		return invalid("start", "and end must be FHIR dates, the end not before the start")
 	}
 	return nil
+}
+
+// Appoint makes r ready to be recorded at now for a patient born on the day given at a site of jurisdiction and zone: a
+// parent's power lapses when the child comes of age, and a minor without a full date of birth (a zero year, month or day) has
+// no parent on record. Errors: *hie.InvalidError naming the member.
+//
+// Source: 45 CFR 164.502(g)(3); spec consent 2.20.
+func (r *Representative) Appoint(year, month, day int, jurisdiction string, zone *time.Location, now time.Time) error {
+	if err := r.Check(); err != nil || r.Capacity != CapacityParent {
+		return err
+	}
+	lapses, known := Majority(year, month, day, jurisdiction, zone)
+	switch {
+	case !known:
+		return hie.Invalid("capacity", "cannot be parent: the registration has no full date of birth, so nobody can tell when it ends")
+	case !now.Before(lapses):
+		return hie.Invalid("capacity", "cannot be parent: the patient is of age")
+	}
+	r.Lapses = lapses
+	return nil
+}
+
+// Ended returns r as it is when its power ends with the day end, a FHIR date, or, withdrawn, never was; one of the two must be
+// given. Errors: *hie.InvalidError naming the member.
+func (r Representative) Ended(end string, withdrawn bool) (Representative, error) {
+	if end = strings.TrimSpace(end); end == "" && !withdrawn {
+		return r, hie.Required("end")
+	}
+	if r.Withdrawn = withdrawn; end != "" {
+		r.End = end
+	}
+	return r, r.Check()
 }
 
 func (r *Representative) period() *Period { return &Period{Start: r.Start, End: r.End} }

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"context"
-	"net/http"
 	"time"
 
 	"github.com/concord-hie/concord/consent"
@@ -41,123 +39,47 @@ func (s *Server) instrumentJSON(i consent.Instrument) instrumentJSON {
 	return j
 }
 
+func (s *Server) instruments() recorded[consent.Instrument] {
+	return recorded[consent.Instrument]{name: "instrument", list: "instruments", of: Forms.Instruments, keep: Forms.RecordInstrument,
+		id: func(i consent.Instrument) int64 { return i.ID }, show: func(i consent.Instrument, _ mpi.SourcePatient) any { return s.instrumentJSON(i) }}
+}
+
 // listInstruments answers GET /admin/v1/consent/instruments?patient=.
-func (s *Server) listInstruments(c *gin.Context) {
-	ctx := c.Request.Context()
-	p, err := readListParams(c, "patient")
-	var sp mpi.SourcePatient
-	if err == nil {
-		sp, err = s.representedRecord(ctx, caller(c), p.values["patient"])
-	}
-	var all []consent.Instrument
-	if err == nil {
-		all, err = s.deps.Forms.Instruments(ctx, []hie.SourcePatientID{sp.Record})
-	}
-	if err == nil {
-		err = s.deps.Audit.Record(context.WithoutCancel(ctx), s.reviewed(c, "instruments").About(sp.Record))
-	}
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	out := struct {
-		Instruments []instrumentJSON `json:"instruments"`
-	}{[]instrumentJSON{}}
-	for _, i := range all {
-		out.Instruments = append(out.Instruments, s.instrumentJSON(i))
-	}
-	s.sendJSON(c, http.StatusOK, out)
+func (s *Server) listInstruments() gin.HandlerFunc { return listRecorded(s, s.instruments()) }
+
+// newInstrument is a legal basis as an officer puts it down.
+type newInstrument struct {
+	Patient      string        `json:"patient"`
+	Kind         string        `json:"kind"`
+	Organization string        `json:"organization"`
+	Purposes     []hie.Purpose `json:"purposes"`
+	From         time.Time     `json:"from"`
+	Until        time.Time     `json:"until"`
+	Ground       string        `json:"ground"`
+	Evidence     string        `json:"evidence"`
 }
 
 // addInstrument answers POST /admin/v1/consent/instruments: an officer of the record's own organisation, or of the
 // network, has seen the paper.
 //
 // Source: spec consent 2.1 (legal basis: kind, evidence, verifiedBy).
-func (s *Server) addInstrument(c *gin.Context) {
-	ctx, actor := c.Request.Context(), caller(c)
-	var in struct {
-		Patient      string        `json:"patient"`
-		Kind         string        `json:"kind"`
-		Organization string        `json:"organization"`
-		Purposes     []hie.Purpose `json:"purposes"`
-		From         time.Time     `json:"from"`
-		Until        time.Time     `json:"until"`
-		Ground       string        `json:"ground"`
-		Evidence     string        `json:"evidence"`
-	}
-	err := s.readJSON(c, &in)
-	var sp mpi.SourcePatient
-	if err == nil {
-		sp, err = s.representedRecord(ctx, actor, in.Patient)
-	}
-	i := consent.Instrument{Record: sp.Record, Kind: in.Kind, Organization: hie.OrgID(in.Organization), Purposes: in.Purposes, From: in.From.UTC(), Until: in.Until,
-		Ground: in.Ground, Evidence: in.Evidence, VerifiedBy: actor.User, By: actor.Organization}
-	if !in.Until.IsZero() {
-		i.Until = in.Until.UTC()
-	}
-	if err == nil {
-		err = i.Check()
-	}
-	if _, known := s.deps.Network().Organization(i.Organization); err == nil && !known {
-		err = hie.Invalid("organization", "must be an organization of the directory")
-	}
-	for _, p := range i.Purposes {
-		if err == nil && !s.deps.ConsentEnv().KnowsPurpose(p) {
-			err = hie.Invalid("purposes", "must be purposes of use the exchange knows")
-		}
-	}
-	if err == nil && actor.User == "" {
-		err = hie.ErrForbidden
-	}
-	if err == nil {
-		i, err = s.deps.Forms.RecordInstrument(ctx, actor, i, 0)
-	}
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	s.sendJSON(c, http.StatusOK, s.instrumentJSON(i))
+func (s *Server) addInstrument() gin.HandlerFunc {
+	return addRecorded(s, s.instruments(), func(in newInstrument) string { return in.Patient },
+		func(in newInstrument, sp mpi.SourcePatient, actor hie.Actor) (consent.Instrument, error) {
+			i := consent.Instrument{Record: sp.Record, Kind: in.Kind, Organization: hie.OrgID(in.Organization), Purposes: in.Purposes, From: in.From.UTC(),
+				Until: in.Until.UTC(), Ground: in.Ground, Evidence: in.Evidence, VerifiedBy: actor.User, By: actor.Organization}
+			return i, i.CheckIn(s.deps.ConsentEnv())
+		})
 }
 
 // endInstrument answers POST /admin/v1/consent/instruments/{id}/end {"version"}: from now on it is no basis for anything.
-func (s *Server) endInstrument(c *gin.Context) {
-	ctx, actor := c.Request.Context(), caller(c)
-	var in struct {
+func (s *Server) endInstrument() gin.HandlerFunc {
+	type body struct {
 		Version int64 `json:"version"`
 	}
-	record, id, err := s.deps.Sealer.OpenID("instrument", c.Param("id"))
-	var sp mpi.SourcePatient
-	if err != nil {
-		err = hie.ErrNotFound
-	} else {
-		sp, err = s.representedRecord(ctx, actor, s.patientID(hie.SourcePatientID(record)))
-	}
-	var all []consent.Instrument
-	if err == nil {
-		all, err = s.deps.Forms.Instruments(ctx, []hie.SourcePatientID{sp.Record})
-	}
-	if err == nil {
-		err = s.readJSON(c, &in)
-	}
-	if err == nil && actor.User == "" {
-		err = hie.ErrForbidden
-	}
-	var i consent.Instrument
-	if err == nil {
-		err = hie.ErrNotFound
-		for _, x := range all {
-			if x.ID == id {
-				i, err = x.EndedAt(s.deps.Now()), nil
-			}
-		}
-	}
-	if err == nil {
+	return endRecorded(s, s.instruments(), func(i consent.Instrument, in body, actor hie.Actor) (consent.Instrument, int64, error) {
+		i = i.EndedAt(s.deps.Now())
 		i.VerifiedBy, i.By = actor.User, actor.Organization
-		i, err = s.deps.Forms.RecordInstrument(ctx, actor, i, in.Version)
-	}
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	s.sendJSON(c, http.StatusOK, s.instrumentJSON(i))
+		return i, in.Version, nil
+	})
 }

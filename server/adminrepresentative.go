@@ -1,9 +1,6 @@
 package server
 
 import (
-	"context"
-	"net/http"
-	"strings"
 	"time"
 
 	"github.com/concord-hie/concord/consent"
@@ -42,146 +39,53 @@ func (s *Server) representativeJSON(r consent.Representative, zone *time.Locatio
 	return j
 }
 
-// representedRecord returns the registration an officer names, of their organisation's sites, or any to the network's.
-func (s *Server) representedRecord(ctx context.Context, actor hie.Actor, patient string) (mpi.SourcePatient, error) {
-	record, err := s.reportedPatient(ctx, actor, listParams{values: map[string]string{"patient": patient}})
-	if err != nil {
-		return mpi.SourcePatient{}, err
-	}
-	return s.deps.Patients.Record(ctx, record)
+func (s *Server) representatives() recorded[consent.Representative] {
+	return recorded[consent.Representative]{name: "representative", list: "representatives", of: Forms.Representatives, keep: Forms.Represent,
+		id: func(r consent.Representative) int64 { return r.ID },
+		show: func(r consent.Representative, sp mpi.SourcePatient) any {
+			return s.representativeJSON(r, s.zoneOf(sp.Site))
+		}}
 }
 
 // listRepresentatives answers GET /admin/v1/consent/representatives?patient=.
-func (s *Server) listRepresentatives(c *gin.Context) {
-	ctx := c.Request.Context()
-	p, err := readListParams(c, "patient")
-	var sp mpi.SourcePatient
-	if err == nil {
-		sp, err = s.representedRecord(ctx, caller(c), p.values["patient"])
-	}
-	var all []consent.Representative
-	if err == nil {
-		all, err = s.deps.Forms.Representatives(ctx, []hie.SourcePatientID{sp.Record})
-	}
-	if err == nil {
-		err = s.deps.Audit.Record(context.WithoutCancel(ctx), s.reviewed(c, "representatives").About(sp.Record))
-	}
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	out := struct {
-		Representatives []representativeJSON `json:"representatives"`
-	}{[]representativeJSON{}}
-	zone := s.zoneOf(sp.Site)
-	for _, r := range all {
-		out.Representatives = append(out.Representatives, s.representativeJSON(r, zone))
-	}
-	s.sendJSON(c, http.StatusOK, out)
+func (s *Server) listRepresentatives() gin.HandlerFunc { return listRecorded(s, s.representatives()) }
+
+// newRepresentative is somebody as an officer puts them down.
+type newRepresentative struct {
+	Patient  string `json:"patient"`
+	Ref      string `json:"ref"`
+	Name     string `json:"name"`
+	Capacity string `json:"capacity"`
+	Rights   string `json:"rights"`
+	Start    string `json:"start"`
+	End      string `json:"end"`
+	Evidence string `json:"evidence"`
 }
 
-// addRepresentative answers POST /admin/v1/consent/representatives. A parent's power ends with the child's majority
-// where the site is; a minor without a full date of birth has no parent on record.
+// addRepresentative answers POST /admin/v1/consent/representatives.
 //
-// Source: 45 CFR 164.502(g)(3); spec consent 2.20.
-func (s *Server) addRepresentative(c *gin.Context) {
-	ctx, actor := c.Request.Context(), caller(c)
-	var in struct {
-		Patient  string `json:"patient"`
-		Ref      string `json:"ref"`
-		Name     string `json:"name"`
-		Capacity string `json:"capacity"`
-		Rights   string `json:"rights"`
-		Start    string `json:"start"`
-		End      string `json:"end"`
-		Evidence string `json:"evidence"`
-	}
-	err := s.readJSON(c, &in)
-	var sp mpi.SourcePatient
-	if err == nil {
-		sp, err = s.representedRecord(ctx, actor, in.Patient)
-	}
-	r := consent.Representative{Record: sp.Record, Ref: in.Ref, Name: in.Name, Capacity: consent.Capacity(in.Capacity), Rights: consent.Rights(in.Rights),
-		Start: in.Start, End: in.End, Evidence: in.Evidence, By: actor.Organization}
-	if err == nil {
-		err = r.Check()
-	}
-	if err == nil && actor.User == "" {
-		err = hie.ErrForbidden
-	}
-	if err == nil && r.Capacity == consent.CapacityParent {
-		b := sp.Demographics.Birth
-		var known bool
-		if r.Lapses, known = consent.Majority(b.Year, b.Month, b.Day, s.deps.Network().Jurisdiction(sp.Site), s.zoneOf(sp.Site)); !known {
-			err = hie.Invalid("capacity", "cannot be parent: the registration has no full date of birth, so nobody can tell when it ends")
-		} else if !s.deps.Now().Before(r.Lapses) {
-			err = hie.Invalid("capacity", "cannot be parent: the patient is of age")
-		}
-	}
-	if err == nil {
-		r, err = s.deps.Forms.Represent(ctx, actor, r, 0)
-	}
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	s.wishChanged(ctx, r.Record, nil)
-	s.sendJSON(c, http.StatusOK, s.representativeJSON(r, s.zoneOf(sp.Site)))
+// Source: spec consent 2.20.
+func (s *Server) addRepresentative() gin.HandlerFunc {
+	return addRecorded(s, s.representatives(), func(in newRepresentative) string { return in.Patient },
+		func(in newRepresentative, sp mpi.SourcePatient, actor hie.Actor) (consent.Representative, error) {
+			r := consent.Representative{Record: sp.Record, Ref: in.Ref, Name: in.Name, Capacity: consent.Capacity(in.Capacity), Rights: consent.Rights(in.Rights),
+				Start: in.Start, End: in.End, Evidence: in.Evidence, By: actor.Organization}
+			born := sp.Demographics.Birth
+			return r, r.Appoint(born.Year, born.Month, born.Day, s.deps.Network().Jurisdiction(sp.Site), s.zoneOf(sp.Site), s.deps.Now())
+		})
 }
 
 // endRepresentative answers POST /admin/v1/consent/representatives/{id}/end {"version", "end", "withdrawn"}: their power
 // ends on a day, or never was.
-func (s *Server) endRepresentative(c *gin.Context) {
-	ctx, actor := c.Request.Context(), caller(c)
-	var in struct {
+func (s *Server) endRepresentative() gin.HandlerFunc {
+	type body struct {
 		Version   int64  `json:"version"`
 		End       string `json:"end"`
 		Withdrawn bool   `json:"withdrawn"`
 	}
-	record, id, err := s.deps.Sealer.OpenID("representative", c.Param("id"))
-	var sp mpi.SourcePatient
-	if err != nil {
-		err = hie.ErrNotFound
-	} else {
-		sp, err = s.representedRecord(ctx, actor, s.patientID(hie.SourcePatientID(record)))
-	}
-	var all []consent.Representative
-	if err == nil {
-		all, err = s.deps.Forms.Representatives(ctx, []hie.SourcePatientID{sp.Record})
-	}
-	if err == nil {
-		err = s.readJSON(c, &in)
-	}
-	if err == nil && actor.User == "" {
-		err = hie.ErrForbidden
-	}
-	var r consent.Representative
-	if err == nil {
-		err = hie.ErrNotFound
-		for _, x := range all {
-			if x.ID == id {
-				r, err = x, nil
-			}
-		}
-	}
-	if err == nil {
-		if in.End = strings.TrimSpace(in.End); in.End == "" && !in.Withdrawn {
-			err = hie.Required("end")
-		}
-	}
-	if err == nil {
-		if r.Withdrawn = in.Withdrawn; in.End != "" {
-			r.End = in.End
-		}
-		if err = r.Check(); err == nil {
-			r.By = actor.Organization
-			r, err = s.deps.Forms.Represent(ctx, actor, r, in.Version)
-		}
-	}
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	s.wishChanged(ctx, r.Record, nil)
-	s.sendJSON(c, http.StatusOK, s.representativeJSON(r, s.zoneOf(sp.Site)))
+	return endRecorded(s, s.representatives(), func(r consent.Representative, in body, actor hie.Actor) (consent.Representative, int64, error) {
+		r, err := r.Ended(in.End, in.Withdrawn)
+		r.By = actor.Organization
+		return r, in.Version, err
+	})
 }

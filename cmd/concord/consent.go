@@ -26,6 +26,9 @@ type consentCmd struct {
 	Export  consentExportCmd  `cmd:"" help:"Write the consents of an organization's patients as NDJSON."`
 	Decide  consentDecideCmd  `cmd:"" help:"Decide cases, one JSON a line; reads no database, clock or network."`
 	Explain consentExplainCmd `cmd:"" help:"Say in order which rules spoke about a document, and which one decided."`
+
+	Instrument     consentInstrumentCmd     `cmd:"" help:"Legal bases on which others may ask about a patient: court orders, reports law requires."`
+	Representative consentRepresentativeCmd `cmd:"" help:"Who may act for a patient."`
 }
 
 // consentDecideCmd answers cases.

@@ -2,14 +2,11 @@ package consentpg
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
-	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
-	"github.com/concord-hie/concord/internal/epoch"
 	"github.com/concord-hie/concord/internal/pg"
 )
 
@@ -17,51 +14,30 @@ import (
 // current. It returns i with ID, Number and Recorded set, when nothing can leave under the old rules any more. Errors:
 // hie.ErrNotFound when i.ID is none of i.Record's; hie.ErrStale when expected is not current.
 func (s *Store) RecordInstrument(ctx context.Context, actor hie.Actor, i consent.Instrument, expected int64) (consent.Instrument, error) {
-	action := "U"
-	if i.ID == 0 {
-		i.ID, action, expected = s.ids.Next(), "C", 0
+	var until *time.Time
+	if !i.Until.IsZero() {
+		until = &i.Until
 	}
-	err := pg.InTx(ctx, s.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
-		if err := epoch.Move(ctx, tx, i.Record); err != nil {
-			return err
-		}
-		i.Recorded = s.now()
-		if action == "U" {
-			var current int64
-			if err := tx.QueryRow(ctx, `
-				select version from consent.instrument
-				where sp_id = $1 and instrument_id = $2 order by version desc limit 1`, int64(i.Record), i.ID).Scan(&current); err != nil {
-				return err
-			}
-			if current != expected {
-				return hie.ErrStale
-			}
-		}
-		i.Number = expected + 1
-		var until *time.Time
-		if !i.Until.IsZero() {
-			until = &i.Until
-		}
-		purposes := make([]string, len(i.Purposes))
-		for j, p := range i.Purposes {
-			purposes[j] = string(p)
-		}
-		if _, err := tx.Exec(ctx, `
+	purposes := make([]string, len(i.Purposes))
+	for j, p := range i.Purposes {
+		purposes[j] = string(p)
+	}
+	err := s.keep(ctx, actor, expected, recording{record: i.Record, id: &i.ID, number: &i.Number, at: &i.Recorded,
+		current: `
+			select version from consent.instrument
+			where sp_id = $1 and instrument_id = $2 order by version desc limit 1`,
+		insert: func(tx *pg.Tx) error {
+			_, err := tx.Exec(ctx, `
 			insert into consent.instrument (sp_id, instrument_id, version, kind, org, purposes, since, until, ground, evidence,
 				verified_by, recorded, recorded_org)
 			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-			int64(i.Record), i.ID, i.Number, i.Kind, string(i.Organization), purposes, i.From, until, i.Ground, i.Evidence,
-			i.VerifiedBy, i.Recorded, string(i.By)); err != nil {
+				int64(i.Record), i.ID, i.Number, i.Kind, string(i.Organization), purposes, i.From, until, i.Ground, i.Evidence,
+				i.VerifiedBy, i.Recorded, string(i.By))
 			return err
-		}
-		e := audit.NewEvent(audit.ConsentChanged, actor, i.Recorded).About(i.Record)
-		e.Action, e.Detail = action, map[string]string{"interaction": "instrument", "kind": i.Kind, "recipient": string(i.Organization)}
-		return s.audit(ctx, tx, e)
-	})
+		}, detail: map[string]string{"interaction": "instrument", "kind": i.Kind, "recipient": string(i.Organization)}})
 	if err != nil {
 		return consent.Instrument{}, fmt.Errorf("consentpg: instrument: %w", err)
 	}
-	time.Sleep(consent.ReleaseLease) // until no gate acts on what it read before the commit
 	return i, nil
 }
 

@@ -2,63 +2,39 @@ package consentpg
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
-	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
-	"github.com/concord-hie/concord/internal/epoch"
 	"github.com/concord-hie/concord/internal/pg"
 )
 
 // Represent adds a version: the first of a new representative when r.ID is 0, else the one after expected, which must
 // be current. It returns r with ID, Number and Recorded set, when nothing can leave under the old rules any more. What they
-// may look at and sign for counts from then on, so the record's epoch moves. Errors: hie.ErrNotFound when r.ID is none of r.Record's; hie.ErrStale when expected is
-// not current.
+// may look at and sign for counts from then on, so the record's epoch moves. Errors: hie.ErrNotFound when r.ID is none of
+// r.Record's; hie.ErrStale when expected is not current.
 func (s *Store) Represent(ctx context.Context, actor hie.Actor, r consent.Representative, expected int64) (consent.Representative, error) {
-	action := "U"
-	if r.ID == 0 {
-		r.ID, action, expected = s.ids.Next(), "C", 0
+	var lapses *time.Time
+	if !r.Lapses.IsZero() {
+		lapses = &r.Lapses
 	}
-	err := pg.InTx(ctx, s.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
-		if err := epoch.Move(ctx, tx, r.Record); err != nil {
-			return err
-		}
-		r.Recorded = s.now()
-		if action == "U" {
-			var current int64
-			if err := tx.QueryRow(ctx, `
-				select version from consent.representative
-				where sp_id = $1 and representative_id = $2 order by version desc limit 1`, int64(r.Record), r.ID).Scan(&current); err != nil {
-				return err
-			}
-			if current != expected {
-				return hie.ErrStale
-			}
-		}
-		r.Number = expected + 1
-		var lapses *time.Time
-		if !r.Lapses.IsZero() {
-			lapses = &r.Lapses
-		}
-		if _, err := tx.Exec(ctx, `
+	err := s.keep(ctx, actor, expected, recording{record: r.Record, id: &r.ID, number: &r.Number, at: &r.Recorded,
+		current: `
+			select version from consent.representative
+			where sp_id = $1 and representative_id = $2 order by version desc limit 1`,
+		insert: func(tx *pg.Tx) error {
+			_, err := tx.Exec(ctx, `
 			insert into consent.representative (sp_id, representative_id, version, ref, name, capacity, rights, starts, ends,
 				lapses, evidence, withdrawn, recorded, org)
 			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-			int64(r.Record), r.ID, r.Number, r.Ref, r.Name, string(r.Capacity), string(r.Rights), r.Start, r.End,
-			lapses, r.Evidence, r.Withdrawn, r.Recorded, string(r.By)); err != nil {
+				int64(r.Record), r.ID, r.Number, r.Ref, r.Name, string(r.Capacity), string(r.Rights), r.Start, r.End,
+				lapses, r.Evidence, r.Withdrawn, r.Recorded, string(r.By))
 			return err
-		}
-		e := audit.NewEvent(audit.ConsentChanged, actor, r.Recorded).About(r.Record)
-		e.Action, e.Detail = action, map[string]string{"interaction": "representative", "capacity": string(r.Capacity)}
-		return s.audit(ctx, tx, e)
-	})
+		}, detail: map[string]string{"interaction": "representative", "capacity": string(r.Capacity)}})
 	if err != nil {
 		return consent.Representative{}, fmt.Errorf("consentpg: represent: %w", err)
 	}
-	time.Sleep(consent.ReleaseLease) // until no gate acts on what it read before the commit
 	return r, nil
 }
 
