@@ -3,6 +3,7 @@ package mpi
 import (
 	"cmp"
 	"slices"
+	"sync/atomic"
 )
 
 // bar is the evidence from which two records may be joined in this round, and the policy that joins them.
@@ -21,31 +22,29 @@ func (r *running) scan(slack Bits) error {
 		low = min(low, m.Possible)
 	}
 	low -= slack
-	stretches := make([][]uint64, (r.n+nodesAtOnce-1)/nodesAtOnce)
-	warmed, both := make([]byte, workers()*warmedApart), make([][2]Features, workers())
-	err := r.eachNode("comparing", func(w int, a int32, others []int32) {
-		node, other, keep := &both[w][0], &both[w][1], 0
-		r.take(a, node)
-		for i, b := range others {
-			if i%warmAtOnce == 0 {
-				for _, next := range others[i:min(i+warmAtOnce, len(others))] {
-					warmed[w*warmedApart] ^= r.warm(next)
+	stretches, counts := make([][]uint64, len(r.pairs.packed)), r.pairs.before
+	warmed, both, room := make([]byte, workers()*warmedApart), make([][2]Features, workers()), make([][]int32, workers())
+	var done atomic.Int64
+	err := spread(r.ctx, r.n, nodesAtOnce, func(w, from, to int) {
+		node, other, stretch := &both[w][0], &both[w][1], &stretches[from/nodesAtOnce]
+		room[w] = r.pairs.each(from, to, room[w], func(a int32, others []int32) {
+			r.take(a, node)
+			for i, b := range others {
+				if i%warmAtOnce == 0 {
+					for _, next := range others[i:min(i+warmAtOnce, len(others))] {
+						warmed[w*warmedApart] ^= r.warm(next)
+					}
+				}
+				r.take(b, other)
+				if c := Compare(node, other); m.reaches(&c, low) {
+					*stretch = append(*stretch, uint64(a)<<32|uint64(b))
 				}
 			}
-			r.take(b, other)
-			c := Compare(node, other)
-			if m.weigh(&c) >= low {
-				others[keep] = b
-				keep++
-			}
-		}
-		slices.Sort(others[:keep])
-		stretch := &stretches[a/nodesAtOnce]
-		for _, b := range others[:keep] {
-			*stretch = append(*stretch, uint64(a)<<32|uint64(b))
-		}
+		})
+		r.tell("comparing", int(done.Add(int64(counts[from/nodesAtOnce+1]-counts[from/nodesAtOnce]))), r.pairs.total())
 	})
 	r.near = slices.Concat(stretches...)
+	r.pairs.packed = nil
 	return err
 }
 
@@ -64,8 +63,9 @@ func (r *running) warm(place int32) byte {
 // cluster scores the pairs near the bar and partitions the components of those that may be joined.
 func (r *running) cluster() error {
 	bar, policy := r.bar()
-	edges := make([]Edge, len(r.near))
-	err := spread(r.ctx, len(r.near), 1024, func(_, from, to int) {
+	const stretch = 1024
+	edges := make([][]Edge, (len(r.near)+stretch-1)/stretch)
+	err := spread(r.ctx, len(r.near), stretch, func(_, from, to int) {
 		var both [2]Features
 		last := int32(-1)
 		for i := from; i < to; i++ {
@@ -75,20 +75,20 @@ func (r *running) cluster() error {
 				last = a
 			}
 			r.take(b, &both[1])
-			e := r.model.Edge(&both[0], &both[1])
-			e.A, e.B = a, b
-			edges[i] = e
+			if e := r.model.Edge(&both[0], &both[1]); e.Bits >= bar {
+				e.A, e.B = a, b
+				edges[from/stretch] = append(edges[from/stretch], e)
+			}
 		}
 	})
 	if err != nil {
 		return err
 	}
-	edges = slices.DeleteFunc(edges, func(e Edge) bool { return e.Bits < bar })
 	all := make([]int32, r.n)
 	for i := range all {
 		all[i], r.group[i] = int32(i), int32(i)
 	}
-	components := componentsOf(component{all, edges}, make([]int32, r.n))
+	components := componentsOf(component{all, slices.Concat(edges...)}, make([]int32, r.n))
 	local := make([]int32, r.n)
 	return spread(r.ctx, len(components), 16, func(_, from, to int) {
 		for _, c := range components[from:to] {
@@ -186,9 +186,18 @@ func (r *running) partition(c component, local []int32, policy Policy) {
 	for k := range here {
 		here[k].A, here[k].B = local[here[k].A], local[here[k].B]
 	}
-	p := r.model.Partition(nodes, here, nil, policy)
+	parts := r.model.partitioning(nodes, here, nil)
+	var sure *partitioning
+	if r.last && !r.o.Automatic {
+		sure = parts.fork()
+	}
+	p := parts.run(policy)
 	if r.last {
-		r.doubts(c.members, nodes, here, &p)
+		certain := p
+		if sure != nil {
+			certain = sure.run(Policy{})
+		}
+		r.doubts(c.members, nodes, here, &p, &certain)
 	}
 	first := make([]int32, len(c.members)) // of a group, behind one
 	for k, g := range p.Group {
@@ -199,12 +208,8 @@ func (r *running) partition(c component, local []int32, policy Policy) {
 	}
 }
 
-// doubts keeps what of a component's partition an automatic bar would have seen otherwise.
-func (r *running) doubts(members []int32, nodes []Features, edges []Edge, p *Partition) {
-	sure := *p
-	if !r.o.Automatic {
-		sure = r.model.Partition(nodes, edges, nil, Policy{})
-	}
+// doubts keeps what of a component's partition an automatic bar, which would have parted it as sure, had seen otherwise.
+func (r *running) doubts(members []int32, nodes []Features, edges []Edge, p, sure *Partition) {
 	var joined, apart []Doubt
 	for _, d := range p.Review {
 		d.A, d.B = members[d.A], members[d.B]

@@ -280,11 +280,14 @@ func (t *token) appendTo(b []byte, nicks int) []byte {
 
 // Decode reads the form AppendTo wrote into f, overwriting all of it, without allocating. It returns an error
 // for anything else, and then f must not be used.
-func (f *Features) Decode(b []byte) error { return f.decode(b, nil) }
-
-// decode is Decode; derived, if not nil, holds what follows from the tokens' texts, as appendDerived wrote it.
-func (f *Features) decode(b, derived []byte) error {
+func (f *Features) Decode(b []byte) error {
 	*f = Features{}
+	return f.decode(b, nil)
+}
+
+// decode is Decode into f, which is empty; derived, if not nil, holds what follows from the tokens' texts, as appendDerived
+// wrote it.
+func (f *Features) decode(b, derived []byte) error {
 	if len(b) < 13 || b[0] != featuresVersion {
 		return errFeatures
 	}

@@ -91,42 +91,81 @@ func (f *Frequencies) ratio(what field, v pairOfValues, u float64) float64 {
 	return min(rarest[what], max(1.0/commonest, u/share))
 }
 
+// mostRatio is the largest ratio at a level.
+func mostRatio(f field, l level) float64 {
+	if l > exactLevels[f] {
+		return soften(rarest[f])
+	}
+	return rarest[f]
+}
+
 // soften is the ratio for a level that is only near: half its bits, four at most.
 func soften(ratio float64) float64 { return min(16, max(1.0/16, math.Sqrt(ratio))) }
 
 // counted are the fields whose values are counted.
 var counted = [...]field{fieldAddress, fieldGiven, fieldFamily, fieldPhone, fieldMiddle, fieldBirth, fieldSSN, fieldID, fieldEmail, fieldMember}
 
+// A tally is what a worker counted: for each field the hashes, each once a group, and how many groups know it.
+type tally [numFields]struct {
+	hashes []uint32
+	known  int
+}
+
 // frequencies counts values once a group.
 func (r *running) frequencies() ([numFields]*Frequencies, error) {
 	members := r.byGroup()
+	tallies := make([]tally, workers())
+	err := spread(r.ctx, r.n, nodesAtOnce, func(w, from, to int) {
+		// a group belongs to the stretch it begins in
+		for from > 0 && from < to && r.group[members[from]] == r.group[members[from-1]] {
+			from++
+		}
+		for from < to {
+			end := from + 1
+			for end < r.n && r.group[members[end]] == r.group[members[from]] {
+				end++
+			}
+			r.tally(&tallies[w], members[from:end])
+			from = end
+		}
+	})
 	var out [numFields]*Frequencies
-	err := spread(r.ctx, len(counted), 1, func(_, i, _ int) {
-		var all, here []uint32
-		var f Features
+	if err != nil {
+		return out, err
+	}
+	err = spread(r.ctx, len(counted), 1, func(_, i, _ int) {
+		var all []uint32
 		known := 0
-		count := func() {
-			if len(here) > 0 {
-				known++
-				slices.Sort(here)
-				all = append(all, slices.Compact(here)...)
-				here = here[:0]
-			}
+		for w := range tallies {
+			t := &tallies[w][counted[i]]
+			all, known = append(all, t.hashes...), known+t.known
+			t.hashes = nil
 		}
-		for k, place := range members {
-			if k > 0 && r.group[place] != r.group[members[k-1]] {
-				count()
-				if k%nodesAtOnce == 0 && r.ctx.Err() != nil {
-					return
-				}
-			}
-			r.take(place, &f)
-			f.each(counted[i], func(h uint32) { here = append(here, h) })
-		}
-		count()
 		out[counted[i]] = newFrequencies(all, known)
 	})
 	return out, err
+}
+
+// tally adds the values of one group's records.
+func (r *running) tally(t *tally, places []int32) {
+	var f Features
+	var starts [numFields]int
+	for _, what := range counted {
+		starts[what] = len(t[what].hashes)
+	}
+	for _, place := range places {
+		r.take(place, &f)
+		for _, what := range counted {
+			f.each(what, func(h uint32) { t[what].hashes = append(t[what].hashes, h) })
+		}
+	}
+	for _, what := range counted {
+		if here := t[what].hashes[starts[what]:]; len(here) > 0 {
+			slices.Sort(here)
+			t[what].hashes = t[what].hashes[:starts[what]+len(slices.Compact(here))]
+			t[what].known++
+		}
+	}
 }
 
 // byGroup returns the places of all records, those of one group beside each other.

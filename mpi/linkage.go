@@ -137,7 +137,7 @@ func (l *Linkage) Run(ctx context.Context, o LinkageOptions) (Linked, error) {
 	if err := r.run(); err != nil {
 		return Linked{}, fmt.Errorf("mpi: link: %w", err)
 	}
-	out := Linked{Cluster: make([]int32, r.n), Model: r.model, Pairs: r.total, Joined: r.was(r.joined), Apart: r.was(r.apart)}
+	out := Linked{Cluster: make([]int32, r.n), Model: r.model, Pairs: r.pairs.total(), Joined: r.was(r.joined), Apart: r.was(r.apart)}
 	group := make([]int32, r.n)
 	for now, was := range r.order {
 		group[was] = r.group[now]
@@ -160,9 +160,8 @@ type running struct {
 	ctx   context.Context //nolint:containedctx // a running is one call of Run and ends with it
 	o     LinkageOptions
 	n     int
-	order []int32 // place -> record's number
-	pairs *pairing
-	total int      // candidate pairs
+	order []int32  // place -> record's number
+	pairs pairList // all candidate pairs
 	near  []uint64 // those that may matter, a<<32|b with a < b, sorted
 	model *Model
 	group []int32 // place -> the first place of its person
@@ -186,17 +185,17 @@ func (r *running) run() error {
 	for i := range r.group {
 		r.group[i] = int32(i)
 	}
-	var err error
-	if r.pairs, err = r.pairUp(); err != nil {
+	p, err := r.pairUp()
+	if err != nil {
+		return err
+	}
+	if err := r.listPairs(p); err != nil {
 		return err
 	}
 	if r.o.Model == nil {
 		return r.estimateAndCluster()
 	}
 	r.model, r.last = r.o.Model, true
-	if _, err := r.countPairs(); err != nil {
-		return err
-	}
 	if err := r.scan(0); err != nil {
 		return err
 	}

@@ -30,6 +30,8 @@ type Model struct {
 	same    table
 	kin     [kinds]table
 	kinOdds [kinds]float64
+	// most is by how many times a value may be rarer than its field's average at a level.
+	most table
 }
 
 // The kinds of relatives. Twins share their birth date and never their given name, which other relatives may: father and
@@ -69,6 +71,7 @@ func (m *Model) finish() {
 		m.same[f][missing] = 1
 		for l := 1; l < levelsOf(f); l++ {
 			m.same[f][l] = m.m[f][l] / m.u[f][l]
+			m.most[f][l] = mostRatio(f, level(l))
 		}
 		for k := range kinds {
 			m.kin[k][f][missing] = 1
@@ -121,6 +124,32 @@ func (m *Model) weigh(c *Comparison) Bits {
 		}
 	}
 	return Bits(math.Log2(same / kin.odds()))
+}
+
+// reaches reports whether c's evidence is at least low. Most pairs fall short however rare their values are, and then nobody
+// counts those: the more often likelier values make both one person and relatives, the more bits there are.
+func (m *Model) reaches(c *Comparison, low Bits) bool {
+	same, kin, rarity := 1.0, ratios(m.kinOdds), 1.0
+	for f := range numFields {
+		l := c.levels[f]
+		if l == missing {
+			continue
+		}
+		same *= m.same[f][l]
+		for k := range kin {
+			kin[k] *= m.kin[k][f][l]
+		}
+		if c.values[f] != (pairOfValues{}) && m.freq[f] != nil {
+			rarity *= m.most[f][l]
+		}
+	}
+	for k := range kin {
+		kin[k] *= rarity
+	}
+	if almost := 0.01; Bits(math.Log2(same*rarity/kin.odds())) < low-Bits(almost) {
+		return false
+	}
+	return m.weigh(c) >= low
 }
 
 // Score returns the evidence of c in bits.

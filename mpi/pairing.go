@@ -1,13 +1,14 @@
 package mpi
 
 import (
+	"bytes"
 	"math/bits"
 	"slices"
 	"sync/atomic"
 )
 
-// A pairing knows which records share a key of a block small enough. Pairs are made from it when they are needed, record
-// by record, and never all held: a block costs four bytes a member here and there.
+// A pairing knows which records share a key of a block small enough: a block costs four bytes a member here and there. The
+// pairs are made from it once.
 type pairing struct {
 	starts  []uint32 // block -> where its members start; one more for the end
 	members []int32  // ascending within a block
@@ -218,68 +219,28 @@ func (p *pairing) after(out []int32, a int32, met seen) []int32 {
 	return out
 }
 
-// nodesAtOnce is how many records a worker takes at a time.
-const nodesAtOnce = 256
-
-// eachNode calls do for every record with those behind it that share a block, unsorted.
-func (r *running) eachNode(stage string, do func(worker int, a int32, others []int32)) error {
-	met, others := make([]seen, workers()), make([][]int32, workers())
+// listPairs makes the list of all candidate pairs and lets go of the pairing.
+func (r *running) listPairs(p *pairing) error {
+	stretches := (r.n + nodesAtOnce - 1) / nodesAtOnce
+	r.pairs = pairList{make([][]byte, stretches), make([]int, stretches+1)}
+	met, others, buffers := make([]seen, workers()), make([][]int32, workers()), make([][]byte, workers())
 	var done atomic.Int64
-	return spread(r.ctx, r.n, nodesAtOnce, func(w, from, to int) {
-		if met[w] == nil {
-			met[w] = make(seen, r.n)
-		}
-		for a := int32(from); a < int32(to); a++ {
-			others[w] = r.pairs.after(others[w][:0], a, met[w])
-			if len(others[w]) > 0 {
-				do(w, a, others[w])
-			}
-		}
-		if stage != "" {
-			r.tell(stage, int(done.Add(int64(to-from))), r.n)
-		}
-	})
-}
-
-// countPairs sets the number of candidate pairs and returns it for each record, as pairs with those behind it.
-func (r *running) countPairs() ([]uint32, error) {
-	counts := make([]uint32, r.n)
-	err := r.eachNode("", func(_ int, a int32, others []int32) { counts[a] = uint32(len(others)) })
-	r.total = 0
-	for _, n := range counts {
-		r.total += int(n)
-	}
-	return counts, err
-}
-
-// pick returns the pairs whose places, in the order of all candidate pairs, are given, ascending.
-func (r *running) pick(counts []uint32, places []int) ([]uint64, error) {
-	firsts, first := make([]int, 0, 1024), 0 // the first place of every stretch of nodesAtOnce records
-	for i, n := range counts {
-		if i%nodesAtOnce == 0 {
-			firsts = append(firsts, first)
-		}
-		first += int(n)
-	}
-	out := make([]uint64, len(places))
-	met, others := make([]seen, workers()), make([][]int32, workers())
 	err := spread(r.ctx, r.n, nodesAtOnce, func(w, from, to int) {
 		if met[w] == nil {
 			met[w] = make(seen, r.n)
 		}
-		place := firsts[from/nodesAtOnce]
-		next, _ := slices.BinarySearch(places, place)
+		out, pairs := buffers[w][:0], 0
 		for a := int32(from); a < int32(to); a++ {
-			end := place + int(counts[a])
-			if next < len(places) && places[next] < end {
-				others[w] = r.pairs.after(others[w][:0], a, met[w])
-				slices.Sort(others[w])
-				for ; next < len(places) && places[next] < end; next++ {
-					out[next] = uint64(a)<<32 | uint64(others[w][places[next]-place])
-				}
-			}
-			place = end
+			others[w] = p.after(others[w][:0], a, met[w])
+			slices.Sort(others[w])
+			out, pairs = appendOthers(out, a, others[w]), pairs+len(others[w])
 		}
+		buffers[w] = out
+		r.pairs.packed[from/nodesAtOnce], r.pairs.before[from/nodesAtOnce+1] = bytes.Clone(out), pairs
+		r.tell("pairs", int(done.Add(int64(to-from))), r.n)
 	})
-	return out, err
+	for i := range stretches {
+		r.pairs.before[i+1] += r.pairs.before[i]
+	}
+	return err
 }

@@ -3,7 +3,6 @@ package mpi
 import (
 	"bytes"
 	"cmp"
-	"maps"
 	"slices"
 )
 
@@ -45,12 +44,7 @@ type Doubt struct {
 //
 // Source: spec mpi section 6, 5, 7, 14, 15.
 func (m *Model) Partition(nodes []Features, edges []Edge, ties []Tie, policy Policy) Partition {
-	p := &partitioning{m: m, nodes: nodes, policy: policy, apart: map[[2]int32]bool{}}
-	p.begin(ties)
-	p.connect(edges)
-	for p.joinBest() {
-	}
-	return p.result()
+	return m.partitioning(nodes, edges, ties).run(policy)
 }
 
 // A partitioning is one run: groups by their smallest node, and the joints between groups that share an edge.
@@ -59,42 +53,50 @@ type partitioning struct {
 	nodes   []Features
 	policy  Policy
 	of      []int32           // node -> its group
-	groups  map[int32][]int32 // group -> nodes, sorted
-	apart   map[[2]int32]bool // nodes a steward keeps apart
+	groups  [][]int32         // group -> nodes, sorted; nil for a node that is in another's
+	apart   map[[2]int32]bool // nodes a steward keeps apart; nil for none
 	tied    union             // nodes that must be together
 	anyTied bool
-	tiedTo  map[int32]bool // nodes of a tie
-	joints  map[[2]int32]*joint
-	rank    []int32 // node -> its place by content, so that ties do not depend on order
+	tiedTo  []bool    // node -> whether it is of a tie
+	joints  []joint   // never longer than connect makes it, so that its elements stay where they are
+	near    [][]int32 // group -> its joints
+	ranks   []int32   // node -> its place by content, so that ties do not depend on order; nil until it matters
 }
 
-// A joint is what is known between two groups.
-type joint struct {
-	a, b    int32 // groups, a < b
-	best    [2]int32
-	bits    Bits // of the best pair of nodes
-	set     Set
-	grade   Grade
-	verdict bool
-	margin  bool // another group fits nearly as well
+// partitioning prepares a partition: ties joined, and all joints weighed.
+func (m *Model) partitioning(nodes []Features, edges []Edge, ties []Tie) *partitioning {
+	p := &partitioning{m: m, nodes: nodes}
+	p.begin(ties)
+	p.connect(edges)
+	return p
+}
+
+// fork returns a copy that can be run for itself.
+func (p *partitioning) fork() *partitioning {
+	q := *p
+	q.of, q.groups, q.tied, q.tiedTo, q.joints = slices.Clone(p.of), slices.Clone(p.groups), slices.Clone(p.tied), slices.Clone(p.tiedTo), slices.Clone(p.joints)
+	q.near = make([][]int32, len(p.near))
+	for g, near := range p.near {
+		q.near[g] = slices.Clone(near)
+	}
+	return &q
+}
+
+func (p *partitioning) run(policy Policy) Partition {
+	p.policy = policy
+	for p.joinBest() {
+	}
+	return p.result()
 }
 
 func (p *partitioning) begin(ties []Tie) {
 	n := len(p.nodes)
-	p.tied, p.tiedTo = newUnion(n), map[int32]bool{}
-	p.of, p.rank, p.groups, p.joints = make([]int32, n), make([]int32, n), make(map[int32][]int32, n), map[[2]int32]*joint{}
-	content, order := make([][]byte, n), make([]int32, n)
+	p.tied, p.tiedTo = newUnion(n), make([]bool, n)
+	p.of, p.groups, p.near = make([]int32, n), make([][]int32, n), make([][]int32, n)
+	single := make([]int32, n)
 	for i := range n {
-		p.of[i], order[i] = int32(i), int32(i)
-		p.groups[int32(i)] = []int32{int32(i)}
-		content[i] = p.nodes[i].AppendTo(nil)
-	}
-	slices.SortStableFunc(order, func(a, b int32) int { return bytes.Compare(content[a], content[b]) })
-	for place, i := range order {
-		p.rank[i] = int32(place)
-		if place > 0 && bytes.Equal(content[i], content[order[place-1]]) {
-			p.rank[i] = p.rank[order[place-1]]
-		}
+		p.of[i], single[i] = int32(i), int32(i)
+		p.groups[i] = single[i : i+1 : i+1]
 	}
 	for _, t := range ties {
 		switch t.Verdict {
@@ -104,9 +106,33 @@ func (p *partitioning) begin(ties []Tie) {
 			p.anyTied = true
 			p.tiedTo[t.A], p.tiedTo[t.B] = true, true
 		case CannotLink:
+			if p.apart == nil {
+				p.apart = map[[2]int32]bool{}
+			}
 			p.apart[pairOf(t.A, t.B)] = true
 		}
 	}
+}
+
+// rank returns the node's place by content; equal nodes have one.
+func (p *partitioning) rank(i int32) int32 {
+	if p.ranks != nil {
+		return p.ranks[i]
+	}
+	n := len(p.nodes)
+	content, order := make([][]byte, n), make([]int32, n)
+	for i := range n {
+		order[i], content[i] = int32(i), p.nodes[i].AppendTo(nil)
+	}
+	slices.SortStableFunc(order, func(a, b int32) int { return bytes.Compare(content[a], content[b]) })
+	p.ranks = make([]int32, n)
+	for place, i := range order {
+		p.ranks[i] = int32(place)
+		if place > 0 && bytes.Equal(content[i], content[order[place-1]]) {
+			p.ranks[i] = p.ranks[order[place-1]]
+		}
+	}
+	return p.ranks[i]
 }
 
 func pairOf(a, b int32) [2]int32 { return [2]int32{min(a, b), max(a, b)} }
@@ -120,29 +146,9 @@ func (p *partitioning) merge(a, b int32) {
 	for _, i := range p.groups[b] {
 		p.of[i] = a
 	}
-	p.groups[a] = append(p.groups[a], p.groups[b]...)
-	slices.Sort(p.groups[a])
-	delete(p.groups, b)
-}
-
-// connect weighs every two groups that share an edge.
-func (p *partitioning) connect(edges []Edge) {
-	for _, e := range edges {
-		a, b := p.of[e.A], p.of[e.B]
-		if a == b {
-			continue
-		}
-		j := p.joints[pairOf(a, b)]
-		if j == nil {
-			j = &joint{a: min(a, b), b: max(a, b), best: pairOf(e.A, e.B), bits: e.Bits}
-			p.joints[pairOf(a, b)] = j
-		} else if p.likelier(e.Bits, pairOf(e.A, e.B), j.bits, j.best) {
-			j.best, j.bits = pairOf(e.A, e.B), e.Bits
-		}
-	}
-	for _, j := range p.joints {
-		p.weigh(j)
-	}
+	both := slices.Concat(p.groups[a], p.groups[b])
+	slices.Sort(both)
+	p.groups[a], p.groups[b] = both, nil
 }
 
 // likelier orders pairs of nodes: more bits first, then by content.
@@ -150,53 +156,8 @@ func (p *partitioning) likelier(x Bits, a [2]int32, y Bits, b [2]int32) bool {
 	if x != y {
 		return x > y
 	}
-	ra, rb := pairOf(p.rank[a[0]], p.rank[a[1]]), pairOf(p.rank[b[0]], p.rank[b[1]])
+	ra, rb := pairOf(p.rank(a[0]), p.rank(a[1])), pairOf(p.rank(b[0]), p.rank(b[1]))
 	return cmp.Or(cmp.Compare(ra[0], rb[0]), cmp.Compare(ra[1], rb[1])) < 0
-}
-
-// weigh scores one group against another. Nodes that a steward or a site tied together show one face to a third: for each
-// field the one most like it, and the veto of the kindest; that they contradict each other has been settled.
-func (p *partitioning) weigh(j *joint) { p.weighGroups(j, p.groups[j.a], p.groups[j.b]) }
-
-func (p *partitioning) weighGroups(j *joint, one, other []int32) {
-	var sum profile
-	faces := map[[2]int32]face{}
-	for _, a := range one {
-		for _, b := range other {
-			c := Compare(&p.nodes[a], &p.nodes[b])
-			vetoes := vetoesOf(&c, &p.nodes[a], &p.nodes[b])
-			j.verdict = j.verdict || p.apart[pairOf(a, b)]
-			if !p.anyTied {
-				sum.add(p.m, &c, vetoes)
-				continue
-			}
-			key := [2]int32{p.tied.find(a), p.tied.find(b)}
-			f, seen := faces[key]
-			if !seen {
-				f.vetoes = vetoes
-			} else if (vetoes == 0) != (f.vetoes == 0) {
-				f.vetoes = 0
-			} else {
-				f.vetoes = min(f.vetoes, vetoes)
-			}
-			f.best.improve(&c)
-			faces[key] = f
-		}
-	}
-	for _, key := range slices.SortedFunc(maps.Keys(faces), func(x, y [2]int32) int {
-		return cmp.Or(cmp.Compare(x[0], y[0]), cmp.Compare(x[1], y[1]))
-	}) {
-		f := faces[key]
-		sum.add(p.m, &f.best, f.vetoes)
-	}
-	j.set = sum.score(p.m)
-	j.grade = p.m.grade(&j.set)
-}
-
-// A face is what tied nodes show to others: the best agreement of each field, and what forbids all of them.
-type face struct {
-	best   Comparison
-	vetoes veto
 }
 
 // open reports whether the policy would join j, its rivals aside.
@@ -210,42 +171,60 @@ func (p *partitioning) open(j *joint) bool {
 	return j.grade == GradeCertain
 }
 
-// joinBest joins the two groups that belong together most; false means that none are left. Rivals are looked for from
-// the likeliest joint down, and only until one has none.
+// joinBest joins the two groups that belong together most; false means that none are left. Where rivals count, they are looked
+// for from the likeliest joint down, and only until one has none.
 func (p *partitioning) joinBest() bool {
-	open := make([]*joint, 0, len(p.joints))
-	near := map[int32][]*joint{} // joints by the groups they touch
-	for _, j := range p.joints {
-		j.margin = false
-		if p.open(j) {
-			open = append(open, j)
+	if p.policy.Batch {
+		best := int32(-1)
+		for k := range int32(len(p.joints)) {
+			j := &p.joints[k]
+			if !j.gone && p.open(j) && (best < 0 || p.first(j, &p.joints[best])) {
+				best = k
+			}
 		}
-		near[j.a], near[j.b] = append(near[j.a], j), append(near[j.b], j)
+		if best >= 0 {
+			p.join(best)
+		}
+		return best >= 0
 	}
-	slices.SortFunc(open, func(x, y *joint) int {
+	open := make([]int32, 0, len(p.joints))
+	for k := range int32(len(p.joints)) {
+		j := &p.joints[k]
+		j.margin = false
+		if !j.gone && p.open(j) {
+			open = append(open, k)
+		}
+	}
+	slices.SortFunc(open, func(x, y int32) int {
 		switch {
-		case p.likelier(x.set.Bits, x.best, y.set.Bits, y.best):
+		case p.first(&p.joints[x], &p.joints[y]):
 			return -1
-		case p.likelier(y.set.Bits, y.best, x.set.Bits, x.best):
+		case p.first(&p.joints[y], &p.joints[x]):
 			return 1
 		}
 		return 0
 	})
-	for _, j := range open {
-		if !p.policy.Batch && (p.rivalled(j, near[j.a]) || p.rivalled(j, near[j.b])) {
+	for _, k := range open {
+		if j := &p.joints[k]; p.rivalled(j, p.near[j.a]) || p.rivalled(j, p.near[j.b]) {
 			j.margin = true
 			continue
 		}
-		p.join(j)
+		p.join(k)
 		return true
 	}
 	return false
 }
 
+// first reports whether x is joined before y.
+func (p *partitioning) first(x, y *joint) bool {
+	return p.likelier(x.set.Bits, x.best, y.set.Bits, y.best)
+}
+
 // rivalled reports whether one of near, the joints of a group of j, fits j's side nearly as well and cannot be the
 // other side.
-func (p *partitioning) rivalled(j *joint, near []*joint) bool {
-	for _, k := range near {
+func (p *partitioning) rivalled(j *joint, near []int32) bool {
+	for _, i := range near {
+		k := &p.joints[i]
 		if k == j || k.verdict || k.set.vetoes != 0 || k.grade < GradePossible || k.set.Bits <= j.set.Bits-p.m.Margin {
 			continue
 		}
@@ -268,7 +247,7 @@ func (p *partitioning) rivalled(j *joint, near []*joint) bool {
 		if shared := k.a + k.b - third; p.otherFace(shared, j, k) {
 			continue
 		}
-		between := p.joints[pairOf(third, other)]
+		between := p.between(third, other)
 		if between == nil { // no edge was handed in: what the two say decides, not who was compared when
 			between = &joint{a: min(third, other), b: max(third, other)}
 			p.weigh(between)
@@ -306,41 +285,6 @@ func (j *joint) distinguished(k *joint) bool {
 	return (named || ordered) && j.set.Bits > k.set.Bits
 }
 
-// join merges j's groups and weighs the new one against the neighbours of both.
-func (p *partitioning) join(j *joint) {
-	into, gone := j.a, j.b
-	if p.hasTie(into) || p.hasTie(gone) {
-		// A person of several faces: who joins because of one of them contradicts the others as that one does.
-		for _, i := range append(slices.Clone(p.groups[into]), p.groups[gone]...) {
-			p.tied.join(j.best[0], i)
-			p.tiedTo[i] = true
-		}
-	}
-	p.merge(into, gone)
-	delete(p.joints, [2]int32{into, gone})
-	touched := map[[2]int32]*joint{}
-	for key, k := range p.joints {
-		if k.a != into && k.b != into && k.a != gone && k.b != gone {
-			continue
-		}
-		delete(p.joints, key)
-		other := k.a
-		if other == into || other == gone {
-			other = k.b
-		}
-		now := touched[pairOf(into, other)]
-		if now == nil {
-			touched[pairOf(into, other)] = &joint{a: min(into, other), b: max(into, other), best: k.best, bits: k.bits}
-		} else if p.likelier(k.bits, k.best, now.bits, now.best) {
-			now.best, now.bits = k.best, k.bits
-		}
-	}
-	for key, k := range touched {
-		p.weigh(k)
-		p.joints[key] = k
-	}
-}
-
 // otherFace reports whether j and k fit the group they share by different faces of it: nodes a tie holds together although
 // they contradict each other. They then do not compete.
 func (p *partitioning) otherFace(shared int32, j, k *joint) bool {
@@ -369,16 +313,20 @@ func (p *partitioning) hasTie(group int32) bool {
 
 func (p *partitioning) result() Partition {
 	out := Partition{Group: make([]int32, len(p.nodes))}
-	numbers := make(map[int32]int32, len(p.groups))
-	for i := range p.nodes {
-		n, seen := numbers[p.of[i]]
-		if !seen {
-			n = int32(len(numbers))
-			numbers[p.of[i]] = n
+	last := int32(0)
+	for i, g := range p.of {
+		if g == int32(i) { // a group is named by its smallest node
+			out.Group[i] = last
+			last++
+			continue
 		}
-		out.Group[i] = n
+		out.Group[i] = out.Group[g]
 	}
-	for _, j := range p.joints {
+	for k := range p.joints {
+		j := &p.joints[k]
+		if j.gone {
+			continue
+		}
 		if j.grade < GradeProbable && !(j.set.Bits >= p.m.Probable && (j.set.vetoes == vetoNewborn || j.verdict)) {
 			continue
 		}

@@ -107,15 +107,12 @@ func (r *running) strangers() []uint64 {
 
 // sample returns candidate pairs, evenly spaced when there are many, and for how many each stands.
 func (r *running) sample() (pairs []uint64, scale float64, err error) {
-	counts, err := r.countPairs()
-	if err != nil {
-		return nil, 0, err
-	}
-	places, scale := make([]int, min(r.total, sampledPairs)), max(1, float64(r.total)/sampledPairs)
+	total := r.pairs.total()
+	places, scale := make([]int, min(total, sampledPairs)), max(1, float64(total)/sampledPairs)
 	for i := range places {
 		places[i] = int(float64(i) * scale)
 	}
-	pairs, err = r.pick(counts, places)
+	pairs, err = r.pick(places)
 	return pairs, scale, err
 }
 

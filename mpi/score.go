@@ -58,6 +58,21 @@ func (p *profile) add(m *Model, c *Comparison, vetoes veto) {
 	p.vetoes |= vetoes
 }
 
+// join adds what q's pairs say.
+func (p *profile) join(q *profile) {
+	for f := range numFields {
+		p.same[f] += q.same[f]
+		for i := range p.kin[f] {
+			p.kin[f][i] += q.kin[f][i]
+		}
+		p.known[f] += q.known[f]
+	}
+	p.best.improve(&q.best)
+	p.pairs += q.pairs
+	p.bits += q.bits
+	p.vetoes |= q.vetoes
+}
+
 // A Set is a record scored against all records of a person, or two groups of records: Union holds, for each field, the
 // best agreement of any pair; Bits is the whole score.
 //

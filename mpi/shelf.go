@@ -40,12 +40,32 @@ func (s *shelf) start(i int32) uint32 {
 // compact returns the i-th record's compact form, to be read only.
 func (s *shelf) compact(i int32) []byte { return s.bytes[s.start(i):s.ends[i].compact] }
 
-// take writes the i-th record into f.
+// take writes the i-th record into f, which is zero or was taken from a shelf.
 func (s *shelf) take(i int32, f *Features) {
 	e := s.ends[i]
+	f.empty()
 	if err := f.decode(s.bytes[s.start(i):e.compact], s.bytes[e.compact:e.end]); err != nil {
 		panic(err) // put wrote it
 	}
+}
+
+// empty makes f zero: a few hundred bytes of the thousand there are.
+func (f *Features) empty() {
+	clear(f.givens[:f.nGivens])
+	clear(f.middles[:f.nMiddles])
+	clear(f.families[:f.nFamilies])
+	clear(f.ids[:f.nIDs])
+	clear(f.phones[:f.nPhones])
+	clear(f.emails[:f.nEmails])
+	clear(f.addresses[:f.nAddresses])
+	if f.maiden.n != 0 {
+		f.maiden = token{}
+	}
+	if f.guardian.n != 0 {
+		f.guardian = token{}
+	}
+	f.Birth, f.Died, f.ssn = 0, 0, 0
+	f.nGivens, f.nMiddles, f.nFamilies, f.nIDs, f.nPhones, f.nEmails, f.nAddresses = 0, 0, 0, 0, 0, 0, 0
 }
 
 // warm touches the i-th record, so that it is at hand when it is taken.
