@@ -14,20 +14,45 @@ func (r *running) bar() (Bits, Policy) {
 	return r.model.Prior + r.o.Threshold, Policy{Batch: true, Threshold: r.o.Threshold}
 }
 
-// scan scores all candidate pairs and keeps those that reach the bar less slack in any round.
+// scan scores all candidate pairs, unless that has been done, and keeps those that reach the bar less slack in any round.
 func (r *running) scan(slack Bits) error {
-	m := r.model
 	low, _ := r.bar()
 	if r.o.Automatic {
-		low = min(low, m.Possible)
+		low = min(low, r.model.Possible)
 	}
 	low -= slack
-	stretches, counts := make([][]uint64, len(r.pairs.packed)), r.pairs.before
+	step := max(1, (r.stretches()+scanPieces-1)/scanPieces)
+	for r.at.scanned < r.stretches() {
+		upto := min(r.at.scanned+step, r.stretches())
+		if err := r.scanStretches(r.at.scanned, upto, low); err != nil {
+			return err
+		}
+		if err := r.keepNear(upto); err != nil {
+			return err
+		}
+		r.at.scanned = upto
+	}
+	if r.nears != nil {
+		r.near, r.nears = slices.Concat(r.nears...), nil
+	}
+	return nil
+}
+
+// scanPieces is in how many pieces all pairs are scanned: what an end in between costs, and how often it is written down.
+const scanPieces = 32
+
+func (r *running) stretches() int { return (r.n + nodesAtOnce - 1) / nodesAtOnce }
+
+// scanStretches appends to nears the pairs of the stretches from from to upto that weigh low at least.
+func (r *running) scanStretches(from, upto int, low Bits) error {
+	found := make([][]uint64, upto-from)
 	warmed, both, room := make([]byte, workers()*warmedApart), make([][2]Features, workers()), make([][]int32, workers())
 	var done atomic.Int64
-	err := spread(r.ctx, r.n, nodesAtOnce, func(w, from, to int) {
-		node, other, stretch := &both[w][0], &both[w][1], &stretches[from/nodesAtOnce]
-		room[w] = r.pairs.each(from, to, room[w], func(a int32, others []int32) {
+	done.Store(int64(r.pairs.before[from]))
+	err := spread(r.ctx, upto-from, 1, func(w, i, _ int) {
+		stretch := from + i
+		node, other := &both[w][0], &both[w][1]
+		room[w] = r.pairs.each(stretch*nodesAtOnce, min((stretch+1)*nodesAtOnce, r.n), room[w], func(a int32, others []int32) {
 			r.take(a, node)
 			for i, b := range others {
 				if i%warmAtOnce == 0 {
@@ -36,15 +61,15 @@ func (r *running) scan(slack Bits) error {
 					}
 				}
 				r.take(b, other)
-				if c := Compare(node, other); m.reaches(&c, low) {
-					*stretch = append(*stretch, uint64(a)<<32|uint64(b))
+				if c := Compare(node, other); r.model.reaches(&c, low) {
+					found[stretch-from] = append(found[stretch-from], uint64(a)<<32|uint64(b))
 				}
 			}
 		})
-		r.tell("comparing", int(done.Add(int64(counts[from/nodesAtOnce+1]-counts[from/nodesAtOnce]))), r.pairs.total())
+		r.pairs.packed[stretch] = nil
+		r.tell("comparing", int(done.Add(int64(r.pairs.before[stretch+1]-r.pairs.before[stretch]))), r.at.total)
 	})
-	r.near = slices.Concat(stretches...)
-	r.pairs.packed = nil
+	r.nears = append(r.nears, slices.Concat(found...))
 	return err
 }
 

@@ -114,6 +114,8 @@ type LinkageOptions struct {
 	Automatic bool
 	// Progress, if set, is told of each stage as it goes: stages follow each other, done rises within one. One call at a time.
 	Progress func(stage string, done, total int)
+	// Checkpoint, if set, keeps what is dear to work out; a run begins with what it has.
+	Checkpoint Checkpoint
 }
 
 // Linked is what a Linkage found.
@@ -137,7 +139,7 @@ func (l *Linkage) Run(ctx context.Context, o LinkageOptions) (Linked, error) {
 	if err := r.run(); err != nil {
 		return Linked{}, fmt.Errorf("mpi: link: %w", err)
 	}
-	out := Linked{Cluster: make([]int32, r.n), Model: r.model, Pairs: r.pairs.total(), Joined: r.was(r.joined), Apart: r.was(r.apart)}
+	out := Linked{Cluster: make([]int32, r.n), Model: r.model, Pairs: r.at.total, Joined: r.was(r.joined), Apart: r.was(r.apart)}
 	group := make([]int32, r.n)
 	for now, was := range r.order {
 		group[was] = r.group[now]
@@ -160,9 +162,11 @@ type running struct {
 	ctx   context.Context //nolint:containedctx // a running is one call of Run and ends with it
 	o     LinkageOptions
 	n     int
-	order []int32  // place -> record's number
-	pairs pairList // all candidate pairs
-	near  []uint64 // those that may matter, a<<32|b with a < b, sorted
+	order []int32    // place -> record's number
+	pairs pairList   // all candidate pairs
+	nears [][]uint64 // those of them that may matter, a<<32|b with a < b, sorted, as they were found
+	near  []uint64   // all of those
+	at    standing
 	model *Model
 	group []int32 // place -> the first place of its person
 	last  bool    // the round whose result counts
@@ -185,17 +189,30 @@ func (r *running) run() error {
 	for i := range r.group {
 		r.group[i] = int32(i)
 	}
-	p, err := r.pairUp()
-	if err != nil {
+	if err := r.resume(); err != nil {
 		return err
 	}
-	if err := r.listPairs(p); err != nil {
-		return err
+	if r.at.scanned < r.stretches() {
+		p, err := r.pairUp()
+		if err != nil {
+			return err
+		}
+		if err := r.listPairs(p); err != nil {
+			return err
+		}
+	} else {
+		r.dropKeys()
 	}
 	if r.o.Model == nil {
 		return r.estimateAndCluster()
 	}
 	r.model, r.last = r.o.Model, true
+	if !r.at.sampled {
+		r.at.total, r.at.sampled = r.pairs.total(), true
+		if err := r.keepSample(); err != nil {
+			return err
+		}
+	}
 	if err := r.scan(0); err != nil {
 		return err
 	}

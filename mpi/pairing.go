@@ -92,9 +92,7 @@ func (r *running) pairUp() (*pairing, error) {
 		blocks, members = blocks+len(p.sizes), members+len(p.members)
 	}
 	out := &pairing{starts: make([]uint32, 1, blocks+1), members: make([]int32, 0, members), ends: make([]uint32, r.n), blocks: make([]uint32, members)}
-	for i := range r.l.chunks {
-		r.l.chunks[i].keys, r.l.chunks[i].ends = nil, nil
-	}
+	r.dropKeys()
 	live := make([]bool, 0, blocks)
 	for i := range parts {
 		at := out.starts[len(out.starts)-1]
@@ -112,6 +110,13 @@ func (r *running) pairUp() (*pairing, error) {
 		out.need = 2 * wideWeight
 	}
 	return out, nil
+}
+
+// dropKeys lets go of the keys.
+func (r *running) dropKeys() {
+	for i := range r.l.chunks {
+		r.l.chunks[i].keys, r.l.chunks[i].ends = nil, nil
+	}
 }
 
 // pairsEach is about how many pairs there are a record, counted at records evenly spaced.
@@ -221,7 +226,7 @@ func (p *pairing) after(out []int32, a int32, met seen) []int32 {
 
 // listPairs makes the list of all candidate pairs and lets go of the pairing.
 func (r *running) listPairs(p *pairing) error {
-	stretches := (r.n + nodesAtOnce - 1) / nodesAtOnce
+	stretches := r.stretches()
 	r.pairs = pairList{make([][]byte, stretches), make([]int, stretches+1)}
 	met, others, buffers := make([]seen, workers()), make([][]int32, workers()), make([][]byte, workers())
 	var done atomic.Int64

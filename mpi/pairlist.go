@@ -16,7 +16,12 @@ type pairList struct {
 const nodesAtOnce = 256
 
 // total is how many pairs there are.
-func (l *pairList) total() int { return l.before[len(l.before)-1] }
+func (l *pairList) total() int {
+	if len(l.before) == 0 {
+		return 0
+	}
+	return l.before[len(l.before)-1]
+}
 
 // appendOthers appends those to be compared with a, ascending and behind it.
 func appendOthers(b []byte, a int32, others []int32) []byte {

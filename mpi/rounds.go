@@ -21,6 +21,43 @@ const (
 // estimateAndCluster forms clusters by a model learnt from the records. All pairs are scored once, in the first round;
 // the later ones look at those that came near the bar.
 func (r *running) estimateAndCluster() error {
+	if !r.at.learnt {
+		r.model = r.guess()
+	}
+	if err := r.sample(); err != nil {
+		return err
+	}
+	for r.at.round < rounds {
+		r.last = r.at.round == rounds-1
+		if !r.at.learnt || r.at.round > 0 {
+			if err := r.learn(); err != nil {
+				return err
+			}
+		}
+		if !r.at.learnt {
+			r.at.learnt = true
+			if err := r.keepModel(); err != nil {
+				return err
+			}
+		}
+		if err := r.scan(nearly); err != nil {
+			return err
+		}
+		if err := r.cluster(); err != nil {
+			return err
+		}
+		if r.at.round++; !r.last {
+			if err := r.keepRound(); err != nil {
+				return err
+			}
+		}
+		r.tell("rounds", r.at.round, rounds)
+	}
+	return nil
+}
+
+// guess is the model to begin with.
+func (r *running) guess() *Model {
 	m := DefaultModel()
 	if r.n > 1 {
 		all := float64(r.n) * float64(r.n-1) / 2
@@ -28,46 +65,36 @@ func (r *running) estimateAndCluster() error {
 		m.Kin = [kinds]Bits{Bits(math.Log2(0.3 * float64(r.n) / all)), Bits(math.Log2(0.01 * float64(r.n) / all))}
 	}
 	m.finish()
-	r.model = m
-	candidates, scale, err := r.sample()
+	return m
+}
+
+// learn makes the next model, from the groups as they are.
+func (r *running) learn() error {
+	m := r.model.clone()
+	m.ID = "estimated"
+	var err error
+	if m.freq, err = r.frequencies(); err != nil {
+		return err
+	}
+	strangers, err := r.observe(m, r.strangers())
 	if err != nil {
 		return err
 	}
-	for round := range rounds {
-		r.last = round == rounds-1
-		m := r.model.clone()
-		m.ID = "estimated"
-		if m.freq, err = r.frequencies(); err != nil {
-			return err
-		}
-		strangers, err := r.observe(m, r.strangers())
-		if err != nil {
-			return err
-		}
-		m.learnStrangers(strangers)
-		sample, err := r.observe(m, candidates)
-		if err != nil {
-			return err
-		}
-		if err := m.estimate(r.ctx, sample, scale, r.n); err != nil {
-			return err
-		}
-		m.learnStrangers(strangers)
-		if err := m.estimate(r.ctx, sample, scale, r.n); err != nil {
-			return err
-		}
-		m.setGrades()
-		r.model = m
-		if round == 0 {
-			if err := r.scan(nearly); err != nil {
-				return err
-			}
-		}
-		if err := r.cluster(); err != nil {
-			return err
-		}
-		r.tell("rounds", round+1, rounds)
+	m.learnStrangers(strangers)
+	sample, err := r.observe(m, r.at.candidates)
+	if err != nil {
+		return err
 	}
+	scale := max(1, float64(r.at.total)/sampledPairs)
+	if err := m.estimate(r.ctx, sample, scale, r.n); err != nil {
+		return err
+	}
+	m.learnStrangers(strangers)
+	if err := m.estimate(r.ctx, sample, scale, r.n); err != nil {
+		return err
+	}
+	m.setGrades()
+	r.model = m
 	return nil
 }
 
@@ -105,15 +132,22 @@ func (r *running) strangers() []uint64 {
 	return slices.DeleteFunc(picks, func(p uint64) bool { return r.group[p>>32] == r.group[uint32(p)] })
 }
 
-// sample returns candidate pairs, evenly spaced when there are many, and for how many each stands.
-func (r *running) sample() (pairs []uint64, scale float64, err error) {
-	total := r.pairs.total()
-	places, scale := make([]int, min(total, sampledPairs)), max(1, float64(total)/sampledPairs)
+// sample picks candidate pairs, evenly spaced when there are many.
+func (r *running) sample() error {
+	if r.at.sampled {
+		return nil
+	}
+	r.at.total = r.pairs.total()
+	places, scale := make([]int, min(r.at.total, sampledPairs)), max(1, float64(r.at.total)/sampledPairs)
 	for i := range places {
 		places[i] = int(float64(i) * scale)
 	}
-	pairs, err = r.pick(places)
-	return pairs, scale, err
+	var err error
+	if r.at.candidates, err = r.pick(places); err != nil {
+		return err
+	}
+	r.at.sampled = true
+	return r.keepSample()
 }
 
 // observe compares pairs.

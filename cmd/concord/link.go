@@ -4,13 +4,16 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -78,11 +81,15 @@ func readModel(name string) (*mpi.Model, error) {
 type linkBatch struct {
 	linkage mpi.Linkage
 	ids     []string
+	// digest is of all bytes read, unpacked.
+	digest hash.Hash
 }
+
+func newLinkBatch() *linkBatch { return &linkBatch{digest: sha256.New()} }
 
 // readRecords reads a whole file; keep, if not nil, is called with each record.
 func readRecords(ctx context.Context, std *streams, name string, without mpicsv.Without, keep func(mpicsv.Record)) (*linkBatch, error) {
-	out := &linkBatch{}
+	out := newLinkBatch()
 	return out, out.read(ctx, std, name, without, keep)
 }
 
@@ -94,7 +101,7 @@ func (b *linkBatch) read(ctx context.Context, std *streams, name string, without
 	}
 	defer func() { _ = f.Close() }()
 	said := time.Now()
-	err = mpicsv.Read(f, without, func(r mpicsv.Record) error {
+	err = mpicsv.Read(io.TeeReader(f, b.digest), without, func(r mpicsv.Record) error {
 		if len(b.ids)%1000 == 0 {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -132,8 +139,10 @@ type linkRecordsCmd struct {
 // Help implements kong.HelpProvider.
 func (linkRecordsCmd) Help() string {
 	return `Records that are one person get one cluster_id. The model is estimated from the records themselves, unless --model names one.
-Files are written whole or not at all; an interrupted run leaves nothing behind and is simply started again. The result depends on the
-records, not on their order or on the machine.
+Files are written whole or not at all. An interrupted run leaves a checkpoint beside --out (clusters.csv.checkpoint: numbers of records
+and the model, no personal data), and the same command goes on from there; a checkpoint of another input, other options or another
+version is discarded, and none is left when the files are written. The result depends on the records, not on their order or on the
+machine.
 
 Examples:
   concord link patients.csv.gz --out clusters.csv --review review.csv
@@ -143,7 +152,7 @@ Examples:
 
 // linkGarbage is the garbage a batch may leave lying, in percent of what it holds: that is nearly all records without a
 // pointer in them, which cost nothing to collect around.
-const linkGarbage = 25
+const linkGarbage = 10
 
 // Run links the file and says what came of it.
 func (l *linkRecordsCmd) Run(ctx context.Context, std *streams) error {
@@ -184,14 +193,22 @@ func (l *linkRecordsCmd) Run(ctx context.Context, std *streams) error {
 			bar = nil
 		}
 	}
-	got, err := b.linkage.Run(ctx, o)
-	if err != nil {
-		return err
-	}
+	var kept *linkCheckpoint
 	if !l.DryRun {
-		if err := l.write(b, &got); err != nil {
+		if kept, err = l.checkpoint(std, b, &o); err != nil {
 			return err
 		}
+		o.Checkpoint = kept
+	}
+	got, err := b.linkage.Run(ctx, o)
+	if err == nil && kept != nil {
+		err = l.write(b, &got)
+	}
+	if kept != nil {
+		err = errors.Join(err, kept.close(err == nil))
+	}
+	if err != nil {
+		return err
 	}
 	clusters, linked := summary(got.Cluster)
 	fmt.Fprintf(std.out, "records            %d\n", len(b.ids))
@@ -203,6 +220,44 @@ func (l *linkRecordsCmd) Run(ctx context.Context, std *streams) error {
 	fmt.Fprintf(std.out, "model              %s, prior %.1f bits\n", got.Model.ID, got.Model.Prior)
 	fmt.Fprintf(std.out, "took               %s\n", time.Since(began).Round(100*time.Millisecond))
 	return nil
+}
+
+// checkpoint opens the checkpoint beside --out and says what is going to be done with it.
+func (l *linkRecordsCmd) checkpoint(std *streams, b *linkBatch, o *mpi.LinkageOptions) (*linkCheckpoint, error) {
+	model := "estimated"
+	if o.Model != nil {
+		body, err := mpijson.Encode(o.Model)
+		if err != nil {
+			return nil, err
+		}
+		model = fmt.Sprintf("%x", sha256.Sum256(body))
+	}
+	without := slices.Sorted(slices.Values(l.Without))
+	of := fmt.Sprintf("%q %x %q %g %v %s", build(), b.digest.Sum(nil), without, l.Threshold, l.Automatic, model)
+	kept, discarded, err := openCheckpoint(l.Out, fmt.Sprintf("%x", sha256.Sum256([]byte(of))))
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case discarded:
+		fmt.Fprintf(std.err, "%s is of another input, other options or another version: discarded\n", kept.name)
+	case kept.in != nil:
+		fmt.Fprintf(std.err, "%s: going on where an earlier run stopped\n", kept.name)
+	}
+	return kept, nil
+}
+
+// build names this program's source, as far as it is known.
+func build() string {
+	out := version
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" || s.Key == "vcs.modified" {
+				out += " " + s.Value
+			}
+		}
+	}
+	return out
 }
 
 // summary counts persons, and links as records beyond each person's first.

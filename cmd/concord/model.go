@@ -46,7 +46,7 @@ func (t *modelTrainCmd) Run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
-	all := &linkBatch{}
+	all := newLinkBatch()
 	for _, name := range t.Files {
 		if err := all.read(ctx, std, name, without, nil); err != nil {
 			return err
@@ -165,7 +165,7 @@ func (c *modelCompareCmd) Run(ctx context.Context, std *streams) error {
 		if models[i], err = readModel(name); err != nil {
 			return err
 		}
-		b := &linkBatch{}
+		b := newLinkBatch()
 		if err := b.read(ctx, std, c.File, without, nil); err != nil {
 			return err
 		}
