@@ -18,6 +18,7 @@ import (
 type Linkage struct {
 	waiting []arrival
 	chunks  []chunk
+	room    []piece
 }
 
 // An arrival is a record that waits for its chunk to be full.
@@ -29,11 +30,26 @@ type arrival struct {
 // A chunk holds what is kept of up to chunkSize records: so a batch grows without being copied.
 type chunk struct {
 	shelf shelf
-	keys  packedKeys // of all its records one after the other
-	ends  []uint32   // record -> where its keys end
+	keys  [1 << partBits]packedKeys
 }
 
-const chunkSize = 1024
+// A piece is room for a part of a chunk while it is made.
+type piece struct {
+	shelf shelf
+	keys  [1 << partBits][]uint64
+}
+
+// pieceSize is how many records a processor takes at a time.
+const pieceSize = 64
+
+func (p *piece) empty() {
+	p.shelf.bytes, p.shelf.ends = p.shelf.bytes[:0], p.shelf.ends[:0]
+	for part := range p.keys {
+		p.keys[part] = p.keys[part][:0]
+	}
+}
+
+const chunkSize = 1 << recordBits
 
 // Add takes one record of site and returns its number, from 0. The caller leaves d's slices as they are.
 func (l *Linkage) Add(site hie.SiteID, d Demographics) int {
@@ -50,31 +66,42 @@ func (l *Linkage) settle() {
 	if len(l.waiting) == 0 {
 		return
 	}
-	const piece = 64
-	pieces := make([]chunk, (len(l.waiting)+piece-1)/piece)
-	_ = spread(context.Background(), len(l.waiting), piece, func(_, from, to int) {
-		c := &pieces[from/piece]
+	if l.room == nil {
+		l.room = make([]piece, chunkSize/pieceSize)
+	}
+	pieces := l.room[:(len(l.waiting)+pieceSize-1)/pieceSize]
+	_ = spread(context.Background(), len(l.waiting), pieceSize, func(_, from, to int) {
+		p := &pieces[from/pieceSize]
+		p.empty()
 		for i := from; i < to; i++ {
 			v := normalize(l.waiting[i].d)
 			f := v.features(l.waiting[i].site)
-			c.shelf.put(&f)
+			p.shelf.put(&f)
 			for _, k := range v.batchKeys() {
-				c.keys = c.keys.add(k)
+				part, packed := packKey(k, i)
+				p.keys[part] = append(p.keys[part], packed)
 			}
-			c.ends = append(c.ends, uint32(c.keys.len()))
 		}
 	})
-	size, keys := 0, 0
+	var c chunk
+	size := 0
 	for i := range pieces {
-		size, keys = size+len(pieces[i].shelf.bytes), keys+pieces[i].keys.len()
+		size += len(pieces[i].shelf.bytes)
 	}
-	c := chunk{shelf: shelf{make([]byte, 0, size), make([]shelved, 0, len(l.waiting))}, keys: make(packedKeys, 0, keys*keySize), ends: make([]uint32, 0, len(l.waiting))}
+	c.shelf = shelf{make([]byte, 0, size), make([]shelved, 0, len(l.waiting))}
 	for i := range pieces {
-		before := uint32(c.keys.len())
 		c.shelf.add(&pieces[i].shelf)
-		c.keys = append(c.keys, pieces[i].keys...)
-		for _, end := range pieces[i].ends {
-			c.ends = append(c.ends, before+end)
+	}
+	for part := range c.keys {
+		n := 0
+		for i := range pieces {
+			n += len(pieces[i].keys[part])
+		}
+		c.keys[part] = make(packedKeys, 0, n*keySize)
+		for i := range pieces {
+			for _, k := range pieces[i].keys[part] {
+				c.keys[part] = c.keys[part].add(k)
+			}
 		}
 	}
 	l.chunks = append(l.chunks, c)
@@ -135,6 +162,7 @@ type Linked struct {
 // the zero Linked and ctx's error within a second of ctx's end.
 func (l *Linkage) Run(ctx context.Context, o LinkageOptions) (Linked, error) {
 	l.settle()
+	l.waiting, l.room = nil, nil
 	r := &running{l: l, n: l.Len(), o: o, ctx: ctx}
 	if err := r.run(); err != nil {
 		return Linked{}, fmt.Errorf("mpi: link: %w", err)

@@ -7,21 +7,26 @@ import (
 	"sync/atomic"
 )
 
-// A pairing knows which records share a key of a block small enough: a block costs four bytes a member here and there. The
-// pairs are made from it once.
+// A pairing knows which records share a key of a block small enough: four bytes for each member of a block, and four more for
+// each but the last. The pairs are made from it once.
 type pairing struct {
-	starts  []uint32 // block -> where its members start; one more for the end
-	members []int32  // ascending within a block
-	ends    []uint32 // record -> where its blocks end
-	blocks  []uint32 // of all records one after the other; liveBlock marks those of the live index' keys
-	need    uint32   // what the blocks two records share must weigh together
+	parts  [][]uint32 // members of blocks, ascending within a block, with lastOfBlock and liveBlock
+	ends   []uint32   // record -> where its places end
+	places []uint32   // of all records one after the other: where they stand in blocks with others behind them, part and offset
+	need   uint32     // what the blocks two records share must weigh together
 }
 
-// What a shared block weighs, and which blocks are of keys of the live index.
+// What a shared block weighs.
 const (
 	wideWeight = 1
 	liveWeight = 2
-	liveBlock  = 1 << 31
+)
+
+// Marks of a member: that it is the last of its block, and that the block is of a key of the live index. So up to 2^30 records.
+const (
+	lastOfBlock = 1 << 31
+	liveBlock   = 1 << 30
+	offsetBits  = 32 - partBits
 )
 
 // crowded is how many pairs a record a batch may have before one wide key is too little to compare a pair: records of one
@@ -32,80 +37,62 @@ const crowded = 100
 // crowdSample is about how many records the pairs are counted of.
 const crowdSample = 4096
 
-// packedKeys are keys of keySize bytes each: as much of the hash as there is room for, and in its lowest bits the kind. Two
-// of a million records share what is kept of two keys of a kind by chance once in ten batches.
+// partBits is how many bits of a key's hash tell its part. Parts are sorted each by itself, which bounds memory and how late an end
+// of the context is seen.
+const partBits = 6
+
+// packedKeys are keys of one part of a chunk, keySize bytes each: as much of the hash as there is room for, the kind, and the
+// record's number within the chunk. Keys of a kind of a million records are kept apart by 46 bits: two fall together by
+// chance once in a hundred batches.
 type packedKeys []byte
 
 const (
-	keySize  = 6
-	kindBits = 6
-	keyLow   = 64 - 8*keySize // bits of a hash that are not kept
+	keySize    = 7
+	kindBits   = 6
+	recordBits = 10 // of chunkSize
+	hashBits   = 8*keySize - kindBits - recordBits
 )
+
+// packKey returns a key's part and what is kept of it.
+func packKey(k Key, record int) (part int, v uint64) {
+	h := uint64(k.Hash)
+	return int(h >> (64 - partBits)), h<<partBits>>(64-hashBits)<<(kindBits+recordBits) | uint64(k.Kind)<<recordBits | uint64(record)
+}
 
 func (k packedKeys) len() int { return len(k) / keySize }
 
-func (k packedKeys) add(key Key) packedKeys {
-	v := uint64(key.Hash)>>keyLow&^(1<<kindBits-1) | uint64(key.Kind)
-	return append(k, byte(v), byte(v>>8), byte(v>>16), byte(v>>24), byte(v>>32), byte(v>>40))
+func (k packedKeys) add(v uint64) packedKeys {
+	return append(k, byte(v), byte(v>>8), byte(v>>16), byte(v>>24), byte(v>>32), byte(v>>40), byte(v>>48))
 }
 
-// at returns a key with the hash in its highest bits and the kind in its lowest.
-func (k packedKeys) at(i uint32) uint64 {
+// at returns the i-th key: hash and kind as numbers, and the record.
+func (k packedKeys) at(i int) (hash, kind uint64, record int) {
 	b := k[i*keySize : i*keySize+keySize]
-	v := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 | uint64(b[4])<<32 | uint64(b[5])<<40
-	return v&^(1<<kindBits-1)<<keyLow | v&(1<<kindBits-1)
+	v := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 | uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48
+	return v >> (kindBits + recordBits), v >> recordBits & (1<<kindBits - 1), int(v & (1<<recordBits - 1))
 }
 
-// keysAtOnce is about how many keys a processor sorts at a time: it bounds memory and how late an end of the context is seen.
-const keysAtOnce = 1 << 21
-
-// pairUp finds the blocks and lets go of the keys. Keys are sorted part by part of the range of their hashes, as numbers
-// of 64 bits: as much of the hash as there is room for, then the kind, then the record.
+// pairUp finds the blocks, part by part, and lets go of the keys as it goes. Keys are sorted as numbers of 64 bits: as much of
+// the hash as there is room for, then the kind, then the record.
 func (r *running) pairUp() (*pairing, error) {
 	now := make([]int32, r.n)
 	for place, was := range r.order {
 		now[was] = int32(place)
 	}
-	total := 0
-	for i := range r.l.chunks {
-		total += r.l.chunks[i].keys.len()
-	}
-	partBits := bits.Len(uint(total / keysAtOnce))
-	type part struct {
-		sizes   []uint8
-		live    []bool
-		members []int32
-	}
-	parts, buffers := make([]part, 1<<partBits), make([][]uint64, workers())
+	out := &pairing{parts: make([][]uint32, 1<<partBits), need: wideWeight}
+	buffers, found := make([][]uint64, workers()), make([][]uint32, workers())
 	var done atomic.Int64
-	err := spread(r.ctx, len(parts), 1, func(w, p, _ int) {
-		buffers[w] = r.keysOf(buffers[w][:0], uint64(p), partBits, now)
+	err := spread(r.ctx, len(out.parts), 1, func(w, part, _ int) {
+		buffers[w] = r.keysOf(buffers[w][:0], part, now)
 		slices.Sort(buffers[w])
-		parts[p].sizes, parts[p].live, parts[p].members = blocksOf(slices.Compact(buffers[w]), placeBits(r.n))
-		r.tell("blocks", int(done.Add(1)), len(parts))
+		found[w] = blocksOf(found[w][:0], slices.Compact(buffers[w]), placeBits(r.n))
+		out.parts[part] = slices.Clone(found[w])
+		r.tell("blocks", int(done.Add(1)), len(out.parts))
 	})
 	if err != nil {
 		return nil, err
 	}
-	blocks, members := 0, 0
-	for _, p := range parts {
-		blocks, members = blocks+len(p.sizes), members+len(p.members)
-	}
-	out := &pairing{starts: make([]uint32, 1, blocks+1), members: make([]int32, 0, members), ends: make([]uint32, r.n), blocks: make([]uint32, members)}
-	r.dropKeys()
-	live := make([]bool, 0, blocks)
-	for i := range parts {
-		at := out.starts[len(out.starts)-1]
-		for _, size := range parts[i].sizes {
-			at += uint32(size)
-			out.starts = append(out.starts, at)
-		}
-		live = append(live, parts[i].live...)
-		out.members = append(out.members, parts[i].members...)
-		parts[i] = part{}
-	}
-	out.need = wideWeight
-	out.turn(live)
+	out.turn(r.n)
 	if out.pairsEach() > crowded {
 		out.need = 2 * wideWeight
 	}
@@ -115,7 +102,7 @@ func (r *running) pairUp() (*pairing, error) {
 // dropKeys lets go of the keys.
 func (r *running) dropKeys() {
 	for i := range r.l.chunks {
-		r.l.chunks[i].keys, r.l.chunks[i].ends = nil, nil
+		r.l.chunks[i].keys = [1 << partBits]packedKeys{}
 	}
 }
 
@@ -131,62 +118,65 @@ func (p *pairing) pairsEach() float64 {
 
 func placeBits(n int) int { return bits.Len(uint(max(n, 2) - 1)) }
 
-// keysOf appends the keys whose hash begins with part.
-func (r *running) keysOf(out []uint64, part uint64, partBits int, now []int32) []uint64 {
+// keysOf appends the keys of a part and lets go of them.
+func (r *running) keysOf(out []uint64, part int, now []int32) []uint64 {
 	low := placeBits(r.n)
 	for c := range r.l.chunks {
-		keys, from := r.l.chunks[c].keys, uint32(0)
-		for i, end := range r.l.chunks[c].ends {
-			place := uint64(now[c*chunkSize+i])
-			for j := from; j < end; j++ {
-				if k := keys.at(j); k>>(64-partBits) == part {
-					out = append(out, k<<partBits>>(low+kindBits)<<(low+kindBits)|k&(1<<kindBits-1)<<low|place)
-				}
-			}
-			from = end
+		keys := r.l.chunks[c].keys[part]
+		for i := range keys.len() {
+			hash, kind, record := keys.at(i)
+			out = append(out, hash<<(64-hashBits)>>(low+kindBits)<<(low+kindBits)|kind<<low|uint64(now[c*chunkSize+record]))
 		}
+		r.l.chunks[c].keys[part] = nil
 	}
 	return out
 }
 
-// blocksOf returns the blocks that are worth comparing, of keys sorted and each there once.
-func blocksOf(keys []uint64, low int) (sizes []uint8, live []bool, members []int32) {
+// blocksOf appends the members of the blocks that are worth comparing, of keys sorted and each there once.
+func blocksOf(out []uint32, keys []uint64, low int) []uint32 {
 	for i := 0; i < len(keys); {
 		j := i + 1
 		for j < len(keys) && keys[j]>>low == keys[i]>>low {
 			j++
 		}
 		if kind := KeyKind(keys[i] >> low & (1<<kindBits - 1)); j-i > 1 && j-i <= capOf(kind) {
-			sizes, live = append(sizes, uint8(j-i)), append(live, kind < firstBatchKind)
-			for _, k := range keys[i:j] {
-				members = append(members, int32(k&(1<<low-1)))
+			mark := uint32(0)
+			if kind < firstBatchKind {
+				mark = liveBlock
 			}
+			for _, k := range keys[i:j] {
+				out = append(out, uint32(k&(1<<low-1))|mark)
+			}
+			out[len(out)-1] |= lastOfBlock
 		}
 		i = j
 	}
-	return sizes, live, members
+	return out
 }
 
-// turn lists the blocks of each record; live tells which blocks are of keys of the live index.
-func (p *pairing) turn(live []bool) {
-	for _, m := range p.members {
-		p.ends[m]++
+// turn lists the places of each of n records.
+func (p *pairing) turn(n int) {
+	p.ends = make([]uint32, n)
+	each := func(do func(place uint32, member uint32)) {
+		for part, members := range p.parts {
+			for i, m := range members {
+				if m&lastOfBlock == 0 {
+					do(uint32(part)<<offsetBits|uint32(i), m&^liveBlock)
+				}
+			}
+		}
 	}
+	each(func(_, m uint32) { p.ends[m]++ })
 	at := uint32(0)
 	for i, n := range p.ends {
 		p.ends[i] = at // where they start, until they are filled in
 		at += n
 	}
-	for b := range len(p.starts) - 1 {
-		name := uint32(b)
-		if live[b] {
-			name |= liveBlock
-		}
-		for _, m := range p.members[p.starts[b]:p.starts[b+1]] {
-			p.blocks[p.ends[m]] = name
-			p.ends[m]++
-		}
-	}
+	p.places = make([]uint32, at)
+	each(func(place, m uint32) {
+		p.places[p.ends[m]] = place
+		p.ends[m]++
+	})
 }
 
 // A seen remembers for one worker beside which record, from 1, another was met last, and in its low bits what the blocks
@@ -202,22 +192,21 @@ func (p *pairing) after(out []int32, a int32, met seen) []int32 {
 		from = p.ends[a-1]
 	}
 	none := uint32(a+1) << weightBits
-	for _, b := range p.blocks[from:p.ends[a]] {
-		weight := uint32(wideWeight)
-		if b&liveBlock != 0 {
-			weight = liveWeight
-		}
-		b &^= liveBlock
-		block := p.members[p.starts[b]:p.starts[b+1]]
-		for i := len(block) - 1; block[i] != a; i-- {
-			other := block[i]
-			was := max(met[other], none) - none
-			if was >= p.need {
-				continue
+	for _, place := range p.places[from:p.ends[a]] {
+		block := p.parts[place>>offsetBits][place&(1<<offsetBits-1)+1:]
+		for _, m := range block {
+			other, weight := m&^(lastOfBlock|liveBlock), uint32(wideWeight)
+			if m&liveBlock != 0 {
+				weight = liveWeight
 			}
-			met[other] = none + was + weight
-			if was+weight >= p.need {
-				out = append(out, other)
+			if was := max(met[other], none) - none; was < p.need {
+				met[other] = none + was + weight
+				if was+weight >= p.need {
+					out = append(out, int32(other))
+				}
+			}
+			if m&lastOfBlock != 0 {
+				break
 			}
 		}
 	}

@@ -8,8 +8,8 @@ import (
 // In a crowded batch a pair needs two wide keys or one of the live index; elsewhere any one.
 func TestACrowdedBatchComparesWhatSharesMoreThanOneWideKey(t *testing.T) {
 	// blocks: 0 and 1 wide, of records 0 1 and 0 1 2; 2 live, of 0 3; 3 wide, of 0 4
-	p := &pairing{starts: []uint32{0, 2, 5, 7, 9}, members: []int32{0, 1, 0, 1, 2, 0, 3, 0, 4}, ends: make([]uint32, 5), blocks: make([]uint32, 9)}
-	p.turn([]bool{false, false, true, false})
+	p := &pairing{parts: [][]uint32{{0, 1 | lastOfBlock, 0, 1, 2 | lastOfBlock}, nil, {liveBlock, 3 | liveBlock | lastOfBlock, 0, 4 | lastOfBlock}}}
+	p.turn(5)
 	for _, row := range []struct {
 		name string
 		need uint32
@@ -32,14 +32,14 @@ func TestACrowdedBatchComparesWhatSharesMoreThanOneWideKey(t *testing.T) {
 // Twelve records that share forty blocks are sixty-six pairs, however often they meet.
 func TestPairsAreCountedOnceHoweverManyKeysTheyShare(t *testing.T) {
 	const records, shared = 12, 40
-	p := &pairing{starts: []uint32{0}, ends: make([]uint32, records), blocks: make([]uint32, records*shared), need: wideWeight}
+	p := &pairing{parts: make([][]uint32, 1), need: wideWeight}
 	for range shared {
-		for i := range int32(records) {
-			p.members = append(p.members, i)
+		for i := range uint32(records) {
+			p.parts[0] = append(p.parts[0], i)
 		}
-		p.starts = append(p.starts, uint32(len(p.members)))
+		p.parts[0][len(p.parts[0])-1] |= lastOfBlock
 	}
-	p.turn(make([]bool, shared))
+	p.turn(records)
 	if got, want := p.pairsEach(), 66.0/records; got != want {
 		t.Errorf("%v pairs a record, want %v", got, want)
 	}

@@ -32,22 +32,26 @@ func TestAShelfGivesBackWhatWasPutThere(t *testing.T) {
 	}
 }
 
-// A packed key keeps its kind, and keys of one hash stay equal and others apart.
-func TestPackedKeysKeepTheirKindAndTellHashesApart(t *testing.T) {
+// A packed key keeps its kind and its record, and keys of one hash stay equal and others apart.
+func TestPackedKeysKeepKindAndRecordAndTellHashesApart(t *testing.T) {
 	keys := []Key{newKey(KeySSN, "219099990"), newKey(KeySSN, "219099991"), newKey(KeyStem, "ab", "cd"), newKey(KeySSN, "219099990")}
 	var packed packedKeys
-	for _, k := range keys {
-		packed = packed.add(k)
+	parts := make([]int, len(keys))
+	for i, k := range keys {
+		part, v := packKey(k, chunkSize-1-i)
+		parts[i], packed = part, packed.add(v)
 	}
 	if packed.len() != len(keys) {
 		t.Fatalf("%d keys, want %d", packed.len(), len(keys))
 	}
 	for i, k := range keys {
-		if got := KeyKind(packed.at(uint32(i)) & (1<<kindBits - 1)); got != k.Kind {
-			t.Errorf("key %d is of kind %v, want %v", i, got, k.Kind)
+		hash, kind, record := packed.at(i)
+		if KeyKind(kind) != k.Kind || record != chunkSize-1-i {
+			t.Errorf("key %d is of kind %d and record %d", i, kind, record)
 		}
 		for j := range i {
-			if (packed.at(uint32(i)) == packed.at(uint32(j))) != (k == keys[j]) {
+			other, otherKind, _ := packed.at(j)
+			if (parts[i] == parts[j] && hash == other && kind == otherKind) != (k == keys[j]) {
 				t.Errorf("keys %d and %d are alike, or not, and should be otherwise", i, j)
 			}
 		}
