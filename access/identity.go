@@ -33,6 +33,7 @@ type Duty string
 // The duties.
 const (
 	DutyPatient    Duty = "patient"
+	DutyHelper     Duty = "helper" // somebody whom patients named, before they act for one of them
 	DutyClinician  Duty = "clinician"
 	DutyDesk       Duty = "front-desk"
 	DutyPrivacy    Duty = "privacy-officer"
@@ -52,6 +53,7 @@ var duties = []struct {
 }{
 	{DutyPatient, []string{hie.RolePatient}, []hie.Purpose{hie.PurposePatientRequest},
 		[]string{"patient/Patient.rs", "patient/DocumentReference.rs", "patient/Binary.r", "patient/Consent.cruds", "patient/AuditEvent.rs"}},
+	{DutyHelper, []string{hie.RoleHelper}, []hie.Purpose{hie.PurposePatientRequest}, nil},
 	{DutyClinician, []string{"physician", "nurse", "ed"}, []hie.Purpose{hie.PurposeTreat},
 		[]string{"system/Patient.rs", "system/DocumentReference.rs", "system/List.rs", "system/Binary.r", "system/Organization.rs", "system/Endpoint.rs"}},
 	{DutyDesk, []string{"front-desk"}, []hie.Purpose{"PATADMIN"}, []string{"system/Patient.rs", "system/Consent.cruds"}},
@@ -105,4 +107,19 @@ func Admit(id Identity, org Organization, record hie.SourcePatientID) (hie.Actor
 	slices.Sort(a.Roles)
 	a.Roles = slices.Compact(a.Roles)
 	return a, d.duty, ""
+}
+
+// ActFor returns helper, an actor who was admitted to DutyHelper, as they act in a patient's name, and the duty that is: what
+// the patient may do, bound to the patient's record and recorded under the helper's own name. ref and name are how they are
+// recorded with the patient. Whether they may, and what, is looked at anew with every request.
+//
+// Source: 45 CFR 164.502(g); spec ux P8.
+func ActFor(helper hie.Actor, record hie.SourcePatientID, ref, name string) (hie.Actor, Duty) {
+	for _, d := range duties {
+		if d.duty == DutyPatient {
+			helper.Purposes, helper.Scopes, helper.Roles = slices.Clone(d.purposes), NormalScopes(d.scopes), slices.Clone(d.roles)
+		}
+	}
+	helper.Patient, helper.Representative, helper.User, helper.UserName = record, ref, ref, name
+	return helper, DutyPatient
 }

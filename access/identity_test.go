@@ -21,6 +21,8 @@ func TestEachAccountHasOneDutyOrNone(t *testing.T) {
 		{"a physician", Identity{Subject: "u", Roles: []string{"physician"}}, oak, 0, DutyClinician, ""},
 		{"a nurse of the emergency department", Identity{Subject: "u", Roles: []string{"nurse", "ed"}}, oak, 0, DutyClinician, ""},
 		{"a patient", Identity{Subject: "u", Roles: []string{hie.RolePatient}}, oak, 7, DutyPatient, ""},
+		{"somebody whom patients name", Identity{Subject: "u", Roles: []string{hie.RoleHelper}}, oak, 0, DutyHelper, ""},
+		{"a helper who brings a patient's identifier", Identity{Subject: "u", Roles: []string{hie.RoleHelper}}, oak, 7, "", "patient role without a patient, or a patient without the role"},
 		{"a role that is none of ours beside one that is", Identity{Subject: "u", Roles: []string{hie.RoleSteward, "gardener"}}, oak, 0, DutySteward, ""},
 		{"a steward who is a privacy officer too", Identity{Subject: "u", Roles: []string{hie.RoleSteward, hie.RolePrivacyOfficer}}, oak, 0, "", "roles of two duties"},
 		{"a physician who is a patient too", Identity{Subject: "u", Roles: []string{"physician", hie.RolePatient}}, oak, 7, "", "roles of two duties"},

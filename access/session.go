@@ -44,6 +44,14 @@ func (s Session) Ends() time.Time {
 	return idle
 }
 
+// SignedInTo is the duty the person was admitted to, which is another than Duty while they act in a patient's name.
+func (s Session) SignedInTo() Duty {
+	if s.Actor.Representative != "" {
+		return DutyHelper
+	}
+	return s.Duty
+}
+
 // SteppedUp reports whether what asks for a fresh proof of who somebody is may be done at now.
 func (s Session) SteppedUp(now time.Time) bool {
 	return s.Live(now) && !s.Proved.IsZero() && !now.Before(s.Proved) && now.Before(s.Proved.Add(StepUpLife))

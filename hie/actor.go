@@ -20,6 +20,7 @@ const (
 // Source: spec federation 2.7, separation of duties.
 const (
 	RolePatient        = "patient"
+	RoleHelper         = "helper"          // acts for patients who named them
 	RoleSteward        = "steward"         // settles identities; sees no documents
 	RolePrivacyOfficer = "privacy-officer" // audit and consent; does not merge
 	RoleAuditor        = "auditor"         // reads the audit trail; nothing else

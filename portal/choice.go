@@ -170,7 +170,7 @@ func (v *visit) shownTo(as hie.Actor, emergency bool, propose func([]consent.Dir
 
 // proposing returns what would be on file if w were filed: w in place of the earlier picks it replaces.
 func (v *visit) proposing(w wish, all []filed) (func([]consent.Directive) []consent.Directive, error) {
-	d, err := v.proposed(writeWish(w, v.myID(), v.now))
+	d, err := v.proposed(v.signed(writeWish(w, v.myID(), v.now)))
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func (v *visit) proposed(c wireConsent) (consent.Directive, error) {
 	if err != nil {
 		return consent.Directive{}, err
 	}
-	version.Record, version.Number, version.Filed, version.ByPatient = v.session.Actor.Patient, 1, v.now, true
+	version.Record, version.Number, version.Filed, version.ByPatient = v.session.Actor.Patient, 1, v.now, v.session.Actor.Representative == ""
 	d, err := consentfhir.Directive(version)
 	d.ID = "proposed"
 	return d, err

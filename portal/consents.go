@@ -170,6 +170,14 @@ func writeWish(w wish, patient string, now time.Time) wireConsent {
 	return c
 }
 
+// signed is c as whoever acts signs it: the patient, or in their name who may.
+func (v *visit) signed(c wireConsent) wireConsent {
+	if ref := v.session.Actor.Representative; ref != "" {
+		c.Performer = []fhir.Reference{{Reference: ref}}
+	}
+	return c
+}
+
 // consentsOf returns the active consents of a patient's record, newest first; patient "" is the patient who is signed in.
 func (v *visit) consentsOf(patient string) ([]filed, error) { return v.consentsWith("active", patient) }
 
@@ -244,7 +252,7 @@ func (v *visit) fileWishAs(w wish, patient, method, witness string) (filed, erro
 	if err != nil {
 		return filed{}, err
 	}
-	c := writeWish(w, patient, v.now)
+	c := v.signed(writeWish(w, patient, v.now))
 	if method != "" {
 		title := "Taken at the desk by " + v.session.Actor.UserName + ": " + method
 		if witness != "" {

@@ -18,6 +18,9 @@ import (
 type Helpers interface {
 	Representatives(ctx context.Context, records []hie.SourcePatientID) ([]consent.Representative, error)
 	Represent(ctx context.Context, actor hie.Actor, r consent.Representative, expected int64) (consent.Representative, error)
+	BindHelper(ctx context.Context, actor hie.Actor, account string, record hie.SourcePatientID, id int64) error
+	HelperBound(ctx context.Context, record hie.SourcePatientID, id int64) (bool, error)
+	HelpedBy(ctx context.Context, account string) ([]consent.Representative, error)
 }
 
 // A helper is one as the page shows them.
@@ -26,6 +29,8 @@ type helper struct {
 	// Ref is their sealed id; Mine says that the patient named them and can end it here; Acts that they may act now.
 	Sealed     string
 	Mine, Acts bool
+	// Invite is the link with which they can begin to act here, "" when they have.
+	Invite string
 }
 
 // helpers answers GET /my/helpers.
@@ -49,7 +54,18 @@ func (v *visit) showHelpers(status int, form url.Values, faults []fault) {
 		if r.Withdrawn {
 			continue
 		}
-		shown = append(shown, helper{r, v.deps.Sealer.ID("helper", int64(r.Record), r.ID), r.Capacity == consent.CapacityHelper, r.MayAct(consent.RightsView, v.now, v.zone())})
+		h := helper{Representative: r, Sealed: v.deps.Sealer.ID("helper", int64(r.Record), r.ID), Mine: r.Capacity == consent.CapacityHelper, Acts: r.MayAct(consent.RightsView, v.now, v.zone())}
+		if h.Mine && h.Acts {
+			bound, err := v.deps.Helpers.HelperBound(v.ctx, r.Record, r.ID)
+			if err != nil {
+				v.fail(err, "")
+				return
+			}
+			if !bound {
+				h.Invite = v.cfg.BaseURL + "/helping/invited/" + v.invite(r)
+			}
+		}
+		shown = append(shown, h)
 	}
 	v.show(status, "helpers", map[string]any{"Helpers": shown, "Form": form, "Faults": faults})
 }

@@ -94,12 +94,16 @@ func readLook(raw []byte, mine string) (look, error) {
 			if a.AltID == "Patient/"+mine {
 				l.Own = true
 			}
+			helps := strings.HasPrefix(a.AltID, "RelatedPerson/") || a.Who != nil && a.Who.Identifier != nil && strings.HasPrefix(a.Who.Identifier.Value, "RelatedPerson/")
 			for _, r := range a.Role {
 				if len(r.Coding) > 0 && l.Role == "" {
 					l.Role = r.Coding[0].Code
 				}
 			}
-			if l.Role == hie.RolePatient {
+			switch {
+			case helps && l.Role == hie.RolePatient:
+				l.Own, l.Role = false, hie.RoleHelper // who acts in the patient's name is named
+			case l.Role == hie.RolePatient:
 				l.Own = true // a patient's own client asks about nobody else
 			}
 		}

@@ -130,6 +130,8 @@ type frame struct {
 	OrgID     hie.OrgID
 	Nav       []link
 	Demo      bool
+	// Acting says that somebody acts in a patient's name.
+	Acting bool
 	// Notice is a key of words to say once, "" for nothing.
 	Notice string
 	// Ends is in how many seconds the session ends if nothing is done, 0 when nobody is signed in.
@@ -145,13 +147,13 @@ type link struct {
 
 func (v *visit) frame(name string, data any) frame {
 	f := frame{Language: v.language, Languages: languages, Name: name, Path: v.here(), Duty: v.session.Duty, User: v.session.Actor.UserName,
-		OrgID: v.session.Actor.Organization, Demo: v.cfg.Demo != nil, Notice: v.notice, Data: data}
+		OrgID: v.session.Actor.Organization, Demo: v.cfg.Demo != nil, Acting: v.session.Actor.Representative != "", Notice: v.notice, Data: data}
 	if v.session.Duty == "" {
 		return f
 	}
 	f.Ends = int(v.session.Ends().Sub(v.now) / time.Second)
 	for _, r := range v.table() {
-		if r.nav != "" && slices.Contains(r.duties, v.session.Duty) {
+		if r.nav != "" && slices.Contains(r.duties, v.session.Duty) && !(r.self && f.Acting) {
 			f.Nav = append(f.Nav, link{Path: r.path, Key: r.nav})
 		}
 	}

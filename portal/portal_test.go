@@ -248,7 +248,7 @@ func identities() map[access.Duty]access.Identity {
 	}
 	maria := access.Identity{Subject: "maria", Name: "Maria Alvarez", Organization: "urn:org:network", Roles: []string{hie.RolePatient},
 		Patient: hie.Identifier{System: "urn:oak", Value: "m-1"}}
-	return map[access.Duty]access.Identity{access.DutyPatient: maria, access.DutyClinician: staff("physician"), access.DutyDesk: staff("front-desk"),
+	return map[access.Duty]access.Identity{access.DutyPatient: maria, access.DutyClinician: staff("physician"), access.DutyDesk: staff("front-desk"), access.DutyHelper: staff(hie.RoleHelper),
 		access.DutyPrivacy: staff(hie.RolePrivacyOfficer), access.DutySteward: staff(hie.RoleSteward), access.DutyOperator: staff(hie.RoleOperator),
 		access.DutyAuditor: staff(hie.RoleAuditor), access.DutyIntegrator: staff("integrator")}
 }

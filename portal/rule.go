@@ -66,7 +66,7 @@ func (v *visit) dayHere() string { return v.now.In(v.zone()).Format(time.DateOnl
 //
 // Source: FHIR R4 Consent.provision (period, data with meaning instance); spec ux P4 and P5.
 func (v *visit) writeRule(r rule, patient string) wireConsent {
-	c := writeWish(wish{Pick: pickEmergency}, patient, v.now)
+	c := v.signed(writeWish(wish{Pick: pickEmergency}, patient, v.now))
 	c.Identifier = []fhir.Identifier{{System: choiceSystem, Value: ruleValue}}
 	c.Extension = []fhir.Extension{{URL: consentfhir.ReachURL, ValueCode: "network"}}
 	if r.Paused {

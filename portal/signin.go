@@ -60,7 +60,7 @@ func (v *visit) signedIn() error {
 	}
 	s := access.Session{Actor: actor, Duty: duty, Account: id.Subject, Started: v.now, Seen: v.now}
 	if j.StepUp {
-		if v.session.Duty != duty || v.session.Account != id.Subject || v.session.Actor.Organization != actor.Organization {
+		if v.session.SignedInTo() != duty || v.session.Account != id.Subject || v.session.Actor.Organization != actor.Organization {
 			return v.notSignedIn(actor, "stepped up as somebody else", hie.ErrForbidden)
 		}
 		if !id.Proves(v.deps.SignIn.StepUpClass(), j.Asked) {

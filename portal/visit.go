@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/concord-hie/concord/access"
+	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
 	"github.com/gin-gonic/gin"
 )
@@ -26,6 +27,8 @@ type route struct {
 	// they have given it, "" for the route itself, which is then a GET.
 	stepUp bool
 	again  string
+	// self is for the patient alone and not for who acts in their name; manage is for these when they may decide too.
+	self, manage bool
 	// passive requests are made by pages on their own and do not keep a session alive.
 	passive bool
 	// nav is the word under which it stands in the navigation of its duties, "" for not at all.
@@ -96,7 +99,20 @@ func (v *visit) admit(r route) error {
 		return hie.ErrUnauthenticated
 	case r.duties != nil && !slices.Contains(r.duties, v.session.Duty):
 		return hie.ErrNotFound // what is for others is not there
-	case r.stepUp && !v.session.SteppedUp(v.now):
+	}
+	if v.session.Actor.Representative != "" && r.duties != nil {
+		need := consent.RightsView
+		if r.manage {
+			need = consent.RightsManage
+		}
+		if r.self {
+			return hie.ErrForbidden
+		}
+		if err := v.represents(need); err != nil {
+			return err
+		}
+	}
+	if r.stepUp && !v.session.SteppedUp(v.now) {
 		return errStepUp
 	}
 	return nil

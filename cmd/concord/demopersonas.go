@@ -47,6 +47,7 @@ func (m *demo) personas() []persona {
 	patient("linda", sim.EmergencyOnly, "", "about.emergency")
 	patient("thomas", sim.OptedOut, "", "about.optedout")
 	patient("gloria", sim.Heavy, "", "about.heavy")
+	staff("a.marsh", "Ana Marsh", access.DutyHelper, hie.RoleHelper, "", "", "about.helper")
 	staff("l.ortega", "Luis Ortega", access.DutyPrivacy, hie.RolePrivacyOfficer, "", "", "about.second")
 	staff("d.novak", "Dana Novak", access.DutySteward, hie.RoleSteward, "", "", "about.second")
 	staff("i.lowe", "Imani Lowe", access.DutyAuditor, hie.RoleAuditor, "", "", "")

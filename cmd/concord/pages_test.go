@@ -192,6 +192,8 @@ func (p *pagesUnderTest) story(t *testing.T) {
 		maria.click(`main form.filters button[type="submit"]`)
 	}
 	maria.wants("They can act for you from now on.", "Ana Marsh")
+	p.helperStory(t, maria)
+	maria.visit("/my/helpers")
 	maria.click(`td form button`)
 	maria.wants("They act for you no longer.")
 	maria.visit("/my/notmine?site=chesapeake-heart")
@@ -221,6 +223,40 @@ func (p *pagesUnderTest) story(t *testing.T) {
 	for _, b := range []*tab{maria, bloom} {
 		b.silent()
 	}
+}
+
+// helperStory has the person Maria named sign in by herself, look and decide for her, and be named in her history.
+func (p *pagesUnderTest) helperStory(t *testing.T, maria *tab) {
+	var link string
+	maria.run(chromedp.Evaluate(`document.querySelector("p.link").textContent`, &link))
+	ana := p.tab(t)
+	ana.as("a.marsh")
+	ana.wants("Nobody has named you yet")
+	ana.visit(strings.TrimPrefix(link, p.demo.BaseURL))
+	ana.wants("Will you help?", "Ask, and decide who may see them")
+	ana.click(`main form button`)
+	ana.wants("Thank you. You can act for them now.", "Maria Elena Alvarez")
+	ana.click(`main form button`)
+	ana.wants("You act for somebody else.", "Your records are shared only in an emergency.")
+	ana.choose("emergency")
+	ana.visit("/my/helpers")
+	ana.wants("This is not for your account")
+	maria.visit("/my/looked?what=changes&own=1")
+	maria.wants("Ana Marsh, acts for you")
+	maria.visit("/my/helpers")
+	maria.click(`td form button[class*="outline"]`)
+	maria.wants("They act for you no longer.")
+	ana.visit("/my")
+	ana.wants("This is not for your account")
+	ana.silent()
+	maria.visit("/my/helpers")
+	maria.run(chromedp.SendKeys("#name", "Ana Marsh", chromedp.ByQuery))
+	maria.click(`main form.filters button[type="submit"]`)
+	if strings.Contains(maria.says(), "Prove once more") {
+		maria.prove()
+		maria.click(`main form.filters button[type="submit"]`)
+	}
+	maria.wants("They can act for you from now on.")
 }
 
 // confirmed presses the button that confirms, with a fresh proof when it is asked for.
@@ -344,6 +380,7 @@ func pagesOf(patient, deskPatient, document string) map[string][]string {
 		"dr-bloom": {"/find", "/patients/" + patient, "/patients/" + patient + "?kind=none", "/patients/" + patient + "/emergency",
 			"/documents/" + document + "?of=" + patient, "/nothing-here"},
 		"p.stone": {"/officer/questions"},
+		"a.marsh": {"/helping"},
 		"t.amari": {"/find", "/desk/" + deskPatient, "/desk/" + deskPatient + "/form"},
 	}
 }
