@@ -25,6 +25,10 @@ type Figure struct {
 	P50       float64 `json:"p50_ms"`
 	P95       float64 `json:"p95_ms"`
 	P99       float64 `json:"p99_ms"`
+	// NodeCPU and DatabaseCPU are milliseconds of CPU time an operation, of the node and of PostgreSQL with Redis; 0 where
+	// they were not measured. They tell two runs apart on a machine that does other things besides.
+	NodeCPU     float64 `json:"node_cpu_ms,omitempty"`
+	DatabaseCPU float64 `json:"database_cpu_ms,omitempty"`
 	// Ceiling names what bounds the figure; CeilingPerSecond is its rate and Ratio = PerSecond / CeilingPerSecond.
 	Ceiling          string  `json:"ceiling,omitempty"`
 	CeilingPerSecond float64 `json:"ceiling_per_second,omitempty"`

@@ -32,13 +32,17 @@ func NewReport() Report {
 // Table prints the figures for people.
 func (r Report) Table(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "what\tcallers\t/s\tp50 ms\tp95 ms\tp99 ms\tceiling /s\tratio\tceiling\tgoal\t")
+	fmt.Fprintln(t, "what\tcallers\t/s\tp50 ms\tp95 ms\tp99 ms\tCPU ms, node + database\tceiling /s\tratio\tceiling\tgoal\t")
 	for _, f := range r.Figures {
 		ceiling, ratio := "", ""
 		if f.CeilingPerSecond > 0 {
 			ceiling, ratio = fmt.Sprintf("%.0f", f.CeilingPerSecond), fmt.Sprintf("%.0f %%", f.Ratio*100)
 		}
-		fmt.Fprintf(t, "%s\t%d\t%.0f\t%.3f\t%.3f\t%.3f\t%s\t%s\t%s\t%s\t\n", f.Name, f.Callers, f.PerSecond, f.P50, f.P95, f.P99, ceiling, ratio, f.Ceiling, f.Goal)
+		cpu := ""
+		if f.NodeCPU+f.DatabaseCPU > 0 {
+			cpu = fmt.Sprintf("%.2f + %.2f", f.NodeCPU, f.DatabaseCPU)
+		}
+		fmt.Fprintf(t, "%s\t%d\t%.0f\t%.3f\t%.3f\t%.3f\t%s\t%s\t%s\t%s\t%s\t\n", f.Name, f.Callers, f.PerSecond, f.P50, f.P95, f.P99, cpu, ceiling, ratio, f.Ceiling, f.Goal)
 	}
 	if err := t.Flush(); err != nil || len(r.Failed) == 0 {
 		return err

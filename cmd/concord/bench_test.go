@@ -133,15 +133,22 @@ func (b *bencher) add(f bench.Figure) {
 	if f.CeilingPerSecond > 0 {
 		ceiling = fmt.Sprintf(", %.0f %% of %.0f/s (%s)", f.Ratio*100, f.CeilingPerSecond, f.Ceiling)
 	}
-	b.t.Logf("%s, %d callers: %.0f/s, p50 %.3f p95 %.3f p99 %.3f ms%s", f.Name, f.Callers, f.PerSecond, f.P50, f.P95, f.P99, ceiling)
+	b.t.Logf("%s, %d callers: %.0f/s, p50 %.3f p95 %.3f p99 %.3f ms, CPU %.2f + %.2f ms%s", f.Name, f.Callers, f.PerSecond, f.P50, f.P95, f.P99,
+		f.NodeCPU, f.DatabaseCPU, ceiling)
 }
 
 // measure times op with so many callers.
 func (b *bencher) measure(name, goal string, callers int, op func(ctx context.Context, caller, n int) error) bench.Figure {
 	b.t.Helper()
 	wait := b.profile(name, callers)
+	node, database, redis := b.cpu()
 	f, err := bench.Measure(b.ctx, name, callers, b.d, op)
 	wait()
+	nodeNow, databaseNow, redisNow := b.cpu()
+	if each := 1.2 * b.d.Seconds() * f.PerSecond; each > 0 { // the warm-up counts too
+		f.NodeCPU = (nodeNow - node).Seconds() * 1000 / each
+		f.DatabaseCPU = (databaseNow - database + redisNow - redis).Seconds() * 1000 / each
+	}
 	if err != nil {
 		b.t.Fatal(err)
 	}
