@@ -111,7 +111,7 @@ func (s *Store) grants(ctx context.Context, records []hie.SourcePatientID, at ti
 		return g, err
 	}, `
 		select sp_id, grant_id, org, user_id, role, reason, detail, attested, since, until
-		from consent.emergency_grant where sp_id = any($1) and since <= $2 and until > $2 order by sp_id, grant_id`, ids, at)
+		from consent.emergency_grant where sp_id = any($1) and since <= $2 and until > $2 order by sp_id, grant_id`, pg.Few(ids), at)
 	if err != nil {
 		return nil, fmt.Errorf("consentpg: grants: %w", err)
 	}

@@ -69,7 +69,7 @@ func instrumentsAt(ctx context.Context, q pg.Querier, records []hie.SourcePatien
 		select distinct on (sp_id, instrument_id) sp_id, instrument_id, version, kind, org, purposes, since, until, ground, evidence,
 			verified_by, recorded, recorded_org
 		from consent.instrument where sp_id = any($1) and recorded <= $2
-		order by sp_id, instrument_id, version desc`, numbers(records), at)
+		order by sp_id, instrument_id, version desc`, pg.Few(numbers(records)), at)
 	if err != nil {
 		return nil, fmt.Errorf("consentpg: instruments: %w", err)
 	}

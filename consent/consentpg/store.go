@@ -143,7 +143,7 @@ func currentAt(ctx context.Context, q pg.Querier, records []hie.SourcePatientID,
 		select distinct on (sp_id, directive_id) sp_id, directive_id, version, status, filed, signed, verified,
 			network_wide, absolute, return_to_default, org, by_patient, content
 		from consent.directive where sp_id = any($1) and filed <= $2
-		order by sp_id, directive_id, version desc`, ids, at)
+		order by sp_id, directive_id, version desc`, pg.Few(ids), at)
 	if err != nil {
 		return nil, fmt.Errorf("consentpg: current: %w", err)
 	}

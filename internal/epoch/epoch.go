@@ -29,7 +29,7 @@ func Ensure(ctx context.Context, q pg.Querier, record hie.SourcePatientID) error
 
 // Read returns the epoch of each record; one that never moved is 0.
 func Read(ctx context.Context, q pg.Querier, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, error) {
-	ids := make([]int64, len(records))
+	ids := make(pg.Few, len(records))
 	out := make(map[hie.SourcePatientID]int64, len(records))
 	for i, r := range records {
 		ids[i], out[r] = int64(r), 0

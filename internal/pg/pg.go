@@ -19,7 +19,7 @@ import (
 // A Querier runs statements, inside or outside a transaction. *[DB] and *[Tx] are the two.
 //
 // Statements are prepared once per text and reused (three times the speed of unprepared ones), so texts are
-// constants and values are parameters. Plain Go slices are array parameters.
+// constants and values are parameters. Plain Go slices are array parameters; a [Few] is one that is mostly short.
 type Querier interface {
 	// Exec runs a statement and returns how many rows it touched.
 	Exec(ctx context.Context, query string, args ...any) (int64, error)
@@ -40,6 +40,7 @@ type DB struct {
 	preparing sync.Mutex
 	mu        sync.RWMutex
 	stmts     map[string]*sql.Stmt
+	few       map[fewText]string
 }
 
 // Options bound the pool. The zero Options mean: 16 connections, prepared statements.
@@ -69,7 +70,7 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	db.SetMaxOpenConns(o.MaxConns)
 	db.SetMaxIdleConns(o.MaxConns)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	d := &DB{db: db, prepare: !o.NoPrepare, onQuery: o.OnQuery, stmts: map[string]*sql.Stmt{}}
+	d := &DB{db: db, prepare: !o.NoPrepare, onQuery: o.OnQuery, stmts: map[string]*sql.Stmt{}, few: map[fewText]string{}}
 	if err := db.PingContext(ctx); err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("pg: open: %w", clean(ctx, err))
@@ -127,6 +128,7 @@ func (d *DB) saw(query string) {
 // Exec implements [Querier].
 func (d *DB) Exec(ctx context.Context, query string, args ...any) (int64, error) {
 	d.saw(query)
+	query, args = d.spread(query, args)
 	if !d.prepare {
 		return affected(ctx)(d.db.ExecContext(ctx, query, args...))
 	}
@@ -140,6 +142,7 @@ func (d *DB) Exec(ctx context.Context, query string, args ...any) (int64, error)
 // Query implements [Querier].
 func (d *DB) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
 	d.saw(query)
+	query, args = d.spread(query, args)
 	if !d.prepare {
 		return wrapRows(ctx)(d.db.QueryContext(ctx, query, args...)) // the caller closes
 	}
@@ -185,6 +188,7 @@ func (t *Tx) SQL() *sql.Tx { return t.tx }
 // Exec implements [Querier].
 func (t *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
 	t.db.saw(query)
+	query, args = t.db.spread(query, args)
 	if s := t.stmt(ctx, query); s != nil {
 		return affected(ctx)(s.ExecContext(ctx, args...))
 	}
@@ -194,6 +198,7 @@ func (t *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error)
 // Query implements [Querier].
 func (t *Tx) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
 	t.db.saw(query)
+	query, args = t.db.spread(query, args)
 	if s := t.stmt(ctx, query); s != nil {
 		return wrapRows(ctx)(s.QueryContext(ctx, args...)) // the caller closes
 	}

@@ -200,7 +200,7 @@ func (s *Store) Presence(ctx context.Context, records []hie.SourcePatientID) ([]
 	}, `
 		select p.sp_id, p.site, p.count, p.current, p.newest, k.kind_id, k.classes, k.types, k.confidentiality, k.sensitivity, k.labelled
 		from locator.presence p join locator.kind k on k.kind_id = p.kind
-		where p.sp_id = any($1) and p.count > 0 order by p.sp_id, p.kind`, ids)
+		where p.sp_id = any($1) and p.count > 0 order by p.sp_id, p.kind`, pg.Few(ids))
 }
 
 // Read implements locator.Store.

@@ -18,7 +18,7 @@ func (r reader) Edges(ctx context.Context, records []hie.SourcePatientID) ([]mpi
 		var bits float64
 		err := rows.Scan(&a, &b, &bits)
 		return mpi.EdgeRow{A: hie.SourcePatientID(a), B: hie.SourcePatientID(b), Bits: mpi.Bits(bits)}, err
-	}, `select sp_id, other_id, bits from mpi.match_edge where sp_id = any($1) order by sp_id, other_id`, recordInts(records))
+	}, `select sp_id, other_id, bits from mpi.match_edge where sp_id = any($1) order by sp_id, other_id`, pg.Few(recordInts(records)))
 }
 
 var putEdges = newTexts(func(n int) string {

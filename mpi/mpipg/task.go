@@ -133,7 +133,7 @@ func (r reader) TasksAbout(ctx context.Context, records []hie.SourcePatientID) (
 		return nil, nil
 	}
 	return pg.Collect(ctx, r.q, scanTask, `select `+taskColumns+` from mpi.review_task
-		where sp_id = any($1) or other_id > 0 and other_id = any($1) order by task_id`, recordInts(records))
+		where sp_id = any($1) or other_id > 0 and other_id = any($1) order by task_id`, pg.Few(recordInts(records)))
 }
 
 // ListTasks implements mpi.Reader.
