@@ -57,6 +57,25 @@ func (a *Alerts) Setting(ctx context.Context, record hie.SourcePatientID) (audit
 	return s, nil
 }
 
+// settings returns what is set for those of records that have a confirmed address, ordered by record.
+func (a *Alerts) settings(ctx context.Context, q pg.Querier, records []hie.SourcePatientID) ([]audit.AlertSetting, error) {
+	ids := make([]int64, len(records))
+	for i, r := range records {
+		ids[i] = int64(r)
+	}
+	return pg.Collect(ctx, q, func(rows *pg.Rows) (audit.AlertSetting, error) {
+		var record int64
+		var s audit.AlertSetting
+		var kinds []string
+		err := rows.Scan(&record, &s.Address, &s.Language, pg.Array(&kinds))
+		s.Record = hie.SourcePatientID(record)
+		for _, k := range kinds {
+			s.Kinds = append(s.Kinds, audit.AlertKind(k))
+		}
+		return s, err
+	}, `select sp_id, address, language, kinds from audit.alert_setting where sp_id = any($1) and address <> '' and confirmed is not null order by sp_id`, pg.Few(ids))
+}
+
 // Set replaces what is set for s.Record, on record. An address that changes is not confirmed, and what waited to be sent to the
 // one before is not sent. Errors: s.Check's.
 func (a *Alerts) Set(ctx context.Context, actor hie.Actor, s audit.AlertSetting) error {
@@ -142,7 +161,18 @@ func (a *Alerts) Look(ctx context.Context) (more bool, err error) {
 		if err != nil {
 			return err
 		}
+		wanted := false
+		if len(events) > 0 {
+			err = tx.QueryRow(ctx, `/* all shards: whether anybody at all wants mail */
+			select exists (select from audit.alert_setting where address <> '' and confirmed is not null)`).Scan(&wanted)
+		}
+		if err != nil {
+			return err
+		}
 		for _, e := range events {
+			if !wanted {
+				break // whose records these are need not be asked
+			}
 			if err := a.enqueue(ctx, tx, e); err != nil {
 				return err
 			}
@@ -178,14 +208,11 @@ func (a *Alerts) enqueue(ctx context.Context, tx *pg.Tx, e audit.Event) error {
 		for _, r := range own {
 			told[r] = true
 		}
-		for _, r := range own {
-			s, err := a.Setting(ctx, r)
-			if err != nil {
-				return err
-			}
-			if s.Address == "" || s.Confirmed.IsZero() {
-				continue
-			}
+		settings, err := a.settings(ctx, tx, own)
+		if err != nil {
+			return err
+		}
+		for _, s := range settings {
 			kind, err := a.kind(ctx, tx, e, own)
 			if err != nil {
 				return err
@@ -196,7 +223,7 @@ func (a *Alerts) enqueue(ctx context.Context, tx *pg.Tx, e audit.Event) error {
 			now := a.now()
 			if _, err := tx.Exec(ctx, `
 				insert into audit.alert_outbox (event_id, sp_id, kind, address, language, created, next) values ($1, $2, $3, $4, $5, $6, $6)
-				on conflict (event_id, sp_id) do nothing`, e.ID, int64(r), string(kind), s.Address, s.Language, now); err != nil {
+				on conflict (event_id, sp_id) do nothing`, e.ID, int64(s.Record), string(kind), s.Address, s.Language, now); err != nil {
 				return err
 			}
 		}
