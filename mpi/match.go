@@ -41,6 +41,9 @@ type MatchOptions struct {
 	Count int
 	// Stewardship asks for Identity.Stewarded, which takes one more read.
 	Stewardship bool
+	// Also, if set, is shown what was found before the query is recorded, and returns further events to record in the same
+	// write: what the caller goes on to do with it. The query is recorded even where Also fails; its error is Match's.
+	Also func(ctx context.Context, m Matched) ([]audit.Event, error)
 }
 
 // Matched is what a search for somebody found.
@@ -106,7 +109,8 @@ const (
 // maxWeighed bounds the identities whose demographics are read; more mean that the search is not complete.
 const maxWeighed = 24
 
-// Match says who d might be: identities with grade, bits, probability and evidence. It records the query.
+// Match says who d might be: identities with grade, bits, probability and evidence. It records the query, together with what
+// o.Also makes of it.
 // With OnlyCertain it returns exactly one identity whose grade is certain and that an approved combination
 // proves, and only if no other identity is provable, the search was complete and nothing about it is in
 // dispute; else none.
@@ -129,8 +133,17 @@ func (x *Index) Match(ctx context.Context, actor hie.Actor, d Demographics, o Ma
 	if m.Withheld != "" {
 		e.Reasons = []string{m.Withheld}
 	}
-	if err := x.log.Record(context.WithoutCancel(ctx), e); err != nil {
-		return Matched{}, fmt.Errorf("mpi: record match: %w", err)
+	events := []audit.Event{e}
+	if o.Also != nil {
+		var further []audit.Event
+		further, err = o.Also(ctx, m)
+		events = append(events, further...)
+	}
+	if recordErr := x.log.Record(context.WithoutCancel(ctx), events...); recordErr != nil {
+		return Matched{}, fmt.Errorf("mpi: record match: %w", recordErr)
+	}
+	if err != nil {
+		return Matched{}, err
 	}
 	return m, nil
 }

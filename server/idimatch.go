@@ -27,20 +27,18 @@ func (s *Server) matchIdentity(c *gin.Context) {
 		return
 	}
 	q, err := mpifhir.ReadIDIMatch(body)
-	m, found, err := s.find(ctx, actor, q, isStrict(c), err)
+	if q.Count <= 0 || q.Count > maxMatches {
+		q.Count = maxMatches
+	}
+	_, found, err := s.find(ctx, actor, q, isStrict(c), err, func(all []matched) []matched {
+		groups := byIdentity(all)
+		return slices.Concat(groups[:min(len(groups), q.Count)]...)
+	})
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
 	groups := byIdentity(found)
-	if q.Count > 0 {
-		groups = groups[:min(len(groups), q.Count)]
-	}
-	groups = groups[:min(len(groups), maxMatches)]
-	if err := s.recordMatch(ctx, actor, m, slices.Concat(groups...)); err != nil {
-		s.fail(c, err)
-		return
-	}
 	organization := s.responder()
 	entries := []fhir.BundleEntry{organization}
 	for _, group := range groups {

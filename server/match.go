@@ -28,16 +28,11 @@ func (s *Server) matchPatient(c *gin.Context) {
 		return
 	}
 	q, err := mpifhir.ReadMatch(body)
-	m, found, err := s.find(ctx, actor, q, isStrict(c), err)
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
 	if q.Count == 0 || q.Count > maxMatches {
 		q.Count = maxMatches
 	}
-	found = found[:min(len(found), q.Count)]
-	if err := s.recordMatch(ctx, actor, m, found); err != nil {
+	m, found, err := s.find(ctx, actor, q, isStrict(c), err, func(all []matched) []matched { return all[:min(len(all), q.Count)] })
+	if err != nil {
 		s.fail(c, err)
 		return
 	}
@@ -56,8 +51,9 @@ func (s *Server) matchPatient(c *gin.Context) {
 	s.sendSearchset(c, s.cfg.FHIRBase()+"/Patient/$match", "", &total, entries, issues)
 }
 
-// find matches q, whose reading ended with err, and returns what was found and the registrations actor may see.
-func (s *Server) find(ctx context.Context, actor hie.Actor, q mpifhir.MatchQuery, strict bool, err error) (mpi.Matched, []matched, error) {
+// find matches q, whose reading ended with err, and returns what was found and which of the registrations actor may see are
+// shown, as pick chooses. Both the query and the showing are recorded.
+func (s *Server) find(ctx context.Context, actor hie.Actor, q mpifhir.MatchQuery, strict bool, err error, pick func([]matched) []matched) (mpi.Matched, []matched, error) {
 	if err == nil && actor.Patient != 0 {
 		err = hie.ErrForbidden
 	}
@@ -67,11 +63,16 @@ func (s *Server) find(ctx context.Context, actor hie.Actor, q mpifhir.MatchQuery
 	if err != nil {
 		return mpi.Matched{}, nil, err
 	}
-	m, err := s.deps.Patients.Match(ctx, actor, q.Patient.Demographics, mpi.MatchOptions{OnlyCertain: q.OnlyCertain, Count: maxMatches, Stewardship: q.Stewardship})
-	if err != nil {
-		return mpi.Matched{}, nil, err
-	}
-	found, err := s.matches(ctx, actor, m)
+	var found []matched
+	m, err := s.deps.Patients.Match(ctx, actor, q.Patient.Demographics, mpi.MatchOptions{OnlyCertain: q.OnlyCertain, Count: maxMatches, Stewardship: q.Stewardship,
+		Also: func(ctx context.Context, m mpi.Matched) ([]audit.Event, error) {
+			all, err := s.matches(ctx, actor, m)
+			if err != nil {
+				return nil, err
+			}
+			found = pick(all)
+			return s.shownByMatch(actor, m, found), nil
+		}})
 	return m, found, err
 }
 
@@ -107,9 +108,9 @@ func (s *Server) matches(ctx context.Context, actor hie.Actor, m mpi.Matched) ([
 	return out, nil
 }
 
-// recordMatch records what a $match reveals, before it does. The query itself, whom it found and why it found
-// nobody the index has recorded.
-func (s *Server) recordMatch(ctx context.Context, actor hie.Actor, m mpi.Matched, found []matched) error {
+// shownByMatch tells what a $match reveals, to be recorded before it does. The query itself, whom it found and why it found
+// nobody the index records.
+func (s *Server) shownByMatch(actor hie.Actor, m mpi.Matched, found []matched) []audit.Event {
 	if len(found) == 0 {
 		return nil
 	}
@@ -123,5 +124,5 @@ func (s *Server) recordMatch(ctx context.Context, actor hie.Actor, m mpi.Matched
 		event = event.About(f.patient.Record)
 	}
 	event.Released, event.Withheld = len(found), records-len(found)
-	return s.deps.Audit.Record(context.WithoutCancel(ctx), event)
+	return []audit.Event{event}
 }

@@ -34,10 +34,11 @@ type scripted struct {
 	asked    mpi.Criteria
 	matched  mpi.MatchOptions
 	pages    int // Search returns so many rows a call; 0 for all
+	trail    *trail
 }
 
 func newScripted() *scripted {
-	return &scripted{persons: map[hie.SourcePatientID]hie.PersonID{}, links: map[hie.SourcePatientID]hie.LinkState{}}
+	return &scripted{persons: map[hie.SourcePatientID]hie.PersonID{}, links: map[hie.SourcePatientID]hie.LinkState{}, trail: &trail{}}
 }
 
 // add puts a registration into person with a confirmed link and returns its record.
@@ -143,8 +144,17 @@ func (x *scripted) Search(_ context.Context, c mpi.Criteria) (page mpi.Page, _ e
 	return page, nil
 }
 
-func (x *scripted) Match(_ context.Context, _ hie.Actor, _ mpi.Demographics, o mpi.MatchOptions) (mpi.Matched, error) {
+func (x *scripted) Match(ctx context.Context, _ hie.Actor, _ mpi.Demographics, o mpi.MatchOptions) (mpi.Matched, error) {
 	x.matched = o
+	if o.Also != nil {
+		events, err := o.Also(ctx, x.match)
+		if err != nil {
+			return mpi.Matched{}, err
+		}
+		if err := x.trail.Record(ctx, events...); err != nil {
+			return mpi.Matched{}, err
+		}
+	}
 	return x.match, nil
 }
 
@@ -152,11 +162,15 @@ func (x *scripted) Match(_ context.Context, _ hie.Actor, _ mpi.Demographics, o m
 type trail struct {
 	events []audit.Event
 	fault  error
+	writes int // calls that had events to keep
 }
 
 func (r *trail) Record(_ context.Context, events ...audit.Event) error {
 	if r.fault != nil {
 		return r.fault
+	}
+	if len(events) > 0 {
+		r.writes++
 	}
 	r.events = append(r.events, events...)
 	return nil
@@ -172,7 +186,8 @@ type clinic struct {
 
 func newClinic(t *testing.T) *clinic {
 	t.Helper()
-	c := &clinic{index: newScripted(), trail: &trail{}, named: map[hie.SourcePatientID]bool{}}
+	c := &clinic{index: newScripted(), named: map[hie.SourcePatientID]bool{}}
+	c.trail = c.index.trail
 	c.doors = newDoors(t, func(d *Deps) {
 		d.Patients, d.Audit = c.index, c.trail
 		d.Nameable = func(_ context.Context, _ hie.Actor, p mpi.Person) (map[hie.SourcePatientID]bool, error) {

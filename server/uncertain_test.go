@@ -187,3 +187,34 @@ func TestATwinIsDisclosedByTheExactNameOnly(t *testing.T) {
 		}
 	}
 }
+
+// What a $match asks and what it shows are in the trail together or not at all, and a query is there even where it could not
+// be told who may be named.
+//
+// Source: DESIGN idea 7.
+func TestAMatchAndWhatItShowsAreRecordedInOneWrite(t *testing.T) {
+	h := newHall(t, mpi.Options{})
+	h.registered("R-1", whole(redSystem, "R-1"))
+	query := []byte(whole("urn:asker", "q"))
+	h.trail.events, h.trail.writes = nil, 0
+	if r := h.do("POST", "/fhir/Patient/$match", oakToken, query); r.Code != http.StatusOK {
+		t.Fatalf("%d %s", r.Code, r.Body)
+	}
+	if e := h.trail.events; len(e) != 2 || e[0].Kind != audit.PatientQueried || e[1].Kind != audit.Disclosed || h.trail.writes != 1 {
+		t.Errorf("%d events in %d writes, want the query and the disclosure in one", len(e), h.trail.writes)
+	}
+	h.trail.fault = hie.ErrUnavailable
+	if r := h.do("POST", "/fhir/Patient/$match", oakToken, query); r.Code != http.StatusServiceUnavailable || strings.Contains(r.Body.String(), "Fairweather") {
+		t.Errorf("with a trail that keeps nothing: %d, want 503 and nobody shown", r.Code)
+	}
+	h.trail.fault, h.trail.events = nil, nil
+	h.server.deps.Nameable = func(context.Context, hie.Actor, mpi.Person) (map[hie.SourcePatientID]bool, error) {
+		return nil, hie.ErrUnavailable
+	}
+	if r := h.do("POST", "/fhir/Patient/$match", oakToken, query); r.Code != http.StatusServiceUnavailable {
+		t.Errorf("with rules that cannot be read: %d, want 503", r.Code)
+	}
+	if e := h.trail.events; len(e) != 1 || e[0].Kind != audit.PatientQueried {
+		t.Errorf("with rules that cannot be read: %d events, want the query alone", len(e))
+	}
+}
