@@ -32,8 +32,10 @@ type change struct {
 	// locked are the persons this transaction holds, fresh those it made, moved those whose version must rise.
 	// first are those to be locked before all others when the transaction runs again.
 	locked, fresh, moved map[hie.PersonID]bool
-	first                *[]hie.PersonID
-	highest              hie.PersonID
+	// unborn are those of fresh that have no row yet: it comes with the first member.
+	unborn  map[hie.PersonID]bool
+	first   *[]hie.PersonID
+	highest hie.PersonID
 	// anyOrder is set when the transaction sees to the order of locks itself.
 	anyOrder bool
 	parted   *bool
@@ -50,7 +52,7 @@ type change struct {
 
 func (x *Index) newChange(tx attempt, cause Cause, actor hie.Actor, reason string) *change {
 	c := &change{tx: tx, id: ChangeID(x.ids.Next()), at: x.now(), cause: cause, reason: reason, nextID: x.ids.Next, joinable: x.model.joinableBits(),
-		locked: map[hie.PersonID]bool{}, fresh: map[hie.PersonID]bool{}, moved: map[hie.PersonID]bool{}, first: tx.first, anyOrder: tx.locks, parted: tx.parted,
+		locked: map[hie.PersonID]bool{}, fresh: map[hie.PersonID]bool{}, moved: map[hie.PersonID]bool{}, unborn: map[hie.PersonID]bool{}, first: tx.first, anyOrder: tx.locks, parted: tx.parted,
 		touched: map[hie.SourcePatientID]bool{}}
 	if cause == CauseRule {
 		c.model = x.model.ID
@@ -90,11 +92,11 @@ func (c *change) lock(ctx context.Context, persons []hie.PersonID) error {
 	return c.tx.Lock(ctx, take)
 }
 
-// newPerson makes an empty person that belongs to this change.
-func (c *change) newPerson(ctx context.Context) (hie.PersonID, error) {
+// newPerson returns a person that belongs to this change. It is made by the first move into it.
+func (c *change) newPerson() hie.PersonID {
 	id := hie.PersonID(c.nextID())
-	c.locked[id], c.fresh[id] = true, true
-	return id, c.tx.NewPerson(ctx, id)
+	c.locked[id], c.fresh[id], c.unborn[id] = true, true, true
+	return id
 }
 
 // move puts m's record into to; m is the membership as it is (zero Person for a new record), because names the
@@ -127,7 +129,12 @@ func (c *change) move(ctx context.Context, m MemberRow, to Place, because hie.So
 	}
 	c.notify(Notice{Kind: kind, Record: m.Record, Person: to.Person, Former: m.Person})
 	m.Person, m.Link = to.Person, to.Link
-	if err := c.tx.PutMember(ctx, m); err != nil {
+	put := c.tx.PutMember
+	if c.unborn[m.Person] {
+		put = c.tx.NewPerson
+		delete(c.unborn, m.Person)
+	}
+	if err := put(ctx, m); err != nil {
 		return err
 	}
 	c.add(Event{Kind: EventMoved, Record: m.Record, Other: because, From: from, To: to})

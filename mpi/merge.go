@@ -90,10 +90,7 @@ func (x *Index) retiring(ctx context.Context, c *change, record hie.SourcePatien
 		}
 		return row, err
 	}
-	person, err := c.newPerson(ctx)
-	if err != nil {
-		return PatientRow{}, err
-	}
+	person := c.newPerson()
 	row := PatientRow{SourcePatient: SourcePatient{Record: record, Site: site, Local: local, Version: 0, Created: c.at, Updated: c.at}, Person: person}
 	if err := c.tx.PutPatient(ctx, row); err != nil {
 		return PatientRow{}, err

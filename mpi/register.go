@@ -39,6 +39,8 @@ type Registered struct {
 	Created bool
 	Changed bool
 	Person  hie.PersonID
+	// Stored is the registration as it stands now; zero when it was replaced by another.
+	Stored SourcePatient
 	// Grade is how surely the record belongs to the person it was put into: GradeNone when it stands alone.
 	Grade Grade
 	// ReviewTask is set when a steward has been asked to look.
@@ -164,7 +166,7 @@ func (g *registering) revise(ctx context.Context, owner hie.SourcePatientID) (do
 	if g.old.AliasOf != 0 {
 		if same && g.r.ReplacedBy != nil {
 			g.out = Registered{Record: owner, Version: g.old.Version, Person: g.old.Person}
-			return true, nil
+			return true, nil // replaced before
 		}
 		if g.r.ReplacedBy == nil {
 			return false, fmt.Errorf("the registration was merged into another: %w", hie.ErrConflict)
@@ -172,7 +174,7 @@ func (g *registering) revise(ctx context.Context, owner hie.SourcePatientID) (do
 		return false, nil
 	}
 	if same && g.r.ReplacedBy == nil {
-		g.out = Registered{Record: owner, Version: g.old.Version, Person: g.old.Person}
+		g.out = Registered{Record: owner, Version: g.old.Version, Person: g.old.Person, Stored: g.old.SourcePatient}
 		return true, nil
 	}
 	return false, nil
@@ -203,25 +205,22 @@ func (g *registering) put(ctx context.Context, person hie.PersonID, live []int64
 
 // putRow writes the record's row and search terms, and keeps the version it replaces.
 func (g *registering) putRow(ctx context.Context, row PatientRow) error {
+	var before *Version
 	if g.old.Version > 0 {
-		if err := g.tx.PutVersion(ctx, g.old.version(g.change.at, g.link == hie.LinkDisputed)); err != nil {
-			return err
-		}
+		v := g.old.version(g.change.at, g.link == hie.LinkDisputed)
+		before = &v
 	}
-	if err := g.tx.PutPatient(ctx, row); err != nil {
-		return err
-	}
-	return g.putTerms(ctx)
-}
-
-func (g *registering) putTerms(ctx context.Context) error {
 	was, now := terms(g.old.Demographics), terms(g.r.Demographics)
 	within := func(in []string) func(string) bool { return func(t string) bool { return slices.Contains(in, t) } }
 	add, remove := slices.DeleteFunc(slices.Clone(now), within(was)), slices.DeleteFunc(slices.Clone(was), within(now))
-	if len(add)+len(remove) == 0 {
+	if err := g.tx.PutRegistration(ctx, row, before, add); err != nil {
+		return err
+	}
+	g.out.Stored = row.SourcePatient
+	if len(remove) == 0 {
 		return nil
 	}
-	return g.tx.PutTerms(ctx, g.record, add, remove)
+	return g.tx.RemoveTerms(ctx, g.record, remove)
 }
 
 // claim counts and locks the record's keys that are no hubs, so that equal newcomers come one after another,
@@ -302,10 +301,7 @@ func (g *registering) place(ctx context.Context) error {
 // once; then there is nothing to ask either, and nil is returned.
 func (g *registering) settle(ctx context.Context, self MemberRow, near []EdgeRow) (*settling, error) {
 	if g.out.Created && len(near) == 0 {
-		person, err := g.change.newPerson(ctx)
-		if err != nil {
-			return nil, err
-		}
+		person := g.change.newPerson()
 		g.out.Person = person
 		return nil, g.change.move(ctx, self, Place{person, hie.LinkConfirmed}, 0)
 	}
@@ -364,10 +360,7 @@ func (g *registering) withdraw(ctx context.Context) error {
 		g.change.notify(Notice{Kind: NoticeWithdrawn, Record: g.record, Person: g.old.Person})
 		return g.put(ctx, g.old.Person, nil, nil)
 	}
-	person, err := g.change.newPerson(ctx)
-	if err != nil {
-		return err
-	}
+	person := g.change.newPerson()
 	g.out.Person = person
 	if err := g.put(ctx, person, nil, nil); err != nil {
 		return err
@@ -390,6 +383,7 @@ func (g *registering) replace(ctx context.Context) error {
 	}
 	g.change.cause, g.change.model = CauseSite, ""
 	g.change.by = nameOf(g.actor)
+	g.out.Stored = SourcePatient{}
 	if g.out.Person, err = g.x.alias(ctx, g.change, g.row(g.out.Person, nil), survivor, home, g.old.Active || g.out.Created); err != nil {
 		return err
 	}

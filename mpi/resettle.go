@@ -255,7 +255,7 @@ func (s *settling) revive(ctx context.Context, g int, events []Event) (hie.Perso
 			}
 		}
 	}
-	return s.c.newPerson(ctx)
+	return s.c.newPerson(), nil
 }
 
 // write moves what has another place than before, and redirects persons that are left empty.

@@ -83,16 +83,19 @@ type Tx interface {
 	// ClaimKeys adds to the counts of keys, which are sorted and each once. Until the transaction ends, others
 	// who claim one of them wait, and then see what this transaction wrote.
 	ClaimKeys(ctx context.Context, keys []KeyClaim) error
+	// PutRegistration is PutPatient with what belongs to it: the version the row replaces, nil for none, and the words it is
+	// found by in a search from now on.
+	PutRegistration(ctx context.Context, p PatientRow, was *Version, terms []string) error
 	// PutPatient inserts or replaces a row.
 	PutPatient(ctx context.Context, p PatientRow) error
 	// MoveHome changes the person a record's row names.
 	MoveHome(ctx context.Context, record hie.SourcePatientID, person hie.PersonID) error
 	// PutCandidates makes record found under live with features, and no longer under dead.
 	PutCandidates(ctx context.Context, record hie.SourcePatientID, live, dead []int64, features []byte) error
-	// PutTerms makes record found by add in a search, and no longer by remove.
-	PutTerms(ctx context.Context, record hie.SourcePatientID, add, remove []string) error
-	// NewPerson makes a person with version 1 and no members.
-	NewPerson(ctx context.Context, id hie.PersonID) error
+	// RemoveTerms has record no longer found by words in a search.
+	RemoveTerms(ctx context.Context, record hie.SourcePatientID, terms []string) error
+	// NewPerson makes a person of first's with version 1 and first its only member.
+	NewPerson(ctx context.Context, first MemberRow) error
 	// Lock takes persons, which are sorted and each once. Until the transaction ends, others who lock one of them
 	// wait, and then see what this transaction wrote.
 	Lock(ctx context.Context, ids []hie.PersonID) error

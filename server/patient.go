@@ -112,10 +112,12 @@ func (s *Server) register(c *gin.Context, local hie.Identifier) {
 		c.Status(status)
 		return
 	}
-	sp, err := s.deps.Patients.Record(c.Request.Context(), done.Record)
-	if err != nil {
-		s.fail(c, err)
-		return
+	sp := done.Stored
+	if sp.Record == 0 {
+		if sp, err = s.deps.Patients.Record(c.Request.Context(), done.Record); err != nil {
+			s.fail(c, err)
+			return
+		}
 	}
 	s.sendVersion(c, status, s.ownPatient(sp), location, strconv.FormatInt(sp.Version, 10))
 }

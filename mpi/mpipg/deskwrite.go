@@ -75,24 +75,41 @@ func (d *desk) PutCandidates(ctx context.Context, record hie.SourcePatientID, li
 	return nil
 }
 
-// PutTerms implements mpi.Tx.
-func (d *desk) PutTerms(_ context.Context, record hie.SourcePatientID, add, remove []string) error {
-	if d.fresh[record] {
-		now := slices.DeleteFunc(slices.Clone(d.terms[record]), func(t string) bool { return slices.Contains(remove, t) || slices.Contains(add, t) })
-		set(d, d.terms, record, append(now, add...))
+// PutRegistration implements mpi.Tx.
+func (d *desk) PutRegistration(_ context.Context, p mpi.PatientRow, was *mpi.Version, terms []string) error {
+	set(d, d.patients, p.Record, &p)
+	set(d, d.homes, p.Record, &mpi.Home{Person: p.Person, AliasOf: p.AliasOf})
+	if !d.fresh[p.Record] {
+		d.then(func(ctx context.Context) error { return d.writer.PutRegistration(ctx, p, was, terms) })
 		return nil
 	}
-	d.then(func(ctx context.Context) error { return d.writer.PutTerms(ctx, record, add, remove) })
+	if was != nil {
+		v := *was
+		d.then(func(ctx context.Context) error { return d.writer.PutVersion(ctx, v) })
+	}
+	kept := slices.DeleteFunc(slices.Clone(d.terms[p.Record]), func(t string) bool { return slices.Contains(terms, t) })
+	set(d, d.terms, p.Record, append(kept, terms...))
+	return nil
+}
+
+// RemoveTerms implements mpi.Tx.
+func (d *desk) RemoveTerms(_ context.Context, record hie.SourcePatientID, terms []string) error {
+	if d.fresh[record] {
+		set(d, d.terms, record, slices.DeleteFunc(slices.Clone(d.terms[record]), func(t string) bool { return slices.Contains(terms, t) }))
+		return nil
+	}
+	d.then(func(ctx context.Context) error { return d.writer.RemoveTerms(ctx, record, terms) })
 	return nil
 }
 
 // NewPerson implements mpi.Tx.
-func (d *desk) NewPerson(_ context.Context, id hie.PersonID) error {
+func (d *desk) NewPerson(ctx context.Context, first mpi.MemberRow) error {
+	id := first.Person
 	set(d, d.persons, id, &mpi.PersonRow{ID: id, Version: 1})
 	set(d, d.made, id, true)
 	set(d, d.locked, id, true)
 	set(d, d.members, id, map[hie.SourcePatientID]mpi.MemberRow{})
-	return nil
+	return d.PutMember(ctx, first)
 }
 
 // Lock implements mpi.Tx. Persons read ahead are locked in order; one that turns up later may wait in a circle with a

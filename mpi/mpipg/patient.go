@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"hash/fnv"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/concord-hie/concord/hie"
@@ -46,7 +48,7 @@ func (r reader) Patients(ctx context.Context, records []hie.SourcePatientID) ([]
 	}
 	return pg.Collect(ctx, r.q, scanPatient, `
 		select sp_id, person_id, alias_of, version, created, updated, active, site, system, value, keys, body
-		from mpi.source_patient where sp_id = any($1) order by sp_id`, recordInts(records))
+		from mpi.source_patient where sp_id = any($1) order by sp_id`, pg.Few(recordInts(records)))
 }
 
 func scanPatient(rows *pg.Rows) (mpi.PatientRow, error) {
@@ -67,23 +69,94 @@ func scanPatient(rows *pg.Rows) (mpi.PatientRow, error) {
 	return p, nil
 }
 
-// PutPatient implements mpi.Tx.
-func (w *writer) PutPatient(ctx context.Context, p mpi.PatientRow) error {
+// patientWidth is how many parameters upsertPatient has.
+const patientWidth = 13
+
+const upsertPatient = `
+	insert into mpi.source_patient (sp_id, person_id, alias_of, version, created, updated, birth, active, site, system, value, keys, body)
+	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+	on conflict (sp_id) do update set person_id = excluded.person_id, alias_of = excluded.alias_of, version = excluded.version,
+		updated = excluded.updated, birth = excluded.birth, active = excluded.active, keys = excluded.keys, body = excluded.body`
+
+func patientArgs(p mpi.PatientRow) ([]any, error) {
 	body, err := pack(p.Demographics, p.Received)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	keys := p.Keys
 	if keys == nil {
 		keys = []int64{}
 	}
-	_, err = w.q.Exec(ctx, `
-		insert into mpi.source_patient (sp_id, person_id, alias_of, version, created, updated, birth, active, site, system, value, keys, body)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-		on conflict (sp_id) do update set person_id = excluded.person_id, alias_of = excluded.alias_of, version = excluded.version,
-			updated = excluded.updated, birth = excluded.birth, active = excluded.active, keys = excluded.keys, body = excluded.body`,
-		int64(p.Record), int64(p.Person), int64(p.AliasOf), p.Version, p.Created, p.Updated, birthOf(p.Demographics.Birth), p.Active,
-		string(p.Site), p.Local.System, p.Local.Value, keys, body)
+	return []any{int64(p.Record), int64(p.Person), int64(p.AliasOf), p.Version, p.Created, p.Updated, birthOf(p.Demographics.Birth), p.Active,
+		string(p.Site), p.Local.System, p.Local.Value, keys, body}, nil
+}
+
+// PutPatient implements mpi.Tx.
+func (w *writer) PutPatient(ctx context.Context, p mpi.PatientRow) error {
+	args, err := patientArgs(p)
+	if err != nil {
+		return err
+	}
+	_, err = w.q.Exec(ctx, upsertPatient, args...)
+	return err
+}
+
+// maxTerms bounds the words that are written with their registration.
+const maxTerms = 12
+
+// putRegistration is the row with so many words, and with the version it replaces when the number is negative. All lie by
+// the record's id.
+var putRegistration = newTexts(func(n int) string {
+	var parts []string
+	at := patientWidth
+	if n < 0 {
+		n = -n - 1
+		parts = append(parts, `v as (insert into mpi.source_version (sp_id, version, since, until, active, disputed, body) values ($1,`+
+			placeholders(at+1, versionWidth)+`) `+renewVersion+`)`)
+		at += versionWidth
+	}
+	if n > 0 {
+		rows := make([]string, n)
+		for i := range rows {
+			rows[i] = `($` + strconv.Itoa(at+1+i) + `,$1)`
+		}
+		parts = append(parts, `t as (insert into mpi.name_term (term, sp_id) values `+strings.Join(rows, ",")+` on conflict (term, sp_id) do nothing)`)
+	}
+	if len(parts) == 0 {
+		return upsertPatient
+	}
+	return `with ` + strings.Join(parts, ", ") + upsertPatient
+})
+
+// PutRegistration implements mpi.Tx.
+func (w *writer) PutRegistration(ctx context.Context, p mpi.PatientRow, was *mpi.Version, terms []string) error {
+	for len(terms) > maxTerms {
+		args := make([]any, 0, 2*maxTerms)
+		for _, t := range terms[:maxTerms] {
+			args = append(args, t, int64(p.Record))
+		}
+		if _, err := w.q.Exec(ctx, insertTerms.of(maxTerms), args...); err != nil {
+			return err
+		}
+		terms = terms[maxTerms:]
+	}
+	args, err := patientArgs(p)
+	if err != nil {
+		return err
+	}
+	n := len(terms)
+	if was != nil {
+		n = -n - 1
+		version, err := versionArgs(*was)
+		if err != nil {
+			return err
+		}
+		args = append(args, version...)
+	}
+	for _, t := range terms {
+		args = append(args, t)
+	}
+	_, err = w.q.Exec(ctx, putRegistration.of(n), args...)
 	return err
 }
 
@@ -101,7 +174,7 @@ func (r reader) Homes(ctx context.Context, records []hie.SourcePatientID) (map[h
 	if len(records) == 0 {
 		return out, nil
 	}
-	rows, err := r.q.Query(ctx, `select sp_id, person_id, alias_of from mpi.source_patient where sp_id = any($1)`, recordInts(records))
+	rows, err := r.q.Query(ctx, `select sp_id, person_id, alias_of from mpi.source_patient where sp_id = any($1)`, pg.Few(recordInts(records)))
 	if err != nil {
 		return nil, err
 	}
@@ -126,22 +199,14 @@ var insertTerms = newTexts(func(n int) string {
 	return `insert into mpi.name_term (term, sp_id) values ` + values(n, 2) + ` on conflict (term, sp_id) do nothing`
 })
 
-// PutTerms implements mpi.Tx.
-func (w *writer) PutTerms(ctx context.Context, record hie.SourcePatientID, add, remove []string) error {
-	for _, t := range remove {
+// RemoveTerms implements mpi.Tx.
+func (w *writer) RemoveTerms(ctx context.Context, record hie.SourcePatientID, terms []string) error {
+	for _, t := range terms {
 		if _, err := w.q.Exec(ctx, `delete from mpi.name_term where sp_id = $1 and term = $2`, int64(record), t); err != nil {
 			return err
 		}
 	}
-	if len(add) == 0 {
-		return nil
-	}
-	args := make([]any, 0, 2*len(add))
-	for _, t := range add {
-		args = append(args, t, int64(record))
-	}
-	_, err := w.q.Exec(ctx, insertTerms.of(len(add)), args...)
-	return err
+	return nil
 }
 
 // Find implements mpi.Reader.

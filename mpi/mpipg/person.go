@@ -15,7 +15,7 @@ func (r reader) Persons(ctx context.Context, ids []hie.PersonID) (map[hie.Person
 	if len(ids) == 0 {
 		return out, nil
 	}
-	rows, err := r.q.Query(ctx, `select person_id, version, redirect from mpi.person where person_id = any($1)`, personInts(ids))
+	rows, err := r.q.Query(ctx, `select person_id, version, redirect from mpi.person where person_id = any($1)`, pg.Few(personInts(ids)))
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (r reader) Members(ctx context.Context, ids []hie.PersonID) ([]mpi.MemberRo
 		m.Person, m.Record, m.Link, m.Site = hie.PersonID(person), hie.SourcePatientID(sp), hie.LinkState(link), hie.SiteID(site)
 		return m, err
 	}, `select person_id, sp_id, link, site, system, value, features from mpi.person_member
-		where person_id = any($1) order by person_id, sp_id`, personInts(ids))
+		where person_id = any($1) order by person_id, sp_id`, pg.Few(personInts(ids)))
 }
 
 // Gathered implements mpi.Reader: one statement, so version and members are of one instant. That it names the ids for both
@@ -55,7 +55,7 @@ func (r reader) Gathered(ctx context.Context, ids []hie.PersonID) (map[hie.Perso
 	}
 	rows, err := r.q.Query(ctx, `select p.person_id, p.version, p.redirect, m.sp_id, m.link, m.site, m.system, m.value, m.features
 		from mpi.person p left join mpi.person_member m on m.person_id = p.person_id and m.person_id = any($1)
-		where p.person_id = any($1) order by p.person_id, m.sp_id`, personInts(ids))
+		where p.person_id = any($1) order by p.person_id, m.sp_id`, pg.Few(personInts(ids)))
 	if err != nil {
 		return nil, err
 	}
@@ -83,10 +83,16 @@ func (r reader) Gathered(ctx context.Context, ids []hie.PersonID) (map[hie.Perso
 	return out, rows.Err()
 }
 
-// NewPerson implements mpi.Tx.
-func (w *writer) NewPerson(ctx context.Context, id hie.PersonID) error {
-	_, err := w.q.Exec(ctx, `insert into mpi.person (person_id, version, redirect) values ($1, 1, 0)`, int64(id))
+// NewPerson implements mpi.Tx: both rows lie by the person's id.
+func (w *writer) NewPerson(ctx context.Context, m mpi.MemberRow) error {
+	_, err := w.q.Exec(ctx, `with p as (`+`
+		insert into mpi.person (person_id, version, redirect) values ($1, 1, 0))
+		insert into mpi.person_member (person_id, sp_id, link, site, system, value, features) values ($1, $2, $3, $4, $5, $6, $7)`, memberArgs(m)...)
 	return err
+}
+
+func memberArgs(m mpi.MemberRow) []any {
+	return []any{int64(m.Person), int64(m.Record), int64(m.Link), string(m.Site), m.Local.System, m.Local.Value, m.Features}
 }
 
 // lockPersons raises the version of each row by what is given: nothing only takes the row's lock. Rows are taken in the
@@ -133,8 +139,7 @@ func (w *writer) Redirect(ctx context.Context, id, into hie.PersonID) error {
 func (w *writer) PutMember(ctx context.Context, m mpi.MemberRow) error {
 	_, err := w.q.Exec(ctx, `
 		insert into mpi.person_member (person_id, sp_id, link, site, system, value, features) values ($1, $2, $3, $4, $5, $6, $7)
-		on conflict (person_id, sp_id) do update set link = excluded.link, features = excluded.features`,
-		int64(m.Person), int64(m.Record), int64(m.Link), string(m.Site), m.Local.System, m.Local.Value, m.Features)
+		on conflict (person_id, sp_id) do update set link = excluded.link, features = excluded.features`, memberArgs(m)...)
 	return err
 }
 
@@ -168,7 +173,7 @@ func (r reader) Constraints(ctx context.Context, records []hie.SourcePatientID) 
 		c.At = utc(c.At)
 		return c, err
 	}, `select sp_id, other_id, verdict, bits, change_id, at from mpi.match_constraint
-		where sp_id = any($1) order by sp_id, other_id`, recordInts(records))
+		where sp_id = any($1) order by sp_id, other_id`, pg.Few(recordInts(records)))
 }
 
 // PutConstraint implements mpi.Tx: one row for each end.

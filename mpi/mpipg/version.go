@@ -8,16 +8,26 @@ import (
 	"github.com/concord-hie/concord/mpi"
 )
 
+// renewVersion ends an insert into mpi.source_version.
+const renewVersion = `on conflict (sp_id, version) do update set until = excluded.until, active = excluded.active, disputed = excluded.disputed, body = excluded.body`
+
+// versionWidth is how many columns a version has behind its record.
+const versionWidth = 6
+
+// versionArgs are the columns of a version behind its record.
+func versionArgs(v mpi.Version) ([]any, error) {
+	body, err := pack(v.Demographics, v.Received)
+	return []any{v.Number, v.Since, v.Until, v.Active, v.Disputed, body}, err
+}
+
 // PutVersion implements mpi.Tx.
 func (w *writer) PutVersion(ctx context.Context, v mpi.Version) error {
-	body, err := pack(v.Demographics, v.Received)
+	args, err := versionArgs(v)
 	if err != nil {
 		return err
 	}
-	_, err = w.q.Exec(ctx, `
-		insert into mpi.source_version (sp_id, version, since, until, active, disputed, body) values ($1, $2, $3, $4, $5, $6, $7)
-		on conflict (sp_id, version) do update set until = excluded.until, active = excluded.active, disputed = excluded.disputed, body = excluded.body`,
-		int64(v.Record), v.Number, v.Since, v.Until, v.Active, v.Disputed, body)
+	_, err = w.q.Exec(ctx, `insert into mpi.source_version (sp_id, version, since, until, active, disputed, body) values ($1, $2, $3, $4, $5, $6, $7) `+renewVersion,
+		append([]any{int64(v.Record)}, args...)...)
 	return err
 }
 

@@ -78,19 +78,28 @@ func (t *memoryTx) PutCandidates(_ context.Context, record hie.SourcePatientID, 
 	return nil
 }
 
-func (t *memoryTx) PutTerms(_ context.Context, record hie.SourcePatientID, add, remove []string) error {
-	for _, w := range remove {
-		set(t, t.terms, termKey{w, record}, true, false)
+func (t *memoryTx) PutRegistration(ctx context.Context, p mpi.PatientRow, was *mpi.Version, terms []string) error {
+	if was != nil {
+		if err := t.PutVersion(ctx, *was); err != nil {
+			return err
+		}
 	}
-	for _, w := range add {
-		set(t, t.terms, termKey{w, record}, true, true)
+	for _, w := range terms {
+		set(t, t.terms, termKey{w, p.Record}, true, true)
+	}
+	return t.PutPatient(ctx, p)
+}
+
+func (t *memoryTx) RemoveTerms(_ context.Context, record hie.SourcePatientID, terms []string) error {
+	for _, w := range terms {
+		set(t, t.terms, termKey{w, record}, true, false)
 	}
 	return nil
 }
 
-func (t *memoryTx) NewPerson(_ context.Context, id hie.PersonID) error {
-	set(t, t.persons, id, mpi.PersonRow{ID: id, Version: 1}, true)
-	return nil
+func (t *memoryTx) NewPerson(ctx context.Context, first mpi.MemberRow) error {
+	set(t, t.persons, first.Person, mpi.PersonRow{ID: first.Person, Version: 1}, true)
+	return t.PutMember(ctx, first)
 }
 
 func (t *memoryTx) Lock(context.Context, []hie.PersonID) error { return nil } // transactions run one after another

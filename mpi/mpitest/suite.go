@@ -105,7 +105,7 @@ func failedTransaction(t *testing.T, w *World) {
 		if _, err := tx.Claim(ctx, Local("a", "1"), 7); err != nil {
 			return err
 		}
-		if err := tx.NewPerson(ctx, 9); err != nil {
+		if err := tx.NewPerson(ctx, mpi.MemberRow{Person: 9, Member: mpi.Member{Record: 7, Site: "a", Local: Local("a", "1")}, Features: []byte("f")}); err != nil {
 			return err
 		}
 		if err := tx.ClaimKeys(ctx, []mpi.KeyClaim{{Key: 5, Add: 1}}); err != nil {
