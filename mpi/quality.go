@@ -25,6 +25,8 @@ type Quality struct {
 	// Tasks has one entry for each kind of which there is a task, in the order of TaskKinds.
 	Tasks   []TaskFigure
 	Reviews ReviewFigures
+	// Days has each day from Since to At, in UTC, oldest first; the first is not whole, and the last not over.
+	Days []DayFigure
 }
 
 // SiteQuality counts one site's registrations in the sample. Retired and withdrawn ones are in Retired alone.
@@ -70,6 +72,15 @@ type ReviewFigures struct {
 	Changes, UndonePeople, UndoneEngine int
 	// Second tasks needed two reviewers; in Agreed of them nobody had said otherwise.
 	Second, Agreed int
+	// Decided are the tasks people closed, in Hours hours of work: one for each person and hour of the clock in which they
+	// closed any.
+	Decided, Hours int
+}
+
+// A DayFigure counts what came into the queue on a day and what left it.
+type DayFigure struct {
+	Day                       time.Time // its midnight
+	Opened, Decided, ByEngine int       // ByEngine closed because new evidence answered them, Decided by people
 }
 
 // QualityFields are the fields whose completeness is counted, in order.

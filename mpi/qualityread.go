@@ -23,6 +23,8 @@ const (
 type Figures struct {
 	Tasks   []TaskFigure // in no order
 	Reviews ReviewFigures
+	// Days are those on which a task was opened or closed, oldest first.
+	Days []DayFigure
 	// Overlays are the records of overlays opened since, at most 1,000, the latest.
 	Overlays []hie.SourcePatientID
 }
@@ -50,6 +52,13 @@ func (x *Index) measure(ctx context.Context, sample int, out *Quality) error {
 		return err
 	}
 	out.Reviews = figures.Reviews
+	for day := out.Since.UTC().Truncate(24 * time.Hour); !day.After(out.At); day = day.AddDate(0, 0, 1) {
+		f := DayFigure{Day: day}
+		if i := slices.IndexFunc(figures.Days, func(f DayFigure) bool { return f.Day.Equal(day) }); i >= 0 {
+			f = figures.Days[i]
+		}
+		out.Days = append(out.Days, f)
+	}
 	for _, k := range TaskKinds() {
 		if i := slices.IndexFunc(figures.Tasks, func(f TaskFigure) bool { return f.Kind == k }); i >= 0 {
 			out.Tasks = append(out.Tasks, figures.Tasks[i])

@@ -30,7 +30,15 @@ type task struct {
 		By    string    `json:"by"`
 		Until time.Time `json:"until"`
 	} `json:"claim"`
-	First *struct {
+	Snooze *struct {
+		Until  time.Time `json:"until"`
+		By     string    `json:"by"`
+		Reason string    `json:"reason"`
+	} `json:"snooze"`
+	Escalation *escalation      `json:"escalation"`
+	Documents  int64            `json:"documents"`
+	Consents   map[string]int64 `json:"consents"`
+	First      *struct {
 		Verdict string    `json:"verdict"`
 		By      string    `json:"by"`
 		Reason  string    `json:"reason"`
@@ -41,6 +49,34 @@ type task struct {
 	By      string    `json:"by"`
 	Reason  string    `json:"reason"`
 	Change  string    `json:"change"`
+	// Ticked says that it was chosen in a form that came back.
+	Ticked bool `json:"-"`
+}
+
+// An escalation says to whom a task was handed on: a role, or a person.
+type escalation struct {
+	Role   string    `json:"role"`
+	User   string    `json:"user"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"`
+}
+
+// Choices is how many consents stand on the persons the task is about.
+func (t task) Choices() (n int64) {
+	for _, c := range t.Consents {
+		n += c
+	}
+	return n
+}
+
+// Weighed reports whether the engine graded what the task is about.
+func (t task) Weighed() bool { return len(t.Evidence) > 0 }
+
+// Decidable reports whether a decision is worth asking me for: the task is open and I have not handed it on. Whether I may is
+// the API's to say.
+func (t task) Decidable(me string) bool {
+	return t.Closed.IsZero() && (t.Escalation == nil || t.Escalation.By != me)
 }
 
 // Days are how many whole days the task has waited at now.
@@ -83,6 +119,10 @@ func actorName(by string) string {
 // me is how the API names who is signed in.
 func (v *visit) me() string { return string(v.session.Actor.Organization) + "/" + v.session.Actor.User }
 
+// queueStates are which tasks the queue can show: all to settle, those put off, those handed on, those handed on to who asks,
+// and those settled. Their words are queuestate.STATE.
+var queueStates = []string{"open", "snoozed", "escalated", "mine", "closed"}
+
 // A queueFilter is what the queue's form asks for.
 type queueFilter struct{ Kind, Claimed, State string }
 
@@ -91,17 +131,25 @@ func (f queueFilter) query() url.Values {
 	if f.Kind != "" {
 		q.Set("kind", f.Kind)
 	}
-	if f.State == "closed" {
+	switch f.State {
+	case "closed":
 		q.Set("closed", "true")
-	} else if f.Claimed != "" {
+		return q
+	case "snoozed":
+		q.Set("snoozed", "true")
+	case "escalated":
+		q.Set("escalated", "any")
+	case "mine":
+		q.Set("escalated", "mine")
+	}
+	if f.Claimed != "" {
 		q.Set("claimed", f.Claimed)
 	}
 	return q
 }
 
-// queueFilter reads the filter of the page; what it does not know is left out.
-func (v *visit) queueFilter() queueFilter {
-	q := v.c.Request.URL.Query()
+// readQueueFilter reads the filter of the page from q; what it does not know is left out.
+func readQueueFilter(q url.Values) queueFilter {
 	f := queueFilter{Kind: q.Get("kind"), Claimed: q.Get("claimed"), State: q.Get("state")}
 	if !slices.Contains(mpi.TaskKinds(), mpi.TaskKind(f.Kind)) {
 		f.Kind = ""
@@ -109,7 +157,7 @@ func (v *visit) queueFilter() queueFilter {
 	if f.Claimed != "mine" && f.Claimed != "none" {
 		f.Claimed = ""
 	}
-	if f.State != "closed" {
+	if !slices.Contains(queueStates, f.State) {
 		f.State = "open"
 	}
 	return f
@@ -117,10 +165,15 @@ func (v *visit) queueFilter() queueFilter {
 
 // queue answers GET /steward.
 func (v *visit) queue() error {
-	f := v.queueFilter()
+	return v.showQueue(http.StatusOK, v.c.Request.URL.Query(), nil, nil)
+}
+
+// showQueue shows the queue that on asks for. form is what somebody wanted to do with several tasks and could not yet.
+func (v *visit) showQueue(status int, on, form url.Values, faults []fault) error {
+	f := readQueueFilter(on)
 	q := f.query()
 	q.Set("count", "25")
-	if after := v.c.Query("after"); after != "" {
+	if after := on.Get("after"); after != "" {
 		q.Set("after", after)
 	}
 	var page struct {
@@ -130,55 +183,28 @@ func (v *visit) queue() error {
 	if err := v.read(http.MethodGet, "/admin/v1/match/tasks?"+q.Encode(), nil, &page); err != nil {
 		return err
 	}
-	next := ""
-	if page.Next != "" {
-		on := url.Values{"kind": {f.Kind}, "claimed": {f.Claimed}, "state": {f.State}, "after": {page.Next}}
-		next = "/steward?" + on.Encode()
-	}
-	v.show(http.StatusOK, "steward/queue", map[string]any{"Tasks": page.Tasks, "Next": next, "Filter": f, "Kinds": mpi.TaskKinds(), "Now": v.now, "Me": v.me(),
-		"Later": v.c.Query("after") != ""})
-	return nil
-}
-
-// claimTasks answers POST /steward/claim: the ticked tasks are the steward's for half an hour.
-func (v *visit) claimTasks() error {
-	form, err := v.form()
-	if err != nil {
-		return err
-	}
-	ids := form["task"]
-	if len(ids) == 0 || len(ids) > 50 {
-		return v.redirect("/steward")
-	}
-	for _, id := range ids {
-		if _, err := v.call(http.MethodPost, taskPath(id)+"/claim", map[string]any{}); err != nil {
-			return err
+	var people []string // who works on tasks of this page: offered when some are given to somebody
+	for i := range page.Tasks {
+		t := &page.Tasks[i]
+		t.Ticked = slices.Contains(form["task"], t.ID)
+		if t.Snooze != nil {
+			t.Snooze.Until = t.Snooze.Until.In(v.zone())
+		}
+		if t.Claim != nil {
+			people = append(people, actorName(t.Claim.By))
+		}
+		if t.First != nil {
+			people = append(people, actorName(t.First.By))
 		}
 	}
-	if err := v.say("queue.claimed"); err != nil {
-		return err
+	slices.Sort(people)
+	next := ""
+	if page.Next != "" {
+		next = "/steward?" + url.Values{"kind": {f.Kind}, "claimed": {f.Claimed}, "state": {f.State}, "after": {page.Next}}.Encode()
 	}
-	return v.redirect("/steward?claimed=mine")
-}
-
-// claimTask answers POST /steward/tasks/:task/claim.
-func (v *visit) claimTask() error {
-	id := v.c.Param("task")
-	if _, err := v.call(http.MethodPost, taskPath(id)+"/claim", map[string]any{}); err != nil {
-		return err
-	}
-	return v.redirect("/steward/tasks/" + url.PathEscape(id))
-}
-
-// releaseTask answers POST /steward/tasks/:task/release.
-func (v *visit) releaseTask() error {
-	if _, err := v.call(http.MethodPost, taskPath(v.c.Param("task"))+"/release", map[string]any{}); err != nil {
-		return err
-	}
-	if err := v.say("queue.released"); err != nil {
-		return err
-	}
-	return v.redirect("/steward")
+	v.show(status, "steward/queue", map[string]any{"Tasks": page.Tasks, "Next": next, "Filter": f, "Kinds": mpi.TaskKinds(), "States": queueStates, "Now": v.now,
+		"Me": v.me(), "People": slices.Compact(people), "Days": v.snoozeDays(), "Form": form, "Faults": faults})
+	return nil
 }
 
 func taskPath(id string) string { return "/admin/v1/match/tasks/" + url.PathEscape(id) }

@@ -184,7 +184,13 @@ func (v *visit) chart(points []sitePoint, unit string, lines ...line) chart {
 	for _, l := range lines {
 		c.Names = append(c.Names, v.words.say(v.language, l.key))
 	}
-	raw, err := json.Marshal(map[string]any{"times": times, "values": values, "names": c.Names, "unit": v.words.say(v.language, unit)})
+	return newChart(times, values, c.Names, v.words.say(v.language, unit))
+}
+
+// newChart makes a chart of lines: what each is called, and what it is at each of times, in seconds since 1970.
+func newChart(times []int64, values [][]*float64, names []string, unit string) chart {
+	c := chart{Names: names}
+	raw, err := json.Marshal(map[string]any{"times": times, "values": values, "names": names, "unit": unit})
 	if err != nil {
 		panic("portal: " + err.Error()) // numbers and words are always JSON
 	}

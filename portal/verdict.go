@@ -75,9 +75,12 @@ func (v *visit) showComparison(status int, m matter, form url.Values, faults []f
 		}
 		c = newComparison(c.Columns, c.Pairs)
 	}
+	if m.Task != nil && m.Task.Snooze != nil {
+		m.Task.Snooze.Until = m.Task.Snooze.Until.In(v.zone())
+	}
 	v.show(status, "steward/compare", map[string]any{"Matter": m, "Comparison": c, "Verdicts": verdictWords, "Verdict": form.Get("verdict"),
 		"Reason": form.Get("reason"), "Faults": faults, "Mine": m.Task != nil && m.Task.Claim != nil && m.Task.Claim.By == v.me(), "Now": v.now,
-		"Overlay": len(m.Records) == 1})
+		"Overlay": len(m.Records) == 1, "Me": v.me(), "Open": m.Task == nil || m.Task.Decidable(v.me()), "Days": v.snoozeDays(), "Form": form})
 	return nil
 }
 
@@ -244,7 +247,10 @@ func (v *visit) checkVerdict() error {
 		return err
 	}
 	e.letters()
-	v.show(http.StatusOK, "steward/check", map[string]any{"Matter": m, "Effect": e, "Verdict": d.Get("verdict"), "Reason": d.Get("reason")})
+	first := m.Task != nil && m.Task.First != nil && m.Task.First.Verdict == d.Get("verdict")
+	mine := first && m.Task.First.By == v.me()
+	v.show(http.StatusOK, "steward/check", map[string]any{"Matter": m, "Effect": e, "Verdict": d.Get("verdict"), "Reason": d.Get("reason"),
+		"Mine": mine, "Agrees": first && !mine})
 	return nil
 }
 

@@ -32,7 +32,17 @@ type QualityJSON struct {
 		UndoneEngine int `json:"undone_engine"`
 		Second       int `json:"second"`
 		Agreed       int `json:"agreed"`
+		Decided      int `json:"decided"`
+		Hours        int `json:"hours"`
 	} `json:"reviews"`
+	Days []dayFigureJSON `json:"days"`
+}
+
+type dayFigureJSON struct {
+	Day      string `json:"day"`
+	Opened   int    `json:"opened"`
+	Decided  int    `json:"decided"`
+	ByEngine int    `json:"by_engine"`
 }
 
 type siteFigureJSON struct {
@@ -89,7 +99,7 @@ func (s *Server) matchQuality(c *gin.Context) {
 // QualityOf returns q as JSON is written of it.
 func QualityOf(q mpi.Quality) QualityJSON {
 	out := QualityJSON{At: q.At, Since: q.Since, Persons: q.Persons, Sampled: q.Sampled, Whole: q.Whole,
-		Sites: make([]siteFigureJSON, 0, len(q.Sites)), Tasks: make([]taskFigureJSON, 0, len(q.Tasks))}
+		Sites: make([]siteFigureJSON, 0, len(q.Sites)), Tasks: make([]taskFigureJSON, 0, len(q.Tasks)), Days: make([]dayFigureJSON, 0, len(q.Days))}
 	for _, v := range q.Sites {
 		out.Sites = append(out.Sites, siteFigureJSON(v))
 	}
@@ -101,10 +111,14 @@ func QualityOf(q mpi.Quality) QualityJSON {
 		}
 		out.Tasks = append(out.Tasks, j)
 	}
+	for _, d := range q.Days {
+		out.Days = append(out.Days, dayFigureJSON{d.Day.Format(time.DateOnly), d.Opened, d.Decided, d.ByEngine})
+	}
 	out.Tuples.Looked, out.Tuples.Skipped, out.Tuples.Several, out.Tuples.Persons, out.Tuples.Most =
 		q.Tuples.Looked, q.Tuples.Skipped, q.Tuples.Several, q.Tuples.Persons, q.Tuples.Most
 	r := q.Reviews
 	out.Reviews.Changes, out.Reviews.UndonePeople, out.Reviews.UndoneEngine, out.Reviews.Second, out.Reviews.Agreed =
 		r.Changes, r.UndonePeople, r.UndoneEngine, r.Second, r.Agreed
+	out.Reviews.Decided, out.Reviews.Hours = r.Decided, r.Hours
 	return out
 }

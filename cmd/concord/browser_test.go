@@ -161,9 +161,24 @@ func (b *tab) as(account string) { b.t.Helper(); b.visit("/signin?as=" + account
 // click clicks and waits for the page it leads to.
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	_, err := chromedp.RunResponse(b.ctx, chromedp.Click(selector, chromedp.ByQuery))
-	if err != nil {
-		b.t.Fatalf("click %s: %v", selector, err)
+	b.leads("a click on "+selector, chromedp.Click(selector, chromedp.ByQuery))
+}
+
+// press sends a key and waits for the page it leads to.
+func (b *tab) press(name, key string) {
+	b.t.Helper()
+	b.leads("the key "+name, chromedp.KeyEvent(key))
+}
+
+// leads does what ought to lead to another page, and gives it a minute.
+func (b *tab) leads(what string, action chromedp.Action) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+	defer cancel()
+	if _, err := chromedp.RunResponse(ctx, action); err != nil {
+		var where, text string
+		_ = chromedp.Run(b.ctx, chromedp.Location(&where), chromedp.Text("main", &text, chromedp.ByQuery, chromedp.AtLeast(0)))
+		b.t.Fatalf("%s leads nowhere at %s: %v\n%s", what, where, err, text)
 	}
 }
 

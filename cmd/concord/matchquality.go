@@ -73,8 +73,8 @@ func (m *matchQualityCmd) Run(ctx context.Context, g *Globals, s *streams) error
 		t, r := q.Tuples, q.Reviews
 		fmt.Fprintf(s.out, "\nsame name, birth date and sex: %d combinations looked for, %d borne by several persons, one by %d; %d too common to count\n",
 			t.Looked, t.Several, t.Most, t.Skipped)
-		_, err = fmt.Fprintf(s.out, "since %s: people changed links %d times; taken back: %d of these, %d of the engine's; of %d tasks with two reviewers %d were agreed\n",
-			q.Since.UTC().Format(time.DateOnly), r.Changes, r.UndonePeople, r.UndoneEngine, r.Second, r.Agreed)
+		_, err = fmt.Fprintf(s.out, "since %s: people changed links %d times; taken back: %d of these, %d of the engine's; of %d tasks with two reviewers %d were agreed; %d tasks were closed in %d hours of work\n",
+			q.Since.UTC().Format(time.DateOnly), r.Changes, r.UndonePeople, r.UndoneEngine, r.Second, r.Agreed, r.Decided, r.Hours)
 		return err
 	})
 }

@@ -474,8 +474,6 @@ return [e.id||e.name||e.textContent.trim().slice(0,30), s.outlineStyle!=='none'|
 	if !reached {
 		t.Fatal("Tab does not lead to the button")
 	}
-	if _, err := chromedp.RunResponse(b.ctx, chromedp.KeyEvent(kb.Enter)); err != nil {
-		t.Fatal(err)
-	}
+	b.press("Enter", kb.Enter)
 	b.wants("Check before you confirm")
 }

@@ -5,8 +5,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/runtime"
@@ -26,6 +29,9 @@ func TestTheStaffPagesInABrowser(t *testing.T) {
 	t.Run("twins wrongly merged, previewed, undone", p.twins)
 	t.Run("the queue by keyboard", p.queueByKeyboard)
 	t.Run("comparing without JavaScript", p.compareWithoutScript)
+	t.Run("tasks are put off, given to a colleague and handed on", p.deskWork)
+	t.Run("a second steward must agree", p.secondSteward)
+	t.Run("figures of quality", p.quality)
 	t.Run("an officer reviews an emergency and explains it", p.officerStory)
 	t.Run("an officer puts a guardian on record and ends it", p.consentDesk)
 	t.Run("every staff page, both languages, both widths", p.everyStaffPage)
@@ -69,10 +75,17 @@ func (p *pagesUnderTest) twins(t *testing.T) {
 	b.run(chromedp.Click("#verdict-same", chromedp.ByQuery), chromedp.SendKeys("#reason", "same address and birth date (a mistake, for the story)", chromedp.ByQuery))
 	b.click(`form[action$="/verdict"] button`)
 	b.prove()
-	b.wants("Check before you confirm", "Nothing has changed yet.", "What would move", "Person A", "Person B", "Moves") // who moves is the model's to say
+	b.wants("Check before you confirm", "Nothing has changed yet.", "What would move", "Person A", "Person B", "Moves")
+	merging := b.effect()
+	merging.wants(t, "what the merge would do", true)
 	b.shot("steward-check")
 	b.click(`form[action$="/settle"] button`)
 	b.wants("Done. The change counts from now on", "If you undo it", "What would move", "Moves")
+	undoing := b.effect()
+	undoing.wants(t, "what the undo would do", false)
+	if got, want := undoing.who(), merging.who(); !slices.Equal(got, want) {
+		t.Errorf("the undo would move %q, the merge moved %q", got, want)
+	}
 	b.visit(record)
 	b.wants("RF-1005", "Decided: one person", "a mistake, for the story")
 	b.click(`main ol a[href^="/steward/changes/"]`)
@@ -94,6 +107,69 @@ func (p *pagesUnderTest) twins(t *testing.T) {
 	b.silent()
 }
 
+// A shownEffect is what a page says a merge or an undo would do: its sentence, and a side a row.
+type shownEffect struct {
+	Says  string
+	Sides []struct{ Records, Sites, Before, After, Moves string }
+}
+
+// effect reads it off the page.
+func (b *tab) effect() (e shownEffect) {
+	b.t.Helper()
+	b.run(chromedp.Evaluate(`(() => ({ Says: document.querySelector('.effect').innerText.trim(), Sides: [...document.querySelector('.effect').parentElement.querySelectorAll('table.stack tbody tr')].map(r => {
+const [records, sites, before, after] = [...r.cells].map(c => c.innerText.trim());
+return { Records: records, Sites: sites, Before: before, After: after.replace(/\s*Moves$/, ''), Moves: after.endsWith('Moves') ? 'moves' : '' } }) }))()`, &e))
+	return e
+}
+
+// wants checks that the two records of the clinic meet in one person, or part from one; that the sentence tells no less and no
+// more than the rows do; and that a row is marked when it moves. Whose records move with whom is the model's to say.
+func (e shownEffect) wants(t *testing.T, what string, meet bool) {
+	t.Helper()
+	before, after := map[string]bool{}, map[string]bool{}
+	to, from := map[string]map[string]bool{}, map[string]map[string]bool{}
+	meets, parts := false, false
+	for _, s := range e.Sides {
+		if strings.Contains(s.Sites, "Riverside") {
+			before[s.Before], after[s.After] = true, true
+		}
+		if to[s.Before] == nil {
+			to[s.Before] = map[string]bool{}
+		}
+		if from[s.After] == nil {
+			from[s.After] = map[string]bool{}
+		}
+		to[s.Before][s.After], from[s.After][s.Before] = true, true
+		meets, parts = meets || len(from[s.After]) > 1, parts || len(to[s.Before]) > 1
+		if moves := s.Before != s.After; moves != (s.Moves != "") {
+			t.Errorf("%s: a row from %s to %s is marked %q", what, s.Before, s.After, s.Moves)
+		}
+	}
+	many, one := before, after
+	if !meet {
+		many, one = after, before
+	}
+	if len(many) != 2 || len(one) != 1 {
+		t.Errorf("%s: the clinic's two records are of %v before and of %v after", what, before, after)
+	}
+	want := map[[2]bool]string{{true, false}: "Registrations of different persons would become one person.", {false, true}: "One person would become two.",
+		{true, true}: "Registrations would move from one person to another."}[[2]bool{meets, parts}]
+	if want == "" || e.Says != want {
+		t.Errorf("%s: the page says %q of %+v, want %q", what, e.Says, e.Sides, want)
+	}
+}
+
+// who names the sides that move, in order.
+func (e shownEffect) who() (out []string) {
+	for _, s := range e.Sides {
+		if s.Moves != "" {
+			out = append(out, s.Records+" at "+s.Sites)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // queueByKeyboard goes through the queue with j, k and Enter, and turns them off.
 func (p *pagesUnderTest) queueByKeyboard(t *testing.T) {
 	b := p.tab(t)
@@ -106,9 +182,7 @@ func (p *pagesUnderTest) queueByKeyboard(t *testing.T) {
 			t.Errorf("after %s the focus is in row %s, want %s", step.key, at, step.want)
 		}
 	}
-	if _, err := chromedp.RunResponse(b.ctx, chromedp.KeyEvent(kb.Enter)); err != nil {
-		t.Fatal(err)
-	}
+	b.press("Enter", kb.Enter)
 	b.wants("Is the update about the same person?")
 	b.visit("/steward")
 	b.run(chromedp.Click("#shortcuts", chromedp.ByQuery), chromedp.Evaluate(`document.activeElement.blur()`, nil), chromedp.KeyEvent("j"), chromedp.Evaluate(focused, &at))
@@ -129,6 +203,119 @@ func (p *pagesUnderTest) compareWithoutScript(t *testing.T) {
 	b.click(`form[action$="/verdict"] button`)
 	b.prove()
 	b.wants("A second steward must agree", "It is about an update that looks like somebody else.", "Send to a second steward")
+}
+
+// deskWork does with tasks what is not deciding them.
+func (p *pagesUnderTest) deskWork(t *testing.T) {
+	marta, dana := p.tab(t), p.tab(t)
+	marta.as("m.reyes")
+	dana.as("d.novak")
+	marta.shot("steward-queue-work")
+	const tick = `document.querySelector('input[name="task"]').checked = true`
+	marta.click(`button[value="snooze"]`)
+	marta.wants("Please fix this first", "Choose up to fifty entries first.", "Say a day from tomorrow to ninety days from now.", "Say why.")
+	var id string
+	marta.run(chromedp.Evaluate(tick, nil), chromedp.Value(`input[name="task"]`, &id, chromedp.ByQuery), chromedp.SetValue("#until", time.Now().AddDate(0, 0, 7).Format(time.DateOnly), chromedp.ByQuery),
+		chromedp.SetValue("#why", "the site looks for the paper", chromedp.ByQuery))
+	marta.click(`button[value="snooze"]`)
+	marta.wants("Put off. It comes back on that day")
+	row := `input[name="task"][value="` + id + `"]`
+	marta.there(row, false)
+	marta.visit("/steward?state=snoozed")
+	marta.wants("Put off until", "the site looks for the paper")
+	marta.run(chromedp.Click(row, chromedp.ByQuery))
+	marta.click(`button[value="wake"]`)
+	marta.wants("It is in the queue again.")
+	marta.visit("/steward")
+	marta.there(row, true)
+
+	marta.run(chromedp.Click(row, chromedp.ByQuery), chromedp.SetValue("#to", "d.novak", chromedp.ByQuery))
+	marta.click(`button[value="assign"]`)
+	marta.wants("They are with that steward now.", "d.novak")
+	dana.visit("/steward?claimed=mine")
+	dana.there(row, true)
+	marta.run(chromedp.Click(row, chromedp.ByQuery))
+	marta.click(`button[value="claim"]`)
+	marta.wants("Nothing changed: somebody else works on these")
+
+	task := "/steward/tasks/" + id
+	dana.visit(task)
+	dana.click(`form[action$="/release"] button`)
+	dana.run(chromedp.Evaluate(`document.querySelector('form[action$="/escalate"]').closest('details').open = true`, nil), chromedp.SetValue("#handed", "I know this family", chromedp.ByQuery))
+	dana.click(`form[action$="/escalate"] button`)
+	dana.wants("Handed on. From now on others decide it.")
+	dana.visit(task)
+	dana.wants("Handed on to another steward", "d.novak: I know this family", "You handed it on.")
+	dana.there(`form[action$="/verdict"]`, false)
+	marta.visit("/steward?state=mine")
+	marta.there(row, true)
+	marta.visit(task)
+	marta.there(`form[action$="/verdict"]`, true)
+	dana.click(`form[action$="/recall"] button`)
+	dana.wants("Taken back.")
+	dana.there(`form[action$="/verdict"]`, true)
+	for _, b := range []*tab{marta, dana} {
+		b.silent()
+	}
+}
+
+// there checks whether something is on the page.
+func (b *tab) there(selector string, want bool) {
+	b.t.Helper()
+	var got bool
+	b.run(chromedp.WaitReady("main", chromedp.ByQuery), chromedp.Evaluate(`document.querySelector(`+strconv.Quote(selector)+`) !== null`, &got))
+	if got != want {
+		b.t.Errorf("%s on the page %s: %t, want %t\n%s", selector, b.path(), got, want, b.says())
+	}
+}
+
+// secondSteward proposes what an update means; who proposed it cannot agree, and a colleague is told what was said.
+func (p *pagesUnderTest) secondSteward(t *testing.T) {
+	decide := func(b *tab, task string) {
+		b.visit(task)
+		b.run(chromedp.Click("#verdict-different", chromedp.ByQuery), chromedp.SendKeys("#reason", "another name and birth date", chromedp.ByQuery))
+		b.click(`form[action$="/verdict"] button`)
+	}
+	marta, dana := p.tab(t), p.tab(t)
+	marta.as("m.reyes")
+	var task string
+	marta.run(chromedp.AttributeValue(`main tbody a[href^="/steward/tasks/"]`, "href", &task, nil, chromedp.ByQuery))
+	decide(marta, task)
+	marta.prove()
+	marta.click(`form[action$="/settle"] button`)
+	marta.wants("second steward")
+	marta.visit(task)
+	marta.wants("You said this. Somebody else must agree")
+	decide(marta, task)
+	marta.wants("You said this. Somebody else must agree")
+	marta.there(`form[action$="/settle"]`, false)
+	dana.as("d.novak")
+	dana.visit(task)
+	dana.wants("m.reyes: another name and birth date")
+	decide(dana, task)
+	dana.prove()
+	dana.wants("You agree with the first steward: with this it takes effect.")
+	dana.there(`form[action$="/settle"]`, true)
+	for _, b := range []*tab{marta, dana} {
+		b.silent()
+	}
+}
+
+// quality looks at the figures: the table is complete without the chart, and the chart is drawn of the same.
+func (p *pagesUnderTest) quality(t *testing.T) {
+	b := p.tab(t)
+	b.as("m.reyes")
+	b.visit("/steward/quality")
+	b.wants("Counted over all", "Registrations that say something usable", "Riverside Family Medicine", "The queue, by kind", "Update looks like somebody else")
+	b.run(chromedp.WaitReady(".chart canvas", chromedp.ByQuery), chromedp.Click("details summary", chromedp.ByQuery))
+	var opened, rows int
+	b.run(chromedp.Evaluate(`JSON.parse(document.querySelector('[data-chart]').dataset.chart).values[0].reduce((a, b) => a + b, 0)`, &opened),
+		chromedp.Evaluate(`[...document.querySelectorAll('details tbody tr')].reduce((a, r) => a + Number(r.cells[1].innerText), 0)`, &rows))
+	if opened == 0 || opened != rows {
+		t.Errorf("the chart tells of %d entries that came in, the table of %d", opened, rows)
+	}
+	b.shot("steward-quality")
+	b.silent()
 }
 
 // claim has Dr. Bloom open a patient's records in an emergency.
@@ -253,7 +440,7 @@ func staffPages(b *tab) map[string][]string {
 		"i.park":  {"/integrator", "/integrator/errors"},
 		"p.stone": {"/officer", "/officer/reviews?show=closed", "/officer/access", "/officer/wishes", "/officer/wishes?closed=1", "/officer/patients", file, file + "/explain?org=riverside&role=physician&purpose=TREAT&label=ETH",
 			"/officer/policies", "/officer/policies/us-hipaa"},
-		"m.reyes": {"/steward", "/steward?state=closed&kind=hub", task, "/steward/records", record, record + "?at=2020-01-01T00:00", record + "/all"},
+		"m.reyes": {"/steward", "/steward?state=closed&kind=hub", "/steward?state=snoozed", "/steward?state=mine", task, "/steward/records", record, record + "?at=2020-01-01T00:00", record + "/all", "/steward/quality"},
 	}
 }
 

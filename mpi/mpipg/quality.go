@@ -101,6 +101,22 @@ func (r reader) Figures(ctx context.Context, since, now time.Time) (mpi.Figures,
 		out.Tasks = append(out.Tasks, *f)
 	}
 	var err error
+	if out.Days, err = pg.Collect(ctx, r.q, func(rows *pg.Rows) (f mpi.DayFigure, err error) {
+		err = rows.Scan(&f.Day, &f.Opened, &f.Decided, &f.ByEngine)
+		f.Day = utc(f.Day)
+		return f, err
+	}, `select day, sum(opened), sum(decided), sum(engine) from (
+			select date_trunc('day', opened, 'UTC') as day, 1 as opened, 0 as decided, 0 as engine from mpi.review_task where opened >= $1
+			union all select date_trunc('day', closed, 'UTC'), 0, (decided_by <> 'engine')::int, (decided_by = 'engine')::int from mpi.review_task where closed >= $1
+		) x group by day order by day`, since); err != nil {
+		return out, err
+	}
+	work, err := pg.Collect(ctx, r.q, func(rows *pg.Rows) (w [2]int, err error) { return w, rows.Scan(&w[0], &w[1]) },
+		`select count(*), count(distinct (decided_by, date_trunc('hour', closed, 'UTC'))) from mpi.review_task where closed >= $1 and decided_by <> 'engine'`, since)
+	if err != nil {
+		return out, err
+	}
+	out.Reviews.Decided, out.Reviews.Hours = work[0][0], work[0][1]
 	if out.Overlays, err = pg.Collect(ctx, r.q, func(rows *pg.Rows) (hie.SourcePatientID, error) {
 		var id int64
 		err := rows.Scan(&id)

@@ -39,6 +39,19 @@ func (t *tables) Figures(_ context.Context, since, now time.Time) (mpi.Figures, 
 	var out mpi.Figures
 	kinds := map[mpi.TaskKind]*mpi.TaskFigure{}
 	ages := map[mpi.TaskKind][]time.Duration{}
+	days := map[time.Time]*mpi.DayFigure{}
+	on := func(at time.Time) *mpi.DayFigure {
+		day := at.UTC().Truncate(24 * time.Hour)
+		if days[day] == nil {
+			days[day] = &mpi.DayFigure{Day: day}
+		}
+		return days[day]
+	}
+	type hour struct {
+		by string
+		at time.Time
+	}
+	hours := map[hour]bool{}
 	for _, id := range slices.Sorted(maps.Keys(t.tasks)) {
 		k := t.tasks[id]
 		f := kinds[k.Kind]
@@ -48,6 +61,7 @@ func (t *tables) Figures(_ context.Context, since, now time.Time) (mpi.Figures, 
 		}
 		if !k.Opened.Before(since) {
 			f.Opened++
+			on(k.Opened).Opened++
 			if k.Kind == mpi.TaskOverlay {
 				out.Overlays = append(out.Overlays, k.Record)
 			}
@@ -64,6 +78,12 @@ func (t *tables) Figures(_ context.Context, since, now time.Time) (mpi.Figures, 
 		case !k.Closed.Before(since):
 			f.Closed++
 			f.ByEngine += one(k.By == mpi.Engine)
+			on(k.Closed).ByEngine += one(k.By == mpi.Engine)
+			if k.By != mpi.Engine {
+				on(k.Closed).Decided++
+				out.Reviews.Decided++
+				hours[hour{k.By, k.Closed.UTC().Truncate(time.Hour)}] = true
+			}
 			f.Same += one(k.Verdict == mpi.MustLink)
 			f.Different += one(k.Verdict == mpi.CannotLink)
 			f.CannotTell += one(k.Verdict == mpi.Clear && k.By != mpi.Engine)
@@ -80,6 +100,10 @@ func (t *tables) Figures(_ context.Context, since, now time.Time) (mpi.Figures, 
 			f.MedianAge = a[(len(a)-1)/2].Truncate(time.Second)
 		}
 		out.Tasks = append(out.Tasks, *f)
+	}
+	out.Reviews.Hours = len(hours)
+	for _, day := range slices.SortedFunc(maps.Keys(days), time.Time.Compare) {
+		out.Days = append(out.Days, *days[day])
 	}
 	causes, changes, undone := map[mpi.ChangeID]mpi.Cause{}, map[mpi.ChangeID]bool{}, map[mpi.ChangeID]bool{}
 	for _, e := range t.events {

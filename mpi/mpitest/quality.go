@@ -3,6 +3,7 @@ package mpitest
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/mpi"
@@ -60,7 +61,7 @@ func quality(t *testing.T, w *World) {
 		{"a's records another site has, too", a.Shared, 2}, {"records of b", b.Records, 2}, {"b's withdrawn record", b.Retired, 1},
 		{"b's default birth date", b.Placeholders["birth-date"], 1}, {"b's known sexes", b.Filled["sex"], 1}, {"c's overlay", c.Overlays, 1},
 		{"c's overlay is settled", c.Disputed, 0}, {"changes taken back", q.Reviews.UndonePeople, 1}, {"changes of the engine taken back", q.Reviews.UndoneEngine, 0},
-		{"tasks that needed two", q.Reviews.Second, 1}, {"and nobody said otherwise", q.Reviews.Agreed, 1},
+		{"tasks people closed", q.Reviews.Decided, 1}, {"hours they took", q.Reviews.Hours, 1}, {"tasks that needed two", q.Reviews.Second, 1}, {"and nobody said otherwise", q.Reviews.Agreed, 1},
 		{"combinations that two persons bear", q.Tuples.Several, 1}, {"by how many at most", q.Tuples.Most, 2}, {"combinations too common", q.Tuples.Skipped, 0},
 	} {
 		if tt.got != tt.want {
@@ -78,6 +79,20 @@ func quality(t *testing.T, w *World) {
 				t.Errorf("the open task = %+v", f)
 			}
 		}
+	}
+	opened, decided, engine := 0, 0, 0
+	for i, d := range q.Days {
+		opened, decided, engine = opened+d.Opened, decided+d.Decided, engine+d.ByEngine
+		if want := q.Since.UTC().Truncate(24*time.Hour).AddDate(0, 0, i); !d.Day.Equal(want) {
+			t.Errorf("day %d is %s, want %s", i, d.Day, want)
+		}
+	}
+	wantOpened, wantEngine := 0, 0
+	for _, f := range q.Tasks {
+		wantOpened, wantEngine = wantOpened+f.Opened, wantEngine+f.ByEngine
+	}
+	if len(q.Days) != 31 || opened != wantOpened || decided != q.Reviews.Decided || engine != wantEngine {
+		t.Errorf("%d days with %d opened, %d decided and %d by the engine; the kinds have %d, %d and %d", len(q.Days), opened, decided, engine, wantOpened, q.Reviews.Decided, wantEngine)
 	}
 	if some, err := w.Quality(ctx, 1); err != nil || some.Sampled != 1 || some.Whole {
 		t.Errorf("a sample of one = %+v, %v", some, err)
