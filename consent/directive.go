@@ -82,7 +82,8 @@ type Data struct {
 // A Subject is the person a decision is about: the records that make them up now.
 type Subject struct {
 	Records []Record
-	// Home is the patient's home jurisdiction, or "".
+	// Home is the patient's home jurisdiction, or "". It decides only where Setup.HomeDefault is set, which cases may do; the
+	// directory and the packs of an exchange have no word for it.
 	Home string
 	// Proxies may sign for the patient.
 	Proxies []Proxy

@@ -49,8 +49,6 @@ type Options struct {
 	// Defaults stand beside those of the directory; of rows equally near the most restrictive counts.
 	Defaults []Default
 	Purposes []LocalPurpose
-	// HomeDefault says that the defaults of the patient's home jurisdiction count too.
-	HomeDefault bool
 	// EmergencyHours is how long an emergency holds; 0 means DefaultEmergencyHours.
 	EmergencyHours float64
 	// Notice is what requesters are told of what is withheld; "" means NoticeGeneric.
@@ -63,7 +61,7 @@ type Options struct {
 // Source: DESIGN section 5; spec consent 2.9 and 2.18.
 func FromNetwork(n *directory.Network, o Options) (*Env, error) {
 	s := Setup{Policies: append(BuiltinPolicies(), o.Policies...), Rules: o.Rules, Purposes: o.Purposes,
-		HomeDefault: o.HomeDefault, EmergencyHours: o.EmergencyHours, Notice: o.Notice}
+		EmergencyHours: o.EmergencyHours, Notice: o.Notice}
 	if s.EmergencyHours == 0 {
 		s.EmergencyHours = DefaultEmergencyHours
 	}

@@ -58,8 +58,8 @@ type Basis struct {
 	Directory int64
 	Kept      bool
 	Policies  []PackVersion
-	// Records are the person's, with the state of each link. Epochs guard them, by record; nil for an instant that is past,
-	// since only the present number is kept.
+	// Records are the person's, with the state of each link. Epochs guard them, by record; of an instant from before epochs
+	// were kept a record has none.
 	Records []Record
 	Epochs  map[string]int64
 }

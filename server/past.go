@@ -65,7 +65,7 @@ type basisRecordJSON struct {
 	Record string `json:"record"`
 	Site   string `json:"site"`
 	Link   string `json:"link"`
-	// Epoch is missing for an instant that is past.
+	// Epoch is missing for an instant from before epochs were kept.
 	Epoch *int64 `json:"epoch,omitzero"`
 }
 

@@ -40,6 +40,9 @@ func pastOf(ctx context.Context, db *pg.DB, keys []string, record hie.SourcePati
 	} else {
 		at = at.UTC()
 		if person, err = index.AsOf(ctx, record, at); err == nil {
+			epochs, err = epoch.ReadAt(ctx, db, person.Records(), at)
+		}
+		if err == nil {
 			network, kept, err = pictures.LoadAt(ctx, at)
 		}
 	}
@@ -54,12 +57,9 @@ func pastOf(ctx context.Context, db *pg.DB, keys []string, record hie.SourcePati
 	if err != nil {
 		return server.Past{}, err
 	}
-	basis := consent.Basis{At: at, Directory: network.Version(), Kept: kept, Policies: packs}
-	if epochs != nil {
-		basis.Epochs = map[string]int64{}
-		for r, n := range epochs {
-			basis.Epochs[r.String()] = n
-		}
+	basis := consent.Basis{At: at, Directory: network.Version(), Kept: kept, Policies: packs, Epochs: map[string]int64{}}
+	for r, n := range epochs {
+		basis.Epochs[r.String()] = n
 	}
 	return server.Past{Env: env, Network: network, Person: person, OnFile: onFile, Basis: basis}, nil
 }

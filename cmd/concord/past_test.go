@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -90,6 +91,7 @@ func TestADecisionIsExplainedAsOfItsOwnDay(t *testing.T) {
 	turn() // 4: under Part 2
 
 	var got []string
+	var epochs []int64
 	for _, at := range append(turns, time.Time{}) {
 		var out bytes.Buffer
 		ok((&consentExplainCmd{PatientRecord: int64(record), At: at, Organization: "oak", Purpose: []string{"TREAT"}, Class: "lab", Confidentiality: "N", Labelled: true, Output: "json"}).
@@ -97,11 +99,19 @@ func TestADecisionIsExplainedAsOfItsOwnDay(t *testing.T) {
 		var x explained
 		ok(json.Unmarshal(out.Bytes(), &x))
 		got = append(got, x.Reason)
-		if x.Basis == nil || len(x.Basis.Records) != 1 || x.Basis.Records[0].Link != "confirmed" || !x.Basis.Kept || len(x.Basis.Policies) < 3 || (x.Basis.Epochs != nil) != at.IsZero() {
+		if x.Basis == nil || len(x.Basis.Records) != 1 || x.Basis.Records[0].Link != "confirmed" || !x.Basis.Kept || len(x.Basis.Policies) < 3 {
 			t.Errorf("%s: basis %+v", x.Reason, x.Basis)
 		}
+		n, known := x.Basis.Epochs[strconv.FormatInt(int64(record), 10)]
+		if !known {
+			t.Errorf("%s: no epoch", x.Reason)
+		}
+		epochs = append(epochs, n)
 	}
 	if want := []string{"DEFAULT_DENY", "PERMIT", "NETWORK_FORBID", "TOMBSTONE", "LAW_REQUIRE", "LAW_REQUIRE"}; !slices.Equal(got, want) {
 		t.Errorf("explained as %v, want %v", got, want)
+	}
+	if want := []int64{0, 1, 1, 2, 2, 2}; !slices.Equal(epochs, want) { // the consent, and its revocation
+		t.Errorf("under the epochs %v, want %v", epochs, want)
 	}
 }

@@ -27,7 +27,7 @@ func (s *Store) Claim(ctx context.Context, actor hie.Actor, claim consent.Emerge
 			return err
 		}
 		for _, r := range records {
-			if err := epoch.Move(ctx, tx, r); err != nil {
+			if err := epoch.Move(ctx, tx, r, s.now()); err != nil {
 				return err
 			}
 		}

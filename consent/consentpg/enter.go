@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/consent"
@@ -16,7 +17,8 @@ import (
 
 // Enter files many first versions, in order, in one transaction: the bulk form of File. A version whose Filed is set
 // keeps it, since what a consent means depends on when it was filed beside others; zero is now. One whose record has a
-// current version of the same content already is not filed again. It returns how many were filed and how many were there.
+// current version of the same content already is not filed again. It returns how many were filed and how many were there, when
+// nothing can leave under the old rules any more.
 func (s *Store) Enter(ctx context.Context, actor hie.Actor, vs []consent.Version) (filed, repeated int, err error) {
 	var records []hie.SourcePatientID
 	for _, v := range vs {
@@ -27,7 +29,7 @@ func (s *Store) Enter(ctx context.Context, actor hie.Actor, vs []consent.Version
 	err = pg.InTx(ctx, s.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
 		filed, repeated = 0, 0
 		for _, r := range records {
-			if err := epoch.Move(ctx, tx, r); err != nil {
+			if err := epoch.Move(ctx, tx, r, s.now()); err != nil {
 				return err
 			}
 		}
@@ -65,6 +67,9 @@ func (s *Store) Enter(ctx context.Context, actor hie.Actor, vs []consent.Version
 	})
 	if err != nil {
 		return 0, 0, fmt.Errorf("consentpg: enter: %w", err)
+	}
+	if filed > 0 {
+		time.Sleep(consent.ReleaseLease) // until no gate acts on what it read before the commit
 	}
 	return filed, repeated, nil
 }

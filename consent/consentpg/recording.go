@@ -35,7 +35,7 @@ func (s *Store) keep(ctx context.Context, actor hie.Actor, expected int64, r rec
 		*r.id, action, expected = s.ids.Next(), "C", 0
 	}
 	err := pg.InTx(ctx, s.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
-		if err := epoch.Move(ctx, tx, r.record); err != nil { // writers of one record queue here
+		if err := epoch.Move(ctx, tx, r.record, s.now()); err != nil { // writers of one record queue here
 			return err
 		}
 		*r.at = s.now()

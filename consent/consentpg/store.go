@@ -47,7 +47,7 @@ func (s *Store) File(ctx context.Context, actor hie.Actor, v consent.Version, ex
 	var out consent.Version
 	err := pg.InTx(ctx, s.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
 		// Writers of one record queue on its epoch, so what is read next does not change before the commit.
-		if err := epoch.Move(ctx, tx, v.Record); err != nil {
+		if err := epoch.Move(ctx, tx, v.Record, s.now()); err != nil {
 			return err
 		}
 		out = v

@@ -66,7 +66,7 @@ func (s *Store) change(ctx context.Context, tx *pg.Tx, ref locator.Ref, at time.
 		return locator.Pointer{}, err
 	}
 	if !p.RuledAs(old) {
-		if err := epoch.Move(ctx, tx, p.Record); err != nil {
+		if err := epoch.Move(ctx, tx, p.Record, p.Updated); err != nil {
 			return locator.Pointer{}, err
 		}
 	}
