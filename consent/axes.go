@@ -162,8 +162,8 @@ func everyAbility(s *Setup) []string {
 }
 
 // unique keeps the first of each value.
-func unique(list []string) []string {
-	var out []string
+func unique[T comparable](list []T) []T {
+	var out []T
 	for _, v := range list {
 		if !slices.Contains(out, v) {
 			out = append(out, v)
@@ -196,8 +196,8 @@ func (ax *axes) className(class string) string {
 	return class
 }
 
-// with returns a copy of ax that also tells apart what a person's directives do.
-func (ax *axes) with(directives []Directive) *axes {
+// with returns a copy of ax that also tells apart what a person's directives do, and who has a legal basis to ask.
+func (ax *axes) with(directives []Directive, bases []Instrument) *axes {
 	out := *ax
 	out.classes, out.labels, out.levels = slices.Clone(ax.classes), slices.Clone(ax.labels), slices.Clone(ax.levels)
 	out.purposes, out.requesters = slices.Clone(ax.purposes), slices.Clone(ax.requesters)
@@ -252,6 +252,19 @@ func (ax *axes) with(directives []Directive) *axes {
 			walk(p)
 		}
 	}
+	for i := range bases {
+		o := bases[i].Organization
+		add("organisation "+string(o), func(r *Request) { r.Organization = o })
+		for _, who := range ax.requesters[1:] { // a rule that reads a basis may ask for more: a kind of requester, an exchange code
+			if who.request.Organization == base.Organization {
+				add(who.name+", organisation "+string(o), func(r *Request) { *r = who.request; r.Organization = o })
+			}
+		}
+		for _, p := range bases[i].Purposes {
+			out.purposes = append(out.purposes, p)
+		}
+	}
+	out.purposes = unique(out.purposes)
 	out.classes, out.labels, out.levels = unique(out.classes), kin(out.labels), unique(out.levels)
 	slices.SortFunc(out.levels, strings.Compare)
 	return &out

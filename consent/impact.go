@@ -151,7 +151,7 @@ func (im *Impact) compare(subject Subject, directives []Directive) []CellChange 
 	if im.axes.none {
 		return nil
 	}
-	return im.differ(Compile(im.before, subject, directives), Compile(im.after, subject, directives), im.axes.with(directives))
+	return im.differ(Compile(im.before, subject, directives), Compile(im.after, subject, directives), im.axes.with(directives, subject.Instruments))
 }
 
 // WhatIf returns the cells whose answers change for one person when after is on file instead of before: what a new wish, a
@@ -160,12 +160,19 @@ func (im *Impact) compare(subject Subject, directives []Directive) []CellChange 
 // Source: spec consent 2.17 and 2.19 (simulate).
 func WhatIf(env *Env, subject Subject, before, after []Directive, now time.Time) []CellChange {
 	im := &Impact{before: env, after: env, now: now, axes: wholeAxes(env)}
-	return im.differ(Compile(env, subject, before), Compile(env, subject, after), im.axes.with(slices.Concat(before, after)))
+	return im.differ(Compile(env, subject, before), Compile(env, subject, after), im.axes.with(slices.Concat(before, after), subject.Instruments))
 }
 
-// differ asks every question of the axes of both.
+// differ asks every question of the axes of both. A cell in which the answers about several records of one site change is one
+// change for each way in which they do.
 func (im *Impact) differ(before, after *Decider, ax *axes) []CellChange {
 	var out []CellChange
+	seen := map[hie.SiteID]map[CellChange]bool{} // of sites with more than one record
+	for i, rec := range before.subject.Records {
+		if slices.ContainsFunc(before.subject.Records[i+1:], func(r Record) bool { return r.Site == rec.Site }) && seen[rec.Site] == nil {
+			seen[rec.Site] = map[CellChange]bool{}
+		}
+	}
 	for _, rec := range before.subject.Records {
 		if !im.axes.site(rec.Site) {
 			continue
@@ -183,7 +190,14 @@ func (im *Impact) differ(before, after *Decider, ax *axes) []CellChange {
 						if x.Reason == y.Reason && slices.Equal(x.Obligations, y.Obligations) {
 							return
 						}
-						out = append(out, CellChange{Cell{rec.Site, purpose, ax.className(doc.Class), label, doc.Confidentiality, who.name, emergency}, x.Reason, y.Reason})
+						change := CellChange{Cell{rec.Site, purpose, ax.className(doc.Class), label, doc.Confidentiality, who.name, emergency}, x.Reason, y.Reason}
+						if told := seen[rec.Site]; told != nil {
+							if told[change] {
+								return
+							}
+							told[change] = true
+						}
+						out = append(out, change)
 					})
 				}
 			}
@@ -209,8 +223,8 @@ func (im *Impact) request(who requester, purpose hie.Purpose, emergency bool, si
 	return r, true
 }
 
-// fingerprint tells people apart who may fare differently: the sites, links and home of their records, and what they said
-// without who they are. Times count by their order alone, since decisions compare them with nothing else but now.
+// fingerprint tells people apart who may fare differently: the sites, links and home of their records, what they said and the
+// legal bases in force, without who they are. Times count by their order alone, since decisions compare them with nothing else but now.
 func (im *Impact) fingerprint(s *Subject, directives []Directive) uint64 {
 	var h maphash.Hash
 	h.SetSeed(im.seed)
@@ -236,6 +250,19 @@ func (im *Impact) fingerprint(s *Subject, directives []Directive) uint64 {
 		proxies += p.Ref + "\x00" + p.Period.Start + "\x00" + p.Period.End + "\x00" + p.Lapses.String() + "\x00"
 	}
 	text(proxies)
+	for i := range s.Instruments {
+		in := &s.Instruments[i]
+		if im.now.Before(in.From) || !in.Until.IsZero() && !im.now.Before(in.Until) {
+			continue // no basis for anything now
+		}
+		_ = h.WriteByte(place[in.Record.String()])
+		text(in.Kind)
+		text(string(in.Organization))
+		for _, p := range in.Purposes {
+			text(string(p))
+		}
+		_ = h.WriteByte(1)
+	}
 	for i := range directives {
 		d := &directives[i]
 		_ = h.WriteByte(place[d.Record])

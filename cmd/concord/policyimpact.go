@@ -122,12 +122,21 @@ func (r *impactRun) compare(ctx context.Context, im *consent.Impact, persons []m
 	if err != nil {
 		return err
 	}
+	bases, err := r.consents.Instruments(ctx, records)
+	if err != nil {
+		return err
+	}
+	basis := make(map[hie.SourcePatientID][]consent.Instrument, len(bases))
+	for _, i := range bases {
+		basis[i.Record] = append(basis[i.Record], i)
+	}
 	for _, p := range persons {
 		subject := consent.Subject{Died: p.Died()}
 		var directives []consent.Directive
 		for _, m := range p.Members {
 			subject.Records = append(subject.Records, consent.Record{ID: m.Record.String(), Site: m.Site, Link: m.Link})
 			directives = append(directives, said[m.Record]...)
+			subject.Instruments = append(subject.Instruments, basis[m.Record]...)
 		}
 		if slices.ContainsFunc(directives, signedForThem) {
 			whole, err := r.consents.LoadAt(ctx, p.Records(), now)
