@@ -100,11 +100,20 @@ func BenchmarkBulk(b *testing.B) {
 	for _, n := range []int{500, 10_000} {
 		d, req, doc := loadMix(b, 3)
 		docs := mixedDocuments(n, doc)
-		out := make([]consent.Decision, 0, n)
+		out := make([]consent.Decision, n)
 		b.Run(fmt.Sprintf("documents=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				out = d.Ask(req, t0).DecideAll(docs, out)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/document")
+		})
+		b.Run(fmt.Sprintf("documents=%d one by one", n), func(b *testing.B) {
+			for b.Loop() {
+				q := d.Ask(req, t0)
+				for i := range docs {
+					out[i] = q.Decide(docs[i])
+				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/document")
 		})

@@ -61,11 +61,18 @@ func (q *Question) query(doc *Document) query {
 func (q *Question) Decide(doc Document) Decision { return q.decide(&doc) }
 
 func (q *Question) decide(doc *Document) Decision {
+	d, _ := q.answer(doc)
+	return d
+}
+
+// answer is decide, and says whether something of this single document was looked at.
+func (q *Question) answer(doc *Document) (_ Decision, single bool) {
 	if q.refusal != ReasonNone {
-		return refuseAll(doc, q.refusal)
+		return refuseAll(doc, q.refusal), false
 	}
-	about := q.query(doc)
-	return q.d.sumDocument(&about, q.now, &q.purposes, q.phase, q.silent, &summary{})
+	about, sum := q.query(doc), summary{}
+	out := q.d.sumDocument(&about, q.now, &q.purposes, q.phase, q.silent, &sum)
+	return out, sum.row
 }
 
 // DecideKind answers for a kind of document, as [Decider.DecideKind] does.
@@ -78,13 +85,4 @@ func (q *Question) DecideKind(doc Document) (_ Decision, perRow bool) {
 	about, sum := q.query(&doc), summary{}
 	out := q.d.sumDocument(&about, q.now, &q.purposes, q.phase, q.silent, &sum)
 	return out, sum.row && !sum.settled
-}
-
-// DecideAll answers for each document, in their order, into out, which is grown as needed and returned.
-func (q *Question) DecideAll(docs []Document, out []Decision) []Decision {
-	out = out[:0]
-	for i := range docs {
-		out = append(out, q.decide(&docs[i]))
-	}
-	return out
 }
