@@ -26,7 +26,7 @@ func node(t *testing.T, args ...string) *exec.Cmd {
 // TestWhatWeAnswerIsValidR4 checks the golden files of the packages that write FHIR, and what
 // CONCORD_FHIRCHECK_DIR holds: answers collected from a running node.
 func TestWhatWeAnswerIsValidR4(t *testing.T) {
-	dirs := []string{"../../audit/auditfhir/testdata", "testdata/good"}
+	dirs := []string{"../../audit/auditfhir/testdata", "../../consent/consentfhir/testdata", "testdata/good"}
 	if d := os.Getenv("CONCORD_FHIRCHECK_DIR"); d != "" {
 		dirs = append(dirs, d)
 	}
