@@ -148,7 +148,7 @@ func TestAnImpactIsWhatTheChangeThenDoes(t *testing.T) {
 // Source: spec consent section 6, scenario 7.
 func TestEachCellAnImpactNamesChangesWhenItIsAskedAlone(t *testing.T) {
 	asked := 0
-	for i := range 400 {
+	for i := range 100 {
 		g := gen{rand.New(rand.NewPCG(uint64(i), 30))}
 		o := g.all()
 		for o.now.IsZero() || len(o.setup.Sites) == 0 {
@@ -186,7 +186,7 @@ func TestEachCellAnImpactNamesChangesWhenItIsAskedAlone(t *testing.T) {
 			}
 		}
 	}
-	if asked < 10_000 {
+	if asked < 2000 {
 		t.Errorf("only %d cells were asked about", asked)
 	}
 }
