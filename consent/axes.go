@@ -260,9 +260,7 @@ func (ax *axes) with(directives []Directive, bases []Instrument) *axes {
 				add(who.name+", organisation "+string(o), func(r *Request) { *r = who.request; r.Organization = o })
 			}
 		}
-		for _, p := range bases[i].Purposes {
-			out.purposes = append(out.purposes, p)
-		}
+		out.purposes = append(out.purposes, bases[i].Purposes...)
 	}
 	out.purposes = unique(out.purposes)
 	out.classes, out.labels, out.levels = unique(out.classes), kin(out.labels), unique(out.levels)
