@@ -110,7 +110,7 @@ type Body struct {
 type Handles interface {
 	// Keep stores documents told at asked until expires. One kept before stays where it is in time.
 	Keep(ctx context.Context, docs []locator.Pointer, asked, expires time.Time) error
-	// Kept returns what was told of records no later than asked and is kept at now.
+	// Kept returns what was told of records in the asking at asked, in any when asked is zero, and is kept at now.
 	Kept(ctx context.Context, records []hie.SourcePatientID, asked, now time.Time) ([]Told, error)
 	// Read returns one document kept at now, or hie.ErrNotFound.
 	Read(ctx context.Context, ref locator.Ref, now time.Time) (Told, error)

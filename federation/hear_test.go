@@ -144,11 +144,19 @@ func TestWhoDoesNotWaitGetsWhatIsKnownAndAsksNobody(t *testing.T) {
 		return []locator.Pointer{toldBy(w, mariaLive, 2)}, nil
 	}
 	follow(t, w, nil)
+	w.now = w.now.Add(time.Minute)
+	f = find(t, w, Query{Remembered: true, Limit: 1})
+	if f.Total != 2 || !f.More {
+		t.Fatalf("a minute later the first of %d is shown, want of 2", f.Total)
+	}
+	if second := find(t, w, Query{Remembered: true, Limit: 1, Cursor: f.Next}); len(second.Entries) != 1 || second.Moved {
+		t.Errorf("%d entries on the second page, want 1", len(second.Entries))
+	}
 	f = find(t, w, Query{Remembered: true})
 	if len(f.Entries) != 2 || !f.Entries[0].Live || w.searches["rural"] != 1 {
 		t.Errorf("%d entries after the site told, asked %d times; want 2 and 1", len(f.Entries), w.searches["rural"])
 	}
-	if got := w.recorded(audit.Disclosed); len(got) != 3 || got[2].Released != 1 {
+	if got := w.recorded(audit.Disclosed); len(got) != 5 || got[4].Released != 1 {
 		t.Errorf("%d disclosures recorded, want one for each record each time", len(got))
 	}
 	w.say(denyAll(mariaLive))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/concord-hie/concord/mpi"
 )
@@ -94,7 +95,7 @@ func (x *Exchange) recall(ctx context.Context, v *live) error {
 	if len(silent) == 0 {
 		return nil
 	}
-	docs, err := x.told(ctx, silent, v.asked, v.asked)
+	docs, err := x.told(ctx, silent, time.Time{}, v.asked)
 	if err != nil {
 		return err
 	}

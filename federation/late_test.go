@@ -53,6 +53,7 @@ func TestWhatALateSiteTellsIsThereForTheNextQuery(t *testing.T) {
 	}
 	w.search = func(ctx context.Context, _ Ask) ([]locator.Pointer, error) { <-ctx.Done(); return nil, ctx.Err() }
 	w.Limits.Linger = 0
+	w.now = w.now.Add(time.Minute)
 	second := find(t, w, Query{})
 	if len(second.Entries) != 2 || !second.Entries[0].Live {
 		t.Errorf("%d entries of a query about what the site told late, want 2", len(second.Entries))

@@ -39,7 +39,7 @@ func (x *Exchange) live(ctx context.Context, m *matter, q Query, l *lot, held []
 	}
 	out := live{asked: q.Cursor.Asked}
 	if !q.Cursor.IsZero() {
-		if m.now.Sub(out.asked) < x.Limits.Keep-time.Minute {
+		if out.asked.IsZero() || m.now.Sub(out.asked) < x.Limits.Keep-time.Minute { // zero continues what was remembered
 			docs, err := x.told(ctx, members, out.asked, m.now)
 			if err != nil {
 				return live{}, err
@@ -49,15 +49,15 @@ func (x *Exchange) live(ctx context.Context, m *matter, q Query, l *lot, held []
 		}
 		out.anew = true
 	}
-	out.asked = m.now
 	if q.Remembered {
 		for _, member := range members {
 			out.answers = append(out.answers, answer{member: member, fate: &SiteError{Fate: Unasked, Reason: "not to be asked"}, recorded: true})
 		}
-		docs, err := x.told(ctx, members, out.asked, out.asked)
+		docs, err := x.told(ctx, members, time.Time{}, m.now)
 		out.take(m, q, l, docs)
 		return out, err
 	}
+	out.asked = m.now
 	within, cancel := context.WithTimeout(ctx, x.wait(q))
 	defer cancel()
 	out.answers = x.ask(within, m.actor, q.Filter.Status, members, x.hearing(ctx, m, q, held, out.asked), func(a answer) { x.keepLate(m, a) })
@@ -116,7 +116,7 @@ func (v *live) take(m *matter, q Query, l *lot, docs []locator.Pointer) {
 	}
 }
 
-// told returns what live sites told of members at asked.
+// told returns what live sites told of members at asked, or at any time when asked is zero.
 func (x *Exchange) told(ctx context.Context, members []mpi.Member, asked, now time.Time) ([]locator.Pointer, error) {
 	records := make([]hie.SourcePatientID, len(members))
 	for i, member := range members {

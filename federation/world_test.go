@@ -323,7 +323,7 @@ func (h handles) Kept(_ context.Context, records []hie.SourcePatientID, asked, n
 	defer h.w.mu.Unlock()
 	var out []Told
 	for ref, t := range h.w.kept {
-		if slices.Contains(records, ref.Record) && !t.first.After(asked) && !t.asked.Before(asked) && t.expires.After(now) {
+		if slices.Contains(records, ref.Record) && (asked.IsZero() || !t.first.After(asked) && !t.asked.Before(asked)) && t.expires.After(now) {
 			out = append(out, Told{Ref: ref, Site: t.p.Site, Received: t.p.Received})
 		}
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -26,6 +28,7 @@ func TestThePagesInABrowser(t *testing.T) {
 	t.Run("the story from choosing to emergency", p.story)
 	t.Run("a choice taken down at the desk", p.deskStory)
 	t.Run("what a patient keeps back", p.rulesStory)
+	t.Run("sites that are asked answer one by one", p.progressStory)
 	t.Run("every document opens", p.documents)
 	t.Run("every page, both languages, both widths", p.everyPage)
 	t.Run("without JavaScript", p.withoutScript)
@@ -339,7 +342,64 @@ func (p *pagesUnderTest) deskStory(t *testing.T) {
 	desk.wants("Read it back, then file it", "Spoken at the desk", "Noor Aziz, nurse")
 	desk.click(`main form button[type="submit"]`)
 	desk.wants("Your receipt", "Your records are shared only in an emergency.", "Rachel Anne Lindqvist")
+	var at string
+	desk.run(chromedp.Location(&at))
+	spoken := strings.Split(strings.SplitN(at, "/receipt/", 2)[1], "/")[0]
+
+	// On paper: nothing is filed without the scan or its hash; the scan is kept with the choice, and an officer sees both.
+	desk.findByNumber("RF-1006")
+	desk.wants("Your records are shared only in an emergency.")
+	desk.run(chromedp.Click("#pick-share", chromedp.ByQuery), chromedp.Click("#method-paper", chromedp.ByQuery))
+	desk.click(`main form button[type="submit"]`)
+	desk.wants("Read it back, then file it", "The signed paper")
+	desk.click(`main form button[type="submit"]`)
+	desk.wants("Add the scan of the signed paper, or its SHA-256")
+	scan := filepath.Join(t.TempDir(), "signed.pdf")
+	if err := os.WriteFile(scan, []byte("%PDF-1.4\n% signed\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	desk.run(chromedp.SetUploadFiles("#scan", []string{scan}, chromedp.ByQuery))
+	desk.click(`main form button[type="submit"]`)
+	desk.wants("Your receipt", "The people who treat you may see your records.")
+	desk.run(chromedp.Location(&at))
+	signed := strings.Split(strings.SplitN(at, "/receipt/", 2)[1], "/")[0]
+	officer := p.tab(t)
+	officer.as("p.stone")
+	officer.visit("/officer/consents/" + spoken)
+	officer.wants("spoken", "Noor Aziz, nurse", "emergency-only 1")
+	officer.visit("/officer/consents/" + signed)
+	sum := sha256.Sum256([]byte("%PDF-1.4\n% signed\n"))
+	officer.wants("scan, paper", hex.EncodeToString(sum[:]), "share 1")
+	officer.silent()
 	desk.silent()
+}
+
+// progressStory opens the records of somebody of whom a site that does not publish knows: the list is there at once, the
+// site's row turns as it answers, and what it told comes with the page opened again, without asking once more.
+func (p *pagesUnderTest) progressStory(t *testing.T) {
+	b := p.tab(t)
+	b.as("dr-bloom")
+	b.findByNumber("RF-1011")
+	b.wants("2 documents may be shown to you.", "Bay Area Housing Partnership, Intake")
+	arrived := false
+	for range 100 {
+		if arrived = strings.Contains(b.says(), "2 more documents have arrived: show them"); arrived {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if !arrived {
+		t.Fatalf("nothing arrives: %s", b.says())
+	}
+	b.wants("2 of 2 places answered.")
+	b.click(`#more a`)
+	b.wants("4 documents may be shown to you.", "2 of 2 places answered.")
+	var asks bool
+	b.run(chromedp.Evaluate(`!!document.querySelector("[data-progress]")`, &asks))
+	if asks {
+		t.Error("the page opened again asks the sites again")
+	}
+	b.silent()
 }
 
 // documents opens documents until each format was shown.

@@ -86,11 +86,18 @@ func (h *Handles) keep(ctx context.Context, docs []locator.Pointer, asked, expir
 // Kept implements federation.Handles. Each record costs one statement.
 func (h *Handles) Kept(ctx context.Context, records []hie.SourcePatientID, asked, now time.Time) ([]federation.Told, error) {
 	var out []federation.Told
-	for _, r := range records {
-		told, err := pg.Collect(ctx, h.db, scan, `
+	statement, args := `
+		select sp_id, handle_id, site_id, received from federation.handle
+		where sp_id = $1 and expires_at > $2 and first_at <= $3 and asked_at >= $3
+		order by handle_id`, []any{int64(0), now, asked}
+	if asked.IsZero() {
+		statement, args = `
 			select sp_id, handle_id, site_id, received from federation.handle
-			where sp_id = $1 and first_at <= $2 and asked_at >= $2 and expires_at > $3
-			order by handle_id`, int64(r), asked, now)
+			where sp_id = $1 and expires_at > $2 order by handle_id`, args[:2]
+	}
+	for _, r := range records {
+		args[0] = int64(r)
+		told, err := pg.Collect(ctx, h.db, scan, statement, args...)
 		if err != nil {
 			return nil, fmt.Errorf("federationpg: kept: %w", err)
 		}

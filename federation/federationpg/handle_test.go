@@ -66,6 +66,10 @@ func TestWhatASiteToldIsKeptForAWhile(t *testing.T) {
 		t.Errorf("the second answer has %d, want 2", n)
 	}
 
+	if n := kept(time.Time{}, at(5), 1); n != 239 {
+		t.Errorf("both answers together have %d, want 239", n)
+	}
+
 	if n, err := h.Sweep(ctx, at(10)); err != nil || n != 238 {
 		t.Errorf("swept %d, %v; want 238", n, err)
 	}
