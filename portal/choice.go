@@ -176,7 +176,7 @@ func (v *visit) proposing(w wish, all []filed) (func([]consent.Directive) []cons
 	}
 	replaced := map[string]bool{}
 	for _, f := range all {
-		if f.Ours || (f.Mine && !f.Other) {
+		if f.Ours || f.picked() {
 			if _, id, err := v.id("consent", f.ID); err == nil {
 				replaced[strconv.FormatInt(id, 10)] = true
 			}

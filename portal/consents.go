@@ -46,8 +46,8 @@ type filed struct {
 	// Wish is what it says when it is a pick, else Other is true.
 	Wish  wish
 	Other bool
-	// Mine says that the patient gave it, Ours that it was made on these pages.
-	Mine, Ours bool
+	// Mine says that the patient gave it, Ours that it was made on these pages, Formed that it was signed on a form.
+	Mine, Ours, Formed bool
 	// Rule is what it keeps back when it is a rule made on these pages.
 	Rule rule
 	// Over says that the last day of the rule is past.
@@ -111,6 +111,9 @@ func readWish(c *wireConsent) (wish, bool) {
 	case root.Type == "permit" && treatOnly(root.Purpose) && (&wireProvision{}).bare() && len(root.Provision) == 0 && len(root.Actor) == 0 &&
 		len(c.Policy) == 1 && c.Policy[0].URI == consent.PolicyAdditional:
 		return wish{Pick: pickShare}, true
+	case root.Type == "permit" && len(root.Provision)+len(root.Actor)+len(root.Class)+len(root.Label)+len(root.Code)+len(root.Data) == 0 && root.Period == nil &&
+		slices.ContainsFunc(root.Purpose, func(c fhir.Coding) bool { return c.Code == "TREAT" }) && len(c.Policy) == 1 && c.Policy[0].URI == consent.PolicySharing:
+		return wish{Pick: pickShare}, true // as the form has it
 	case !root.bare() || (root.Type != "deny" && rule != "OPTOUT") || root.Type == "permit":
 		return wish{}, false
 	case len(root.Provision) == 0 && absolute:
@@ -223,14 +226,18 @@ func readFiled(raw []byte) (filed, error) {
 	f.Rule, _ = readRule(&c)
 	f.Mine = c.Patient != nil && len(c.Performer) == 1 && c.Performer[0].Reference == c.Patient.Reference && c.Patient.Reference != ""
 	f.Ours = slices.ContainsFunc(c.Identifier, func(i fhir.Identifier) bool { return i.System == choiceSystem && i.Value == "choice" })
+	f.Formed = slices.ContainsFunc(c.Extension, func(e fhir.Extension) bool { return e.URL == consentfhir.TemplateURL })
 	return f, nil
 }
+
+// picked reports whether f is a pick that a later one of the patient's takes the place of.
+func (f filed) picked() bool { return !f.Other && (f.Ours || f.Mine || f.Formed) }
 
 // standing returns the choice in force among what is on file, nil when the patient has made none, and what else is on file.
 func standing(all []filed) (now *filed, others []filed) {
 	for i := range all {
 		f := all[i]
-		if now == nil && !f.Other && (f.Ours || f.Mine) {
+		if now == nil && f.picked() {
 			now = &all[i]
 			continue
 		}
@@ -243,25 +250,11 @@ func standing(all []filed) (now *filed, others []filed) {
 //
 // The new one is filed first: should the rest fail, an earlier refusal still stands beside it, which keeps back more.
 func (v *visit) fileWish(w wish, patient string) (filed, error) {
-	return v.fileWishAs(w, patient, "", "")
-}
-
-// fileWishAs is fileWish of what a patient said at a desk: method says how, witness who heard it, "" for nobody.
-func (v *visit) fileWishAs(w wish, patient, method, witness string) (filed, error) {
 	all, err := v.consentsOf(patientParam(v, patient))
 	if err != nil {
 		return filed{}, err
 	}
 	c := v.signed(writeWish(w, patient, v.now))
-	if method != "" {
-		title := "Taken at the desk by " + v.session.Actor.UserName + ": " + method
-		if witness != "" {
-			title += ", heard by " + witness
-		}
-		yes := true
-		c.SourceAttachment = &fhir.Attachment{Title: title, Creation: v.now.UTC().Format(time.RFC3339)}
-		c.Verification = []fhir.ConsentVerification{{Verified: &yes, VerifiedWith: c.Patient, VerificationDate: v.now.UTC().Format(time.RFC3339)}}
-	}
 	verb, path, headers := http.MethodPost, "/fhir/Consent", []string(nil)
 	var mine *filed
 	for i := range all {
@@ -282,16 +275,21 @@ func (v *visit) fileWishAs(w wish, patient, method, witness string) (filed, erro
 	if err != nil {
 		return filed{}, err
 	}
+	return done, v.takeBack(all, done)
+}
+
+// takeBack takes the picks among all back that done takes the place of.
+func (v *visit) takeBack(all []filed, done filed) error {
 	back := map[string]any{"resourceType": "Parameters", "parameter": []map[string]any{{"name": "returnToDefault", "valueBoolean": true}}}
 	for _, f := range all {
-		if f.ID == done.ID || f.Other || !f.Mine {
+		if f.ID == done.ID || !f.picked() {
 			continue
 		}
 		if _, err := v.call(http.MethodPost, "/fhir/Consent/"+f.ID+"/$revoke-consent", back, "Content-Type", "application/fhir+json"); err != nil {
-			return filed{}, err
+			return err
 		}
 	}
-	return done, nil
+	return nil
 }
 
 // patientParam is how a search names patient: not at all for the patient who is signed in, whose own it is then.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/hie"
 )
@@ -92,7 +93,9 @@ func (v *visit) takeDown() error {
 }
 
 // confirmDesk answers GET /desk/:patient/confirm.
-func (v *visit) confirmDesk() error {
+func (v *visit) confirmDesk() error { return v.showConfirm(http.StatusOK, nil) }
+
+func (v *visit) showConfirm(status int, faults []fault) error {
 	who, _, err := v.atDesk()
 	if err != nil {
 		return err
@@ -101,13 +104,18 @@ func (v *visit) confirmDesk() error {
 	if d == nil {
 		return v.redirect("/desk/" + who.ID)
 	}
-	v.show(http.StatusOK, "deskconfirm", map[string]any{"Patient": who, "Wish": draftWish(d), "Method": d.Get("method"), "Witness": d.Get("witness")})
+	signers, err := v.signers(who.ID)
+	if err != nil {
+		return err
+	}
+	v.show(status, "deskconfirm", map[string]any{"Patient": who, "Wish": draftWish(d), "Method": d.Get("method"), "Witness": d.Get("witness"), "Signers": signers, "Faults": faults})
 	return nil
 }
 
-// fileDesk answers POST /desk/:patient/file.
+// fileDesk answers POST /desk/:patient/file: what the patient said is filed as the form they were asked on, with what it
+// rests on.
 func (v *visit) fileDesk() error {
-	who, _, err := v.atDesk()
+	who, all, err := v.atDesk()
 	if err != nil {
 		return err
 	}
@@ -115,8 +123,19 @@ func (v *visit) fileDesk() error {
 	if d == nil {
 		return v.redirect("/desk/" + who.ID)
 	}
-	done, err := v.fileWishAs(draftWish(d), who.ID, d.Get("method"), d.Get("witness"))
+	paper, faults, err := v.paper(d.Get("method"))
 	if err != nil {
+		return err
+	}
+	if faults != nil {
+		return v.showConfirm(http.StatusUnprocessableEntity, faults)
+	}
+	paper.Witness = d.Get("witness")
+	done, err := v.capture(draftWish(d), who.ID, paper)
+	if err != nil {
+		return err
+	}
+	if err := v.takeBack(all, done); err != nil {
 		return err
 	}
 	if err := v.keepDraft("desk "+who.ID, nil); err != nil {
@@ -144,25 +163,36 @@ func (v *visit) deskReceipt() error {
 	return nil
 }
 
-// deskForm answers GET /desk/:patient/form: the paper form, English and Spanish side by side.
+// deskForm answers GET /desk/:patient/form: the paper form, English and Spanish side by side, in the words of the forms in
+// force: what is signed on it is filed as these.
 func (v *visit) deskForm() error {
 	who, _, err := v.atDesk()
 	if err != nil {
 		return err
 	}
-	type line struct{ Key, EN, ES string }
-	var lines []line
-	for _, p := range picks {
-		key := "choice." + string(p)
-		lines = append(lines, line{key, v.words.say("en", key), v.words.say("es", key)}, line{"", v.words.say("en", key+".happens"), v.words.say("es", key+".happens")})
+	all, err := v.deps.Forms.Templates(v.ctx)
+	if err != nil {
+		return err
 	}
-	var anyway []line
-	for _, key := range []string{"choice.anyway.lab", "choice.anyway.law", "choice.anyway.copies"} {
-		anyway = append(anyway, line{"", v.words.say("en", key), v.words.say("es", key)})
+	type line struct{ Key, EN, ES string }
+	var lines, anyway []line
+	var undo line
+	var versions []string
+	for _, t := range consent.Offered(all, v.deps.Network().Jurisdiction(who.Site)) {
+		if !slices.ContainsFunc(picks, func(p pick) bool { return pickForms[p] == t.ID }) {
+			continue
+		}
+		en, es := t.Words["en"], t.Words["es"]
+		lines = append(lines, line{t.ID, en.Choice, es.Choice}, line{"", en.Happens, es.Happens})
+		if other := (line{"", en.Anyway, es.Anyway}); !slices.Contains(anyway, other) {
+			anyway = append(anyway, other)
+		}
+		undo = line{"", en.Undo, es.Undo}
+		versions = append(versions, t.ID+"/"+strconv.FormatInt(t.Version, 10))
 	}
 	both := func(key string) line { return line{key, v.words.say("en", key), v.words.say("es", key)} }
 	v.show(http.StatusOK, "deskform", map[string]any{"Patient": who, "Lines": lines, "Anyway": anyway, "AnywayTitle": both("choice.anyway"),
-		"Title": both("choice.title"), "Question": both("choice.question"), "Undo": both("receipt.undo.text"),
+		"Title": both("choice.title"), "Question": both("choice.question"), "Undo": undo, "Versions": versions,
 		"Sign": both("desk.form.sign"), "Date": both("desk.form.date"), "Witness": both("desk.form.witness")})
 	return nil
 }

@@ -89,6 +89,7 @@ type Deps struct {
 	Owned     Owned
 	Reporter  Reporter
 	Helpers   Helpers
+	Forms     Forms
 	Audit     Recorder
 	Log       *slog.Logger
 	Now       func() time.Time

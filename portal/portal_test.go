@@ -18,6 +18,7 @@ import (
 	"github.com/concord-hie/concord/access"
 	"github.com/concord-hie/concord/access/accessoidc"
 	"github.com/concord-hie/concord/audit"
+	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/federation"
 	"github.com/concord-hie/concord/hie"
@@ -131,6 +132,13 @@ func (a *api) ServeAs(w http.ResponseWriter, r *http.Request, actor hie.Actor) {
 	a.answer(w, r)
 }
 
+// forms are the forms every exchange begins with.
+type forms struct{}
+
+func (forms) Templates(context.Context) ([]consent.Template, error) {
+	return consent.BuiltinTemplates(), nil
+}
+
 // world is a portal with everything around it made up.
 type world struct {
 	*Portal
@@ -170,7 +178,7 @@ func newWorld(t *testing.T) *world {
 	n := testNetwork(t)
 	w := &world{t: t, keep: &keep{values: map[string][]byte{}}, provider: &provider{}, trail: &trail{}, api: &api{}, now: time.Now().UTC()}
 	w.Portal = New(Config{BaseURL: testBase}, Deps{API: w.api, SignIn: w.provider, Sessions: w.keep, Sealer: sealer,
-		Network: func() *directory.Network { return n }, Audit: w.trail, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Now: func() time.Time { return w.now },
+		Network: func() *directory.Network { return n }, Audit: w.trail, Forms: forms{}, Log: slog.New(slog.NewJSONHandler(&w.log, nil)), Now: func() time.Time { return w.now },
 		PatientID: func(r hie.SourcePatientID) string { return sealer.ID("patient", int64(r), 0) },
 		RecordOf: func(_ context.Context, id hie.Identifier) (hie.SourcePatientID, error) {
 			if id.System == "urn:oak" && id.Value == "m-1" {

@@ -88,7 +88,7 @@ func (p *Portal) table() []route {
 		{method: post, path: "/desk/:patient", duties: desks, do: (*visit).takeDown},
 		{method: get, path: "/desk/:patient/form", duties: desks, do: (*visit).deskForm},
 		{method: get, path: "/desk/:patient/confirm", duties: desks, stepUp: true, do: (*visit).confirmDesk},
-		{method: post, path: "/desk/:patient/file", duties: desks, stepUp: true, again: "/find", do: (*visit).fileDesk},
+		{method: post, path: "/desk/:patient/file", duties: desks, stepUp: true, body: maxScan + 1<<20, again: "/find", do: (*visit).fileDesk},
 		{method: get, path: "/desk/:patient/receipt/:consent/:version", duties: desks, do: (*visit).deskReceipt},
 	}
 	return slices.Concat(officerPages(), all, stewardPages(), operatorPages(), integratorPages())

@@ -29,6 +29,8 @@ type route struct {
 	again  string
 	// self is for the patient alone and not for who acts in their name; manage is for these when they may decide too.
 	self, manage bool
+	// body bounds what is sent with it, in bytes; 0 is 1 MiB.
+	body int64
 	// passive requests are made by pages on their own and do not keep a session alive.
 	passive bool
 	// nav is the word under which it stands in the navigation of its duties, "" for not at all.
@@ -65,7 +67,7 @@ func (p *Portal) handle(r route) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		v := &visit{Portal: p, c: c, ctx: c.Request.Context(), now: p.deps.Now()}
 		v.language = v.chooseLanguage()
-		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, 1<<20)
+		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, max(r.body, 1<<20))
 		if err := v.admit(r); err != nil {
 			v.fail(err, r.again)
 			return
