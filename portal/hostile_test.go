@@ -67,7 +67,10 @@ func hostileAPI(w http.ResponseWriter, r *http.Request) {
 				map[string]any{"type": map[string]any{"coding": []any{map[string]any{"code": "PROV"}}}, "who": map[string]any{"reference": "Organization/x", "display": "+" + script}}},
 			"entity": []any{map[string]any{"detail": []any{map[string]any{"type": "class", "valueString": script}, map[string]any{"type": "site", "valueString": script}}}}})
 	case strings.HasPrefix(r.URL.Path, "/fhir/Consent"):
-		set(map[string]any{"resourceType": "Consent", "id": script, "status": "active", "meta": map[string]any{"versionId": script, "lastUpdated": script}})
+		set(map[string]any{"resourceType": "Consent", "id": script, "status": "active", "meta": map[string]any{"versionId": script, "lastUpdated": script}},
+			map[string]any{"resourceType": "Consent", "id": "c2", "status": "active", "identifier": []any{map[string]any{"system": choiceSystem, "value": ruleValue}},
+				"provision": map[string]any{"type": "deny", "period": map[string]any{"end": script}, "data": []any{map[string]any{"meaning": "instance",
+					"reference": map[string]any{"reference": "DocumentReference/d1", "display": script}}}}})
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}
@@ -77,7 +80,7 @@ func TestWhateverAFeedWritesIsShownAsText(t *testing.T) {
 	w := newWorld(t)
 	w.api.answer = hostileAPI
 	for duty, requests := range map[access.Duty][]string{
-		access.DutyPatient:   {"GET /my", "GET /my/choice", "GET /my/looked", "GET /my/places", "GET /my/looked?cursor=" + url.QueryEscape(script)},
+		access.DutyPatient:   {"GET /my", "GET /my/choice", "GET /my/looked", "GET /my/places", "GET /my/places/oak-main", "GET /my/rules", "GET /my/looked?cursor=" + url.QueryEscape(script)},
 		access.DutyClinician: {"POST /find", "GET /patients/p1", "GET /patients/p1?kind=" + url.QueryEscape(script) + "&since=" + url.QueryEscape(script), "GET /documents/d1?of=" + url.QueryEscape(script), "GET /patients/p1/emergency"},
 		access.DutyDesk:      {"GET /desk/p1", "GET /desk/p1/form"},
 		access.DutyOperator:  {"GET /operator", "GET /operator/sites/oak-main", "GET /operator/sites/oak-main?hours=" + url.QueryEscape(script)},

@@ -33,7 +33,7 @@ var resourceFacts = map[string]struct {
 		{"custodian", "reference"}, {"date", "date"}, {"event", "token"}, {"facility", "token"}, {"format", "token"},
 		{"identifier", "token"}, {"patient", "reference"}, {"patient.identifier", "token"}, {"period", "date"},
 		{"related", "reference"}, {"security-label", "token"}, {"setting", "token"}, {"status", "token"}, {"type", "token"}},
-		doc: "Pointers to documents at their sites. A search names its patient by patient or patient.identifier."},
+		doc: "Pointers to documents at their sites. A search names its patient by patient or patient.identifier. Prefer: wait=N is how many seconds sites that do not publish may take; wait=0 asks none of them and shows what they told lately."},
 	"AuditEvent": {versioning: "no-version", search: []searchParam{
 		{"agent", "reference"}, {"agent.identifier", "token"}, {"altid", "token"}, {"date", "date"}, {"entity", "reference"},
 		{"outcome", "token"}, {"patient", "reference"}, {"patient.identifier", "token"}, {"subtype", "token"}, {"type", "token"}},
