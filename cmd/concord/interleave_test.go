@@ -122,11 +122,7 @@ func newInterleaving(t *testing.T) *interleaving {
 	for i := range abreast {
 		y.patients = append(y.patients, y.witness(site.Authority, i))
 	}
-	var err error
-	if y.asking, err = x.clients["riverside-clinic-emr"].api.token(x.ctx, treating); err != nil {
-		t.Fatal(err)
-	}
-	if y.telling, err = x.clients["harbor-main-feed"].api.token(x.ctx, feeding); err != nil {
+	if err := y.sign(); err != nil {
 		t.Fatal(err)
 	}
 	for i := range y.patients {
@@ -149,6 +145,17 @@ func newInterleaving(t *testing.T) *interleaving {
 		}
 	}
 	return y
+}
+
+// sign gets tokens anew once they are about to end: without Redis there are none to be had.
+func (y *interleaving) sign() error {
+	asking, err1 := y.clients["riverside-clinic-emr"].api.token(y.ctx, treating)
+	telling, err2 := y.clients["harbor-main-feed"].api.token(y.ctx, feeding)
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	y.asking, y.telling = asking, telling
+	return nil
 }
 
 // witness enters the i-th patient; the document of every fourth is too long to be proved before its first byte leaves.
@@ -250,6 +257,9 @@ func (y *interleaving) round(n int) {
 	state := flow(n % 3)
 	y.redis.turn(state)
 	y.byRedis[[]string{"answering", "silent", "out of reach"}[state]] += abreast
+	if state == flows {
+		_ = y.sign() // a node that has not found Redis again yet is asked in the next round but two
+	}
 	y.paused.Store(false)
 	y.arrived.Store(0)
 	paused := y.gate.holdAfter(y.rng.IntN(14 * abreast)) // a request takes some ten answers of PostgreSQL
