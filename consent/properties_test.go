@@ -267,7 +267,25 @@ func TestManyDocumentsAreAnsweredAsEachOneIs(t *testing.T) {
 		d := o.engine(t)
 		var docs []consent.Document
 		for range 50 {
-			docs = append(docs, g.document())
+			doc := g.document()
+			if len(docs) > 0 && g.chance(60) { // of a kind that was among them, or nearly: another document nonetheless
+				one := doc
+				doc = docs[g.IntN(len(docs))]
+				doc.ID, doc.Authors, doc.Start, doc.End, doc.Encounter, doc.Replaces = one.ID, one.Authors, one.Start, one.End, one.Encounter, one.Replaces
+				switch g.IntN(12) {
+				case 0:
+					doc.Type = one.Type
+				case 1:
+					doc.LabelState = one.LabelState
+				case 2:
+					doc.Sensitivity = one.Sensitivity
+				case 3:
+					doc.Flags = one.Flags
+				case 4:
+					doc.Record, doc.Site = one.Record, one.Site
+				}
+			}
+			docs = append(docs, doc)
 		}
 		q := d.Ask(o.req, o.now)
 		out = q.DecideAll(docs, out)
