@@ -84,7 +84,7 @@ func (m *Model) grade(s *Set) Grade {
 		return GradeNone
 	case s.vetoes != 0 || s.Bits < m.Probable:
 		return pickGrade(s.vetoes != 0 || s.Bits >= m.Possible, GradePossible, GradeNone)
-	case s.Bits >= m.Certain && m.gap(s) == "":
+	case s.Bits >= m.Certain && (m.gap(s) == "" || m.beyondDoubt(s)):
 		return GradeCertain
 	}
 	return GradeProbable
@@ -95,6 +95,27 @@ func pickGrade(ok bool, yes, no Grade) Grade {
 		return yes
 	}
 	return no
+}
+
+// beyond is how many bits above certain stand for what is missing beside a name that agrees in part, or a birth date of which
+// only the year is known: one in a thousand by the model, which weighs twins and relatives.
+const beyond = 2
+
+// beyondDoubt reports whether s is so strong that the field gap names may be missing: twins and relatives would have to agree in
+// more than they do. Namesakes of one birth date never are: how many there are of one name, no model knows.
+func (m *Model) beyondDoubt(s *Set) bool {
+	l := &s.Union.levels
+	given, family, birth := l[fieldGiven], l[fieldFamily], l[fieldBirth]
+	if s.Bits < m.Certain+beyond || family == missing || family > familyPart {
+		return false
+	}
+	switch m.gap(s) {
+	case "given": // shortened, misspelt or the middle one
+		return given > givenKeyed && given < givenDifferent && birth >= birthExact && birth <= birthOneDigit
+	case "birth-date": // father and son are not born in one year
+		return birth == birthYear && given >= givenExact && given <= givenKeyed
+	}
+	return false
 }
 
 // gap names the field without which s cannot be certain however high its score, or returns "".
@@ -115,6 +136,8 @@ func (m *Model) gap(s *Set) string {
 		}
 	}
 	middle := l[fieldMiddle] == middleExact || l[fieldMiddle] == middleInitial
+	// where the family name comes first, what stands as a middle name is often the given name's second syllable
+	fullMiddle := l[fieldMiddle] == middleExact && l[fieldSwap] != nameFamilyFirst && l[fieldSwap] != nameFamilyLast
 	switch {
 	case !id && l[fieldSSN] == ssnDifferent && !(whole && (own || contacts >= 2 || contacts == 1 && l[fieldMiddle] == middleExact)):
 		return "ssn" // unless it is the one thing that differs: a spouse's or a parent's number
@@ -127,8 +150,8 @@ func (m *Model) gap(s *Set) string {
 	case !id && l[fieldFamily] == familyDifferent && !own && !last4 && l[fieldMaiden] != maidenEqual && l[fieldMiddle] != middleExact &&
 		!(given == givenExact && birth == birthExact && (contacts >= 2 || contacts == 1 && middle)):
 		return "family" // a house and a birth date are shared by children who are no kin, and a given name by chance
-	case id, last4, contacts > 0, l[fieldMiddle] == middleExact, l[fieldMaiden] == maidenEqual, l[fieldGuardian] == guardianEqual,
-		l[fieldFormer] == formerEqual, l[fieldPhone] == phoneNear, l[fieldAddress] == addressPlace && whole:
+	case id, last4, contacts > 0, fullMiddle, l[fieldMaiden] == maidenEqual, l[fieldGuardian] == guardianEqual,
+		l[fieldFormer] == formerEqual, l[fieldPhone] == phoneNear:
 		return ""
 	}
 	return "address"

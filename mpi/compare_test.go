@@ -140,7 +140,15 @@ func TestGrades(t *testing.T) {
 			with(func(p *person) { p.given, p.ssn = "O", "219-42-0938" }), GradeCertain, "", ""},
 		{"a typo beside a family's phone, mail and address may be a twin's", with(func(p *person) { p.mail = "fairweather.family@mail.example" }),
 			with(func(p *person) { p.given, p.mail = "Ottaline", "fairweather.family@mail.example" }), GradeProbable, "", "given"},
-		{"exact names and birth date at one place", base, with(func(p *person) { p.phone, p.street = "", "14 Quarry Lane" }), GradeCertain, "", ""},
+		{"a namesake of one birth date may live in the same place", base, with(func(p *person) { p.phone, p.street = "", "14 Quarry Lane" }), GradeProbable, "", "address"},
+		{"exact names and birth date, and the full middle name", with(func(p *person) { p.given = "Ottoline Maud" }),
+			with(func(p *person) { p.given, p.phone, p.street = "Ottoline Maud", "", "" }), GradeCertain, "", ""},
+		{"a given name of two syllables is no second name", person{given: "Hyun Woo", family: "Yoon", birth: base.birth, sex: Male, street: base.street},
+			person{given: "Hyun Woo", family: "Yoon", birth: base.birth, sex: Male}, GradeProbable, "", "address"},
+		{"the year of birth, and more than relatives share", with(func(p *person) { p.given, p.mail = "Ottoline Maud", "fairweather.family@mail.example" }),
+			with(func(p *person) {
+				p.given, p.birth, p.mail = "Ottoline Maud", day(1964, 1, 1), "fairweather.family@mail.example"
+			}), GradeCertain, "", "birth-date"},
 		{"an initial alone may be a twin's", base, with(func(p *person) { p.given = "O" }), GradeProbable, "", "given"},
 		{"a typo with the initial of the middle name", with(func(p *person) { p.given = "Ottoline Maud" }),
 			with(func(p *person) { p.given = "Otoline M" }), GradeCertain, "", ""},

@@ -26,6 +26,9 @@ type Model struct {
 	r    [kinds]table
 	freq [numFields]*Frequencies
 
+	// calibration, where it was measured, says what evidence is worth as a probability.
+	calibration []CalibrationPoint
+
 	// same and kin are m/u and r/u.
 	same    table
 	kin     [kinds]table
@@ -98,12 +101,12 @@ func (m *Model) likelihood(f field, c *Comparison) (same float64, kin ratios) {
 	if v == (pairOfValues{}) || m.freq[f] == nil {
 		return same, kin
 	}
-	u := m.u[f][l]
-	if l > exactLevels[f] {
+	u, near := m.u[f][l], l > exactLevels[f] || f == fieldFamily && l == familySpelling
+	if near {
 		u = m.u[f][1]
 	}
 	ratio := m.freq[f].ratio(f, v, u)
-	if l > exactLevels[f] {
+	if near {
 		ratio = soften(ratio)
 	}
 	for k := range kin {
@@ -155,8 +158,12 @@ func (m *Model) reaches(c *Comparison, low Bits) bool {
 // Score returns the evidence of c in bits.
 func (m *Model) Score(c *Comparison) Bits { return m.weigh(c) }
 
-// Probability returns how likely bits of evidence mean one person, given the prior.
+// Probability returns how likely bits of evidence mean one person, given the prior; where m was calibrated, the share that was
+// observed to.
 func (m *Model) Probability(b Bits) Probability {
+	if len(m.calibration) > 0 {
+		return calibrated(m.calibration, b-m.Prior)
+	}
 	return Probability(1 / (1 + math.Exp2(float64(m.Prior-b))))
 }
 

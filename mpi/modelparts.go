@@ -18,6 +18,8 @@ type Parts struct {
 	Certain, Probable, Possible, Margin, Overlay float64
 	Levels                                       []LevelParts
 	Frequencies                                  []FrequencyParts
+	// Calibration is in ascending order of evidence, or empty.
+	Calibration []CalibrationPoint
 }
 
 // LevelParts are how likely one level of a field is among records of one person, strangers, relatives and twins.
@@ -43,7 +45,7 @@ const rareCount = 2
 // Parts returns m taken apart: levels in the order of fields and levels, values in the order of their hashes.
 func (m *Model) Parts() Parts {
 	p := Parts{ID: m.ID, Prior: float64(m.Prior), Kin: [2]float64{float64(m.Kin[relatives]), float64(m.Kin[twins])}, Certain: float64(m.Certain),
-		Probable: float64(m.Probable), Possible: float64(m.Possible), Margin: float64(m.Margin), Overlay: float64(m.Overlay)}
+		Probable: float64(m.Probable), Possible: float64(m.Possible), Margin: float64(m.Margin), Overlay: float64(m.Overlay), Calibration: slices.Clone(m.calibration)}
 	for f := range numFields {
 		for l := 1; l < levelsOf(f); l++ {
 			p.Levels = append(p.Levels, LevelParts{fieldNames[f], levelNames[f][l], m.m[f][l], m.u[f][l], m.r[relatives][f][l], m.r[twins][f][l]})
@@ -66,7 +68,10 @@ func (m *Model) Parts() Parts {
 // (see [Model.Absurd]).
 func NewModel(p Parts) (*Model, error) {
 	m := &Model{ID: p.ID, Prior: Bits(p.Prior), Kin: [kinds]Bits{Bits(p.Kin[0]), Bits(p.Kin[1])}, Certain: Bits(p.Certain), Probable: Bits(p.Probable),
-		Possible: Bits(p.Possible), Margin: Bits(p.Margin), Overlay: Bits(p.Overlay)}
+		Possible: Bits(p.Possible), Margin: Bits(p.Margin), Overlay: Bits(p.Overlay), calibration: slices.Clone(p.Calibration)}
+	if err := checkCalibration(m.calibration); err != nil {
+		return nil, err
+	}
 	seen := 0
 	for _, l := range p.Levels {
 		f := slices.Index(fieldNames[:], l.Field)

@@ -75,6 +75,41 @@ func TestAFileIsLinkedEvaluatedAndExplained(t *testing.T) {
 	}
 }
 
+// What a threshold means is measured against the truth, and can be kept in a model file.
+func TestAModelIsCalibratedByTheTruth(t *testing.T) {
+	file := inFile(t, "in.csv", linkHeader+linkRows)
+	model := filepath.Join(filepath.Dir(file), "m.json")
+	status, out, errOut := concordIn(t, "model", "calibrate", file, "--out", model, "--output", "json")
+	if status != 0 {
+		t.Fatal(errOut)
+	}
+	var rows []struct {
+		Pairs    int
+		Observed float64
+		Wrong    float64 `json:"wrong_per_million_records_observed"`
+	}
+	if err := json.Unmarshal([]byte(out), &rows); err != nil || len(rows) == 0 {
+		t.Fatalf("%v: %s", err, out)
+	}
+	pairs := 0
+	for _, r := range rows {
+		pairs += r.Pairs
+		if r.Observed != 1 || r.Wrong != 0 {
+			t.Errorf("row %+v: no pair of two persons shares a key", r)
+		}
+	}
+	if pairs != 2 {
+		t.Errorf("%d pairs share a key, want the two of one person", pairs)
+	}
+	if status, _, errOut := concordIn(t, "model", "show", model); status != 0 {
+		t.Errorf("the calibrated model is not read: %s", errOut)
+	}
+	nobody := inFile(t, "none.csv", linkHeader)
+	if status, _, errOut := concordIn(t, "model", "calibrate", nobody); status == 0 || !strings.Contains(errOut, "nothing to calibrate by") {
+		t.Errorf("status %d: %s", status, errOut)
+	}
+}
+
 // What is wrong with clusters is told by kind, with ids to look at and no values.
 func TestEvaluationNamesTheKindsOfError(t *testing.T) {
 	file := inFile(t, "in.csv", linkHeader+linkRows)

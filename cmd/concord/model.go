@@ -16,6 +16,8 @@ type modelCmd struct {
 	Train   modelTrainCmd   `cmd:"" help:"Estimate a model from records, without any truth."`
 	Show    modelShowCmd    `cmd:"" help:"Print what a model holds each agreement to be worth."`
 	Compare modelCompareCmd `cmd:"" help:"List every link that another model would change."`
+
+	Calibrate modelCalibrateCmd `cmd:"" help:"Hold a model's probabilities against the truth: wrong merges a million at each bar."`
 }
 
 // modelTrainCmd estimates a model.

@@ -28,6 +28,13 @@ type file struct {
 	Overlay     float64         `json:"overlay"`
 	Levels      []fileLevel     `json:"levels"`
 	Frequencies []fileFrequency `json:"frequencies"`
+	Calibration []filePoint     `json:"calibration,omitempty"`
+}
+
+// A filePoint is evidence beyond even odds, and the share of pairs with as much that are one person.
+type filePoint struct {
+	Over        float64 `json:"bits_beyond_prior"`
+	Probability float64 `json:"probability"`
 }
 
 type fileLevel struct {
@@ -57,6 +64,9 @@ func Encode(m *mpi.Model) ([]byte, error) {
 	}
 	for _, q := range p.Frequencies {
 		f.Frequencies = append(f.Frequencies, fileFrequency(q))
+	}
+	for _, c := range p.Calibration {
+		f.Calibration = append(f.Calibration, filePoint{float64(c.Over), float64(c.Probability)})
 	}
 	id, err := digest(f)
 	if err != nil {
@@ -111,6 +121,9 @@ func Decode(b []byte) (*mpi.Model, error) {
 	}
 	for _, q := range f.Frequencies {
 		p.Frequencies = append(p.Frequencies, mpi.FrequencyParts(q))
+	}
+	for _, c := range f.Calibration {
+		p.Calibration = append(p.Calibration, mpi.CalibrationPoint{Over: mpi.Bits(c.Over), Probability: mpi.Probability(c.Probability)})
 	}
 	return mpi.NewModel(p)
 }
