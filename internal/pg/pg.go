@@ -167,6 +167,17 @@ type Tx struct {
 	// connection back: preparing takes a connection of its own, and transactions that hold all of the pool's
 	// while each waits for one more would wait for ever.
 	unprepared []string
+	// done ends the transaction: the driver then cancels whatever statement runs in it.
+	done <-chan struct{}
+}
+
+// within returns the context of one statement of t called with ctx. One that ends as the transaction does need not be watched
+// for its own end besides, which would cost a goroutine a statement.
+func (t *Tx) within(ctx context.Context) context.Context {
+	if t.done != nil && ctx.Done() == t.done {
+		return context.WithoutCancel(ctx)
+	}
+	return ctx
 }
 
 // stmt returns the transaction's form of a prepared statement, or nil when the text is to be run as it is.
@@ -189,20 +200,22 @@ func (t *Tx) SQL() *sql.Tx { return t.tx }
 func (t *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
 	t.db.saw(query)
 	query, args = t.db.spread(query, args)
-	if s := t.stmt(ctx, query); s != nil {
-		return affected(ctx)(s.ExecContext(ctx, args...))
+	in := t.within(ctx)
+	if s := t.stmt(in, query); s != nil {
+		return affected(ctx)(s.ExecContext(in, args...))
 	}
-	return affected(ctx)(t.tx.ExecContext(ctx, query, args...))
+	return affected(ctx)(t.tx.ExecContext(in, query, args...))
 }
 
 // Query implements [Querier].
 func (t *Tx) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
 	t.db.saw(query)
 	query, args = t.db.spread(query, args)
-	if s := t.stmt(ctx, query); s != nil {
-		return wrapRows(ctx)(s.QueryContext(ctx, args...)) // the caller closes
+	in := t.within(ctx)
+	if s := t.stmt(in, query); s != nil {
+		return wrapRows(ctx)(s.QueryContext(in, args...)) // the caller closes
 	}
-	return wrapRows(ctx)(t.tx.QueryContext(ctx, query, args...)) // the caller closes
+	return wrapRows(ctx)(t.tx.QueryContext(in, query, args...)) // the caller closes
 }
 
 // QueryRow implements [Querier].

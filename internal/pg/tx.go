@@ -38,7 +38,7 @@ func once(ctx context.Context, db *DB, iso sql.IsolationLevel, f func(*Tx) error
 		return clean(ctx, err)
 	}
 	defer func() { _ = tx.Rollback() }() // no effect after a commit
-	t := &Tx{tx: tx, db: db}
+	t := &Tx{tx: tx, db: db, done: ctx.Done()}
 	if err := f(t); err != nil {
 		return err
 	}
