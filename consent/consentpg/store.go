@@ -174,9 +174,15 @@ func (s *Store) Load(ctx context.Context, records []hie.SourcePatientID) (consen
 
 // LoadAt is Load as it was at an instant.
 func (s *Store) LoadAt(ctx context.Context, records []hie.SourcePatientID, at time.Time) (consent.OnFile, error) {
-	versions, err := currentAt(ctx, s.db, records, at)
+	there, err := s.thereAt(ctx, records, at)
 	if err != nil {
 		return consent.OnFile{}, err
+	}
+	var versions []consent.Version
+	if there.directives {
+		if versions, err = currentAt(ctx, s.db, records, at); err != nil {
+			return consent.OnFile{}, err
+		}
 	}
 	out := consent.OnFile{Directives: make([]consent.Directive, 0, len(versions))}
 	signed := false
@@ -195,11 +201,33 @@ func (s *Store) LoadAt(ctx context.Context, records []hie.SourcePatientID, at ti
 		}
 		out.Proxies = consent.Proxies(representatives)
 	}
-	if out.Grants, err = s.grants(ctx, records, at); err != nil {
-		return consent.OnFile{}, err
+	if there.grants {
+		if out.Grants, err = s.grants(ctx, records, at); err != nil {
+			return consent.OnFile{}, err
+		}
 	}
-	if out.Instruments, err = instrumentsAt(ctx, s.db, records, at); err != nil {
-		return consent.OnFile{}, err
+	if there.instruments {
+		if out.Instruments, err = instrumentsAt(ctx, s.db, records, at); err != nil {
+			return consent.OnFile{}, err
+		}
 	}
 	return out, nil
+}
+
+// onFile says of what kinds there is anything on file.
+type onFile struct{ directives, grants, instruments bool }
+
+// thereAt looks what kinds of things there are about records at an instant: most people have none. It is read after the
+// epochs, like all that they guard, so what is filed after this look makes the answer anew.
+func (s *Store) thereAt(ctx context.Context, records []hie.SourcePatientID, at time.Time) (onFile, error) {
+	var there onFile
+	err := s.db.QueryRow(ctx, `
+		select exists (select from consent.directive where sp_id = any($1) and filed <= $2),
+			exists (select from consent.emergency_grant where sp_id = any($1) and since <= $2 and until > $2),
+			exists (select from consent.instrument where sp_id = any($1) and recorded <= $2)`, pg.Few(numbers(records)), at).
+		Scan(&there.directives, &there.grants, &there.instruments)
+	if err != nil {
+		return onFile{}, fmt.Errorf("consentpg: what is on file: %w", err)
+	}
+	return there, nil
 }
