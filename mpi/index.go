@@ -115,6 +115,15 @@ func (x *Index) RecordOf(ctx context.Context, id hie.Identifier) (hie.SourcePati
 	return record, nil
 }
 
+// HomeOf is RecordOf with where that record belongs and whose it is, for callers who need not know what it says.
+func (x *Index) HomeOf(ctx context.Context, id hie.Identifier) (hie.SourcePatientID, Home, error) {
+	record, home, err := x.homeOf(ctx, x.store, id)
+	if err != nil {
+		return 0, Home{}, fmt.Errorf("mpi: home of: %w", err)
+	}
+	return record, home, nil
+}
+
 func (x *Index) homeOf(ctx context.Context, r Reader, id hie.Identifier) (hie.SourcePatientID, Home, error) {
 	if id.System == "" || id.Value == "" {
 		return 0, Home{}, hie.ErrNotFound

@@ -155,10 +155,17 @@ type EdgeRow struct {
 	Bits Bits
 }
 
-// A Home is where a record belongs.
+// A Home is where a record belongs, and whose it is: a registration without what it says.
 type Home struct {
 	Person  hie.PersonID
 	AliasOf hie.SourcePatientID
+	Site    hie.SiteID
+	Active  bool
+}
+
+// Home returns where p belongs.
+func (p *PatientRow) Home() Home {
+	return Home{Person: p.Person, AliasOf: p.AliasOf, Site: p.Site, Active: p.Active}
 }
 
 // A PersonRow is a person's own row. Redirect is the person it was merged into, or 0.

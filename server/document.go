@@ -11,6 +11,7 @@ import (
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/concord-hie/concord/locator"
 	"github.com/concord-hie/concord/locator/locatorfhir"
+	"github.com/concord-hie/concord/mpi"
 	"github.com/gin-gonic/gin"
 )
 
@@ -131,44 +132,39 @@ func (s *Server) publisherPatient(ctx context.Context, actor hie.Actor, subject 
 		return 0, directory.Site{}, hie.ErrForbidden
 	}
 	refused := &hie.InvalidError{Path: subject.Path, Rule: "must name a patient registered by a site of yours", Code: "not-found", Detail: locator.ErrorUnknownPatient}
-	var candidates []hie.SourcePatientID
-	if subject.PatientID != "" {
-		if record, ok := s.patientRecord(subject.PatientID); ok {
-			candidates = append(candidates, record)
+	var record hie.SourcePatientID
+	var home mpi.Home
+	if named, ok := s.patientRecord(subject.PatientID); ok && subject.PatientID != "" {
+		patient, err := s.deps.Patients.Record(ctx, named)
+		if err == nil && patient.AliasOf != 0 { // merged within its site: documents go to the survivor
+			patient, err = s.deps.Patients.Record(ctx, patient.AliasOf)
 		}
+		if errors.Is(err, hie.ErrNotFound) {
+			return 0, directory.Site{}, refused
+		}
+		if err != nil {
+			return 0, directory.Site{}, err
+		}
+		record, home = patient.Record, mpi.Home{AliasOf: patient.AliasOf, Site: patient.Site, Active: patient.Active}
 	}
 	for _, id := range subject.Identifiers {
+		if record != 0 {
+			break
+		}
 		site, known := s.deps.Network().SiteOf(id.System)
 		if !known || !s.deps.Network().Within(site.Org, actor.Organization) {
 			continue
 		}
-		record, err := s.deps.Patients.RecordOf(ctx, id)
-		if errors.Is(err, hie.ErrNotFound) {
-			continue
-		}
-		if err != nil {
+		var err error
+		if record, home, err = s.deps.Patients.HomeOf(ctx, id); err != nil && !errors.Is(err, hie.ErrNotFound) {
 			return 0, site, err
 		}
-		candidates = append(candidates, record)
 	}
-	if len(candidates) == 0 {
-		return 0, directory.Site{}, refused
-	}
-	patient, err := s.deps.Patients.Record(ctx, candidates[0])
-	if err == nil && patient.AliasOf != 0 { // merged within its site: documents go to the survivor
-		patient, err = s.deps.Patients.Record(ctx, patient.AliasOf)
-	}
-	if errors.Is(err, hie.ErrNotFound) {
-		return 0, directory.Site{}, refused
-	}
-	if err != nil {
-		return 0, directory.Site{}, err
-	}
-	site, known := s.deps.Network().Site(patient.Site)
-	if !known || !site.Active || !patient.Active || patient.AliasOf != 0 || !s.deps.Network().Within(site.Org, actor.Organization) {
+	site, known := s.deps.Network().Site(home.Site)
+	if record == 0 || !known || !site.Active || !home.Active || home.AliasOf != 0 || !s.deps.Network().Within(site.Org, actor.Organization) {
 		return 0, site, refused
 	}
-	return patient.Record, site, nil
+	return record, site, nil
 }
 
 // reviseDocument changes what is said of a document: PUT /fhir/DocumentReference/{id}, by its owner, with If-Match.

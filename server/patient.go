@@ -21,6 +21,7 @@ type Patients interface {
 	Register(ctx context.Context, actor hie.Actor, r mpi.Registration) (mpi.Registered, error)
 	Resolve(ctx context.Context, id hie.Identifier) (mpi.Person, error)
 	RecordOf(ctx context.Context, id hie.Identifier) (hie.SourcePatientID, error)
+	HomeOf(ctx context.Context, id hie.Identifier) (hie.SourcePatientID, mpi.Home, error)
 	PersonOf(ctx context.Context, record hie.SourcePatientID) (mpi.Person, error)
 	Record(ctx context.Context, record hie.SourcePatientID) (mpi.SourcePatient, error)
 	Records(ctx context.Context, records []hie.SourcePatientID) ([]mpi.SourcePatient, error)

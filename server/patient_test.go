@@ -84,6 +84,15 @@ func (x *scripted) Register(_ context.Context, _ hie.Actor, r mpi.Registration) 
 	return mpi.Registered{Record: sp.Record, Version: sp.Version, Created: created, Changed: true, Person: x.persons[sp.Record]}, nil
 }
 
+func (x *scripted) HomeOf(ctx context.Context, id hie.Identifier) (hie.SourcePatientID, mpi.Home, error) {
+	record, err := x.RecordOf(ctx, id)
+	if err != nil {
+		return 0, mpi.Home{}, err
+	}
+	sp, err := x.Record(ctx, record)
+	return record, mpi.Home{Person: x.persons[record], AliasOf: sp.AliasOf, Site: sp.Site, Active: sp.Active}, err
+}
+
 func (x *scripted) RecordOf(_ context.Context, id hie.Identifier) (hie.SourcePatientID, error) {
 	sp := x.at(id)
 	if sp == nil {

@@ -477,18 +477,14 @@ func (im *importer) homeOf(ctx context.Context, id hie.Identifier) (home, error)
 	if !known || !site.Active || !im.network().Within(site.Org, im.Org) {
 		return home{}, nil
 	}
-	record, err := im.patients.RecordOf(ctx, id)
+	record, at, err := im.patients.HomeOf(ctx, id)
 	if errors.Is(err, hie.ErrNotFound) {
 		return home{}, nil
 	}
-	if err != nil {
+	if err != nil || !at.Active {
 		return home{}, err
 	}
-	patient, err := im.patients.Record(ctx, record)
-	if err != nil || !patient.Active {
-		return home{}, err
-	}
-	if site, known = im.network().Site(patient.Site); !known {
+	if site, known = im.network().Site(at.Site); !known {
 		return home{}, nil
 	}
 	return home{record: record, site: site}, nil

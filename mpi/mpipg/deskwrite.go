@@ -30,7 +30,8 @@ func (d *desk) ClaimKeys(ctx context.Context, keys []mpi.KeyClaim) error {
 // PutPatient implements mpi.Tx.
 func (d *desk) PutPatient(_ context.Context, p mpi.PatientRow) error {
 	set(d, d.patients, p.Record, &p)
-	set(d, d.homes, p.Record, &mpi.Home{Person: p.Person, AliasOf: p.AliasOf})
+	home := p.Home()
+	set(d, d.homes, p.Record, &home)
 	if !d.fresh[p.Record] {
 		d.then(func(ctx context.Context) error { return d.writer.PutPatient(ctx, p) })
 	}
@@ -43,7 +44,9 @@ func (d *desk) MoveHome(ctx context.Context, record hie.SourcePatientID, person 
 		return err
 	}
 	if h := d.homes[record]; h != nil {
-		set(d, d.homes, record, &mpi.Home{Person: person, AliasOf: h.AliasOf})
+		moved := *h
+		moved.Person = person
+		set(d, d.homes, record, &moved)
 	}
 	if !d.fresh[record] {
 		d.then(func(ctx context.Context) error { return d.writer.MoveHome(ctx, record, person) })
@@ -78,7 +81,8 @@ func (d *desk) PutCandidates(ctx context.Context, record hie.SourcePatientID, li
 // PutRegistration implements mpi.Tx.
 func (d *desk) PutRegistration(_ context.Context, p mpi.PatientRow, was *mpi.Version, terms []string) error {
 	set(d, d.patients, p.Record, &p)
-	set(d, d.homes, p.Record, &mpi.Home{Person: p.Person, AliasOf: p.AliasOf})
+	home := p.Home()
+	set(d, d.homes, p.Record, &home)
 	if !d.fresh[p.Record] {
 		d.then(func(ctx context.Context) error { return d.writer.PutRegistration(ctx, p, was, terms) })
 		return nil

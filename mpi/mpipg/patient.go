@@ -174,17 +174,19 @@ func (r reader) Homes(ctx context.Context, records []hie.SourcePatientID) (map[h
 	if len(records) == 0 {
 		return out, nil
 	}
-	rows, err := r.q.Query(ctx, `select sp_id, person_id, alias_of from mpi.source_patient where sp_id = any($1)`, pg.Few(recordInts(records)))
+	rows, err := r.q.Query(ctx, `select sp_id, person_id, alias_of, site, active from mpi.source_patient where sp_id = any($1)`, pg.Few(recordInts(records)))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var sp, person, alias int64
-		if err := rows.Scan(&sp, &person, &alias); err != nil {
+		var site string
+		var active bool
+		if err := rows.Scan(&sp, &person, &alias, &site, &active); err != nil {
 			return nil, err
 		}
-		out[hie.SourcePatientID(sp)] = mpi.Home{Person: hie.PersonID(person), AliasOf: hie.SourcePatientID(alias)}
+		out[hie.SourcePatientID(sp)] = mpi.Home{Person: hie.PersonID(person), AliasOf: hie.SourcePatientID(alias), Site: hie.SiteID(site), Active: active}
 	}
 	return out, rows.Err()
 }

@@ -214,7 +214,7 @@ func (t *tables) Homes(_ context.Context, records []hie.SourcePatientID) (map[hi
 	out := map[hie.SourcePatientID]mpi.Home{}
 	for _, r := range records {
 		if p, ok := t.patients[r]; ok {
-			out[r] = mpi.Home{Person: p.Person, AliasOf: p.AliasOf}
+			out[r] = p.Home()
 		}
 	}
 	return out, nil
