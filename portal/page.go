@@ -57,7 +57,7 @@ func (p *Portal) parsePages() pages {
 //	number N · day TIME · moment TIME
 //	kind CODE FALLBACK       what documents of a class are called, FALLBACK for a class without words
 //	purpose CODE · role CODE · duty DUTY
-//	org ID · site ID         names from the directory
+//	org ID · site ID         names from the directory; orgkind SITE what kind of place a site is, "" when there is no word for it
 //	asset NAME               the address of an embedded file
 //	actor BY                 the person of "organization/person"
 //	bits WEIGHT · level EVIDENCE   how strongly a field speaks, and how it compares
@@ -96,6 +96,11 @@ func (p *Portal) functions(language string) template.FuncMap {
 				return s.Name
 			}
 			return string(id)
+		},
+		"orgkind": func(id hie.SiteID) string {
+			s, _ := p.deps.Network().Site(id)
+			o, _ := p.deps.Network().Organization(s.Org)
+			return coded("orgkind.", o.Kind, "")
 		},
 		"asset": assetPath,
 		"actor": actorName,
