@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"github.com/concord-hie/concord/audit/auditpg"
@@ -18,6 +14,7 @@ import (
 	"github.com/concord-hie/concord/directory/directorypg"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
+	"github.com/concord-hie/concord/internal/pg"
 	"github.com/concord-hie/concord/mpi"
 	"github.com/concord-hie/concord/mpi/mpipg"
 )
@@ -36,8 +33,8 @@ type importConsentsCmd struct {
 func (importConsentsCmd) Help() string {
 	return `Each line is a Consent whose patient.identifier names a patient a site of the organization registered. What cannot be
 understood whole is filed and held: what it denies acts, what it permits does not. A line that breaks a rule of filing goes to
-the rejects file with its number and the rule, never with its content. The same command given again goes on where it
-stopped: what is on file already counts as repeated.
+the rejects file with its number and the rule, never with its content. A file that was interrupted goes on where it stopped
+when the same command is given again; a file that was loaded to its end does nothing. What is on file already counts as repeated.
 
 Examples:
   concord consent export --org mercy > consents.ndjson
@@ -46,11 +43,9 @@ Examples:
 
 // Run loads the files one after another.
 func (i *importConsentsCmd) Run(ctx context.Context, g *Globals, std *streams) error {
-	if i.Batch < 1 || i.Batch > 5000 {
-		return errors.New("--batch must be between 1 and 5000")
-	}
-	if i.Rejects != "" && len(i.Files) > 1 {
-		return errors.New("--rejects names one file; give one input file with it")
+	load := bulk[consent.Version]{kind: "consents", files: i.Files, rejects: i.Rejects, batch: i.Batch, dryRun: i.DryRun, std: std}
+	if err := load.ready(5000); err != nil {
+		return err
 	}
 	db, err := g.open(ctx)
 	if err != nil {
@@ -65,15 +60,13 @@ func (i *importConsentsCmd) Run(ctx context.Context, g *Globals, std *streams) e
 		return fmt.Errorf("no organization %s in the directory; see: concord site list", i.Org)
 	}
 	ids := hie.NewIDs(nil)
+	store := mpipg.New(db, auditpg.Append)
 	in := &consentImport{importConsentsCmd: i, std: std, network: network, actor: localOperator(), consents: consentpg.New(db, ids, auditpg.Append, hie.Now),
-		patients: mpi.New(mpipg.New(db, auditpg.Append), ids, auditpg.New(db), mpi.Options{})}
+		patients: mpi.New(store, ids, auditpg.New(db), mpi.Options{}), feeds: store}
 	in.actor.Organization = i.Org
-	for _, name := range i.Files {
-		if err := in.file(ctx, name); err != nil {
-			return fmt.Errorf("import consents: %s: %w", name, err)
-		}
-	}
-	return nil
+	in.homes.find = in.homeOf
+	load.mark, load.check, load.store, load.said = in.mark, in.read, in.enter, in.saidOf
+	return load.run(ctx)
 }
 
 // A consentImport files what files hold.
@@ -84,82 +77,45 @@ type consentImport struct {
 	actor    hie.Actor
 	consents *consentpg.Store
 	patients *mpi.Index
+	feeds    *mpipg.Store // how far files have come
+	homes    homeCache
 }
 
-func (in *consentImport) file(ctx context.Context, name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return errors.New("cannot be read")
-	}
-	defer func() { _ = f.Close() }()
-	rejected := name + ".rejects.ndjson"
-	if in.Rejects != "" {
-		rejected = in.Rejects
-	}
-	var rejects io.WriteCloser
-	var filed, repeated, bad, n int
-	var batch []consent.Version
-	flush := func() error {
-		if in.DryRun || len(batch) == 0 {
-			filed, batch = filed+len(batch), nil
-			return nil
-		}
-		a, b, err := in.consents.Enter(ctx, in.actor, batch)
-		filed, repeated, batch = filed+a, repeated+b, nil
-		return err
-	}
-	r := bufio.NewReaderSize(f, 1<<20)
-	for ended := false; !ended; {
-		text, err := readLine(r)
-		if ended = errors.Is(err, io.EOF); err != nil && !ended && !errors.Is(err, bufio.ErrTooLong) {
-			return err
-		}
-		if len(text) == 0 && ended {
-			break
-		}
-		n++
-		if len(text) == 0 && err == nil {
-			continue
-		}
-		v, why := in.read(ctx, text)
-		if errors.Is(err, bufio.ErrTooLong) {
-			why = hie.ErrTooLarge
-		}
-		if why != nil {
-			if rejects == nil {
-				if rejects, err = os.Create(rejected); err != nil {
-					return errors.New("the rejects file cannot be written")
-				}
-			}
-			if _, isInvalid := errors.AsType[*hie.InvalidError](why); !isInvalid && !errors.Is(why, hie.ErrTooLarge) {
-				return why
-			}
-			bad++
-			if err := json.NewEncoder(rejects).Encode(map[string]any{"line": n, "error": why.Error()}); err != nil {
-				return err
-			}
-			continue
-		}
-		if batch = append(batch, v); len(batch) == in.Batch {
-			if err := flush(); err != nil {
-				return err
-			}
-			fmt.Fprintf(in.std.err, "%s: %d lines\n", name, n)
-		}
-	}
-	if err := flush(); err != nil {
-		return err
-	}
-	if rejects != nil {
-		if err := rejects.Close(); err != nil {
-			return err
-		}
-	}
+func (in *consentImport) mark(ctx context.Context, feed string) (bulkMark, error) {
+	m, err := in.feeds.Fed(ctx, feed)
+	return bulkMark{line: m.Line, taken: m.Created, repeated: m.Repeated, rejected: m.Rejected}, err
+}
+
+func (in *consentImport) saidOf(sum bulkMark) string {
 	verb := "filed"
 	if in.DryRun {
 		verb = "good"
 	}
-	fmt.Fprintf(in.std.err, "%s: %d %s, %d repeated, %d rejected\n", name, filed, verb, repeated, bad)
+	return fmt.Sprintf("%d %s, %d repeated, %d rejected", sum.taken, verb, sum.repeated, sum.rejected)
+}
+
+// enter files one batch.
+func (in *consentImport) enter(ctx context.Context, feed string, sum *bulkMark, lines []bulkLine[consent.Version], rejects *rejectFile) error {
+	good, bad := apart(lines)
+	if err := rejects.write(bad); err != nil {
+		return err
+	}
+	mark := mpi.Mark{Feed: feed, From: sum.line, Upto: lines[len(lines)-1].n, Created: int64(len(good)), Rejected: int64(len(bad))}
+	if !in.DryRun {
+		versions := make([]consent.Version, len(good))
+		for i, l := range good {
+			versions[i] = l.item
+		}
+		_, _, err := in.consents.Enter(ctx, in.actor, versions, func(ctx context.Context, tx *pg.Tx, filed, repeated int) error {
+			mark.Created, mark.Repeated = int64(filed), int64(repeated)
+			return mpipg.MoveMark(ctx, tx, mark, hie.Now())
+		})
+		if err != nil {
+			return err
+		}
+	}
+	sum.line = mark.Upto
+	sum.taken, sum.repeated, sum.rejected = sum.taken+mark.Created, sum.repeated+mark.Repeated, sum.rejected+mark.Rejected
 	return nil
 }
 
@@ -175,27 +131,19 @@ func (in *consentImport) read(ctx context.Context, text []byte) (consent.Version
 	if !ok || identifier.IsZero() {
 		return consent.Version{}, stranger
 	}
-	record, err := in.patients.RecordOf(ctx, identifier)
-	if errors.Is(err, hie.ErrNotFound) {
-		return consent.Version{}, stranger
-	}
+	home, err := in.homes.of(ctx, identifier)
 	if err != nil {
 		return consent.Version{}, err
 	}
-	sp, err := in.patients.Record(ctx, record)
-	if err != nil {
-		return consent.Version{}, err
-	}
-	site, known := in.network.Site(sp.Site)
-	if !known || site.Org != in.Org {
+	if home.record == 0 {
 		return consent.Version{}, stranger
 	}
-	zone, err := time.LoadLocation(site.Zone)
+	zone, err := time.LoadLocation(home.site.Zone)
 	if err != nil {
 		zone = time.UTC
 	}
 	v, _, err := consentfhir.ReadFiling(text, now, zone)
-	v.Record, v.By, v.Content = record, in.Org, append([]byte(nil), text...)
+	v.Record, v.By, v.Content = home.record, in.Org, append([]byte(nil), text...)
 	if in.Filed && err == nil {
 		var h fhir.Header
 		if fhir.Decode(text, &h) == nil && h.Meta != nil {
@@ -205,4 +153,24 @@ func (in *consentImport) read(ctx context.Context, text []byte) (consent.Version
 		}
 	}
 	return v, err
+}
+
+// homeOf returns the record an identifier means, if a site of the organization registered it.
+func (in *consentImport) homeOf(ctx context.Context, id hie.Identifier) (home, error) {
+	record, err := in.patients.RecordOf(ctx, id)
+	if errors.Is(err, hie.ErrNotFound) {
+		return home{}, nil
+	}
+	if err != nil {
+		return home{}, err
+	}
+	sp, err := in.patients.Record(ctx, record)
+	if err != nil {
+		return home{}, err
+	}
+	site, known := in.network.Site(sp.Site)
+	if !known || site.Org != in.Org {
+		return home{}, nil
+	}
+	return home{record: record, site: site}, nil
 }

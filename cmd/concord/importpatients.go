@@ -1,15 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
-	"runtime"
-	"sync"
 
 	"github.com/concord-hie/concord/audit/auditpg"
 	"github.com/concord-hie/concord/directory"
@@ -43,11 +38,9 @@ Example:
 
 // Run loads the files one after another.
 func (i *importPatientsCmd) Run(ctx context.Context, g *Globals, std *streams) error {
-	if i.Batch < 1 || i.Batch > 20000 {
-		return errors.New("--batch must be between 1 and 20000")
-	}
-	if i.Rejects != "" && len(i.Files) > 1 {
-		return errors.New("--rejects names one file; give one input file with it")
+	load := bulk[mpi.Registration]{kind: "patients", files: i.Files, rejects: i.Rejects, batch: i.Batch, dryRun: i.DryRun, std: std}
+	if err := load.ready(20000); err != nil {
+		return err
 	}
 	db, err := g.open(ctx)
 	if err != nil {
@@ -66,12 +59,8 @@ func (i *importPatientsCmd) Run(ctx context.Context, g *Globals, std *streams) e
 	im := &patientImporter{importPatientsCmd: i, std: std, actor: localOperator(), network: network, store: store,
 		index: mpi.New(store, hie.NewIDs(nil), auditpg.New(db), mpi.Options{})}
 	im.actor.Organization = i.Org
-	for _, name := range i.Files {
-		if err := im.file(ctx, name); err != nil {
-			return fmt.Errorf("import patients: %s: %w", name, err)
-		}
-	}
-	return nil
+	load.mark, load.check, load.store, load.said = im.mark, im.registration, im.load, im.said
+	return load.run(ctx)
 }
 
 // A patientImporter loads files with one set of services.
@@ -84,115 +73,21 @@ type patientImporter struct {
 	index   *mpi.Index
 }
 
-// A patientLine is one line of a file on its way.
-type patientLine struct {
-	n            int64
-	text         []byte
-	registration mpi.Registration
-	err          error
+func (im *patientImporter) mark(ctx context.Context, feed string) (bulkMark, error) {
+	m, err := im.store.Fed(ctx, feed)
+	return bulkMark{line: m.Line, taken: m.Created, revised: m.Revised, repeated: m.Repeated, rejected: m.Rejected}, err
 }
 
-func (im *patientImporter) file(ctx context.Context, name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }()
-	feed, total, err := fingerprint(f, "patients")
-	if err != nil {
-		return err
-	}
-	var sum mpipg.Fed
-	if !im.DryRun {
-		if sum, err = im.store.Fed(ctx, feed); err != nil {
-			return err
-		}
-	}
-	rejects := openRejects(im.Rejects, name, sum.Line > 0)
-	defer func() { _ = rejects.Close() }()
-	bar := newProgress(im.std.err, name, max(int(total-sum.Line), 1))
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	batches := make(chan []patientLine, 1) // one is read and checked while the one before is stored
-	var reading sync.WaitGroup
-	reading.Go(func() {
-		defer close(batches)
-		if err := im.read(ctx, f, sum.Line, batches); err != nil {
-			cancel(err)
-		}
-	})
-	for batch := range batches {
-		if err := im.load(ctx, feed, &sum, batch, rejects); err != nil {
-			cancel(err)
-			break
-		}
-		bar.add(len(batch))
-	}
-	for range batches { // let the reader end
-	}
-	reading.Wait()
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	bar.end()
+func (im *patientImporter) said(sum bulkMark) string {
 	verb := "registered"
 	if im.DryRun {
 		verb = "good"
 	}
-	fmt.Fprintf(im.std.err, "%s: %d %s, %d revised, %d repeated, %d rejected\n", name, sum.Created, verb, sum.Revised, sum.Repeated, sum.Rejected)
-	return rejects.Close()
-}
-
-// read checks the lines after the first skip ones and hands them on in batches, in order.
-func (im *patientImporter) read(ctx context.Context, f io.Reader, skip int64, out chan<- []patientLine) error {
-	r := bufio.NewReaderSize(f, 1<<20)
-	n := int64(0)
-	for ended := false; !ended; {
-		batch := make([]patientLine, 0, im.Batch)
-		for len(batch) < im.Batch && !ended {
-			text, err := readLine(r)
-			if ended = errors.Is(err, io.EOF); err != nil && !ended && !errors.Is(err, bufio.ErrTooLong) {
-				return err
-			}
-			if n++; n > skip && (!ended || len(text) > 0) {
-				l := patientLine{n: n, text: text}
-				if errors.Is(err, bufio.ErrTooLong) {
-					l.err = &hie.InvalidError{Rule: "is longer than 1 MiB", Code: "too-long"}
-				}
-				batch = append(batch, l)
-			}
-		}
-		im.check(batch)
-		if len(batch) == 0 {
-			continue
-		}
-		select {
-		case out <- batch:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
-}
-
-// check makes each line ready or says what is wrong with it, on all processors.
-func (im *patientImporter) check(batch []patientLine) {
-	var wg sync.WaitGroup
-	workers := runtime.GOMAXPROCS(0)
-	for w := range workers {
-		wg.Go(func() {
-			for i := w; i < len(batch); i += workers {
-				if l := &batch[i]; l.err == nil {
-					l.registration, l.err = im.registration(l.text)
-				}
-			}
-		})
-	}
-	wg.Wait()
+	return fmt.Sprintf("%d %s, %d revised, %d repeated, %d rejected", sum.taken, verb, sum.revised, sum.repeated, sum.rejected)
 }
 
 // registration reads one line as the registration of the one site that assigns one of its identifiers.
-func (im *patientImporter) registration(text []byte) (mpi.Registration, error) {
+func (im *patientImporter) registration(_ context.Context, text []byte) (mpi.Registration, error) {
 	p, err := mpifhir.Read(text)
 	if err != nil {
 		return mpi.Registration{}, err
@@ -224,42 +119,36 @@ func (im *patientImporter) registration(text []byte) (mpi.Registration, error) {
 	return r, nil
 }
 
-// load stores one batch. Rejects are written before the mark moves past them: a crash in between names a line twice,
-// never not at all.
-func (im *patientImporter) load(ctx context.Context, feed string, sum *mpipg.Fed, batch []patientLine, rejects *rejectFile) error {
-	bad := map[int64]error{}
-	var good []mpi.Registration
-	var lines []int64
-	for _, l := range batch {
-		if l.err != nil {
-			bad[l.n] = l.err
-			continue
-		}
-		good, lines = append(good, l.registration), append(lines, l.n)
-	}
+// load stores one batch.
+func (im *patientImporter) load(ctx context.Context, feed string, sum *bulkMark, lines []bulkLine[mpi.Registration], rejects *rejectFile) error {
+	good, bad := apart(lines)
 	if err := rejects.write(bad); err != nil {
 		return err
 	}
-	mark := mpi.Mark{Feed: feed, From: sum.Line, Upto: batch[len(batch)-1].n, Rejected: int64(len(bad))}
+	mark := mpi.Mark{Feed: feed, From: sum.line, Upto: lines[len(lines)-1].n, Rejected: int64(len(bad))}
 	if im.DryRun {
 		mark.Created = int64(len(good))
 	} else {
-		done, err := im.index.Load(ctx, im.actor, im.store, &mark, good)
+		registrations := make([]mpi.Registration, len(good))
+		for i, l := range good {
+			registrations[i] = l.item
+		}
+		done, err := im.index.Load(ctx, im.actor, im.store, &mark, registrations)
 		if err != nil {
 			return err
 		}
 		clear(bad)
 		for i, d := range done {
 			if d.Err != nil {
-				bad[lines[i]] = rejection(d.Err)
+				bad[good[i].n] = rejection(d.Err)
 			}
 		}
 		if err := rejects.write(bad); err != nil {
 			return err
 		}
 	}
-	sum.Line = mark.Upto
-	sum.Created, sum.Revised, sum.Repeated, sum.Rejected = sum.Created+mark.Created, sum.Revised+mark.Revised, sum.Repeated+mark.Repeated, sum.Rejected+mark.Rejected
+	sum.line = mark.Upto
+	sum.taken, sum.revised, sum.repeated, sum.rejected = sum.taken+mark.Created, sum.revised+mark.Revised, sum.repeated+mark.Repeated, sum.rejected+mark.Rejected
 	return nil
 }
 

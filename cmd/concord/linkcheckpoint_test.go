@@ -3,25 +3,16 @@ package main
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 )
 
-// linkProcess starts concord link as a process of its own.
-func linkProcess(t *testing.T, args ...string) *process {
-	t.Helper()
-	cmd := exec.Command(os.Args[0], append([]string{"link"}, args...)...)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
-	return start(t, cmd)
-}
-
 // A link that is killed again and again ends, started by the same command, with the bytes of one that ran through.
 func TestAKilledLinkGoesOnToTheSameBytes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "sim")
-	if status, _, errOut := concordIn(t, "simulate", "--people", "1500", "--sites", "9", "--formats", "csv", "--out", dir); status != 0 {
+	if status, _, errOut := concordIn(t, "simulate", "--people", "800", "--sites", "9", "--formats", "csv", "--out", dir); status != 0 {
 		t.Fatal(errOut)
 	}
 	file := filepath.Join(dir, "records.csv")
@@ -35,7 +26,7 @@ func TestAKilledLinkGoesOnToTheSameBytes(t *testing.T) {
 	checkpoint := filepath.Join(dir, "killed.csv.checkpoint")
 	reached := int64(len(checkpointTitle) + 64)
 	for kills := range 3 {
-		p := linkProcess(t, files("killed")...)
+		p := start(t, concord(nil, append([]string{"link"}, files("killed")...)...))
 		for { // until it has kept something more
 			if info, err := os.Stat(checkpoint); err == nil && info.Size() > reached+1 {
 				reached = info.Size()
@@ -55,7 +46,7 @@ func TestAKilledLinkGoesOnToTheSameBytes(t *testing.T) {
 			t.Fatal("a killed run wrote its clusters")
 		}
 	}
-	last := linkProcess(t, files("killed")...)
+	last := start(t, concord(nil, append([]string{"link"}, files("killed")...)...))
 	<-last.done
 	for _, what := range []string{".csv", "-review.csv", "-model.json"} {
 		want, err := os.ReadFile(filepath.Join(dir, "whole"+what))

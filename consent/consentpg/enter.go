@@ -18,8 +18,9 @@ import (
 // Enter files many first versions, in order, in one transaction: the bulk form of File. A version whose Filed is set
 // keeps it, since what a consent means depends on when it was filed beside others; zero is now. One whose record has a
 // current version of the same content already is not filed again. It returns how many were filed and how many were there, when
-// nothing can leave under the old rules any more.
-func (s *Store) Enter(ctx context.Context, actor hie.Actor, vs []consent.Version) (filed, repeated int, err error) {
+// nothing can leave under the old rules any more. also, unless nil, is told the same and belongs to the transaction: what it returns
+// an error for is not filed.
+func (s *Store) Enter(ctx context.Context, actor hie.Actor, vs []consent.Version, also func(ctx context.Context, tx *pg.Tx, filed, repeated int) error) (filed, repeated int, err error) {
 	var records []hie.SourcePatientID
 	for _, v := range vs {
 		records = append(records, v.Record)
@@ -60,10 +61,15 @@ func (s *Store) Enter(ctx context.Context, actor hie.Actor, vs []consent.Version
 			there = append(there, v)
 			filed++
 		}
-		if len(events) == 0 {
+		if len(events) > 0 {
+			if err := s.audit(ctx, tx, events...); err != nil {
+				return err
+			}
+		}
+		if also == nil {
 			return nil
 		}
-		return s.audit(ctx, tx, events...)
+		return also(ctx, tx, filed, repeated)
 	})
 	if err != nil {
 		return 0, 0, fmt.Errorf("consentpg: enter: %w", err)

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/pg"
@@ -266,15 +267,20 @@ func (d *desk) takeKeys(ctx context.Context, keys []int64, hub int64) error {
 
 // mark moves the feed's mark.
 func (d *desk) mark(ctx context.Context, a mpi.Ahead) error {
-	m := a.Mark
-	if m == nil {
+	if a.Mark == nil {
 		return nil
 	}
-	n, err := d.q.Exec(ctx, `
+	return MoveMark(ctx, d.tx, *a.Mark, a.Event.Time)
+}
+
+// MoveMark moves a feed's mark within a transaction, at now. Whoever stores the lines of a file in a transaction of its own moves
+// it there. hie.ErrConflict means that somebody else moved it.
+func MoveMark(ctx context.Context, tx *pg.Tx, m mpi.Mark, now time.Time) error {
+	n, err := tx.Exec(ctx, `
 		insert into mpi.feed as f (feed, line, created, revised, repeated, rejected, updated) values ($1, $2, $3, $4, $5, $6, $7)
 		on conflict (feed) do update set line = excluded.line, created = f.created + excluded.created, revised = f.revised + excluded.revised,
 			repeated = f.repeated + excluded.repeated, rejected = f.rejected + excluded.rejected, updated = excluded.updated
-		where f.line = $8`, m.Feed, m.Upto, m.Created, m.Revised, m.Repeated, m.Rejected, a.Event.Time, m.From)
+		where f.line = $8`, m.Feed, m.Upto, m.Created, m.Revised, m.Repeated, m.Rejected, now, m.From)
 	if err == nil && n != 1 {
 		err = errMark
 	}
