@@ -47,3 +47,21 @@ func PGBench(ctx context.Context, url, script string, callers int, d time.Durati
 	}
 	return strconv.ParseFloat(string(m[1]), 64)
 }
+
+// PSQL runs statements with psql, for what the driver has no way to say, and returns how long they took together.
+func PSQL(ctx context.Context, url string, statements []string) (time.Duration, error) {
+	bin, err := pgcluster.FindBin()
+	if err != nil {
+		return 0, err
+	}
+	args := []string{"--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", url}
+	for _, s := range statements {
+		args = append(args, "--command="+s)
+	}
+	began := time.Now()
+	out, err := exec.CommandContext(ctx, filepath.Join(bin, "psql"), args...).CombinedOutput()
+	if err != nil {
+		return 0, fmt.Errorf("psql: %w: %s", err, bytes.TrimSpace(out))
+	}
+	return time.Since(began), nil
+}

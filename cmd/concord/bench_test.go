@@ -19,6 +19,9 @@ import (
 // TestBench is `make bench`: it fills an exchange, measures what DESIGN section 6 names beside its ceiling, and
 // writes bench/latest.json. It runs only when CONCORD_BENCH says where to write; speed is never a test.
 //
+// The stages link and patients measure batches of CONCORD_BENCH_BATCH records (1000000) and need none of the rest: where
+// only those are asked for, nothing else is filled.
+//
 // CONCORD_BENCH_SOURCES and CONCORD_BENCH_POINTERS set how much there is (100000 and 1000000), and
 // CONCORD_BENCH_SECONDS how long each figure is measured (5); CONCORD_BENCH_INDEX is how large the index is made by the
 // loader at the end, for the figures of a large one (1000000). CONCORD_BENCH_ONLY names the figures to take, separated
@@ -39,6 +42,10 @@ func TestBench(t *testing.T) {
 	for name := range strings.SplitSeq(os.Getenv("CONCORD_BENCH_ONLY"), ",") {
 		only[name] = true
 	}
+	alone := !only[""] // are all that are asked for batches?
+	for name := range only {
+		alone = alone && (name == "link" || name == "patients")
+	}
 	began := time.Now()
 	for _, s := range []struct {
 		name   string
@@ -49,8 +56,9 @@ func TestBench(t *testing.T) {
 		{"publish", false, b.publish}, {"query", false, b.query}, {"heavy", false, b.heavy}, {"retrieve", false, b.retrieve},
 		{"revoke", false, b.revoke}, {"merge", false, b.merge}, {"fanout", false, b.fanOut}, {"audit", false, b.audit}, {"decide", false, b.decide},
 		{"engine", false, b.engine}, {"impact", false, b.impact}, {"page", false, b.page}, {"hubs", false, b.hubs}, {"grow", false, b.grow},
+		{"link", false, b.linkBatch}, {"patients", false, b.importPatients},
 	} {
-		if s.needed || only[""] || only[s.name] {
+		if s.needed && !alone || only[""] || only[s.name] {
 			b.stage(t, s.name, s.run)
 		}
 	}
@@ -69,7 +77,7 @@ func (b *bencher) stage(t *testing.T, name string, run func()) {
 	all := b.ctx
 	done := t.Run(name, func(sub *testing.T) {
 		limit := stageTime
-		if name == "register" || name == "import" || name == "grow" { // as long as the index is large
+		if name == "register" || name == "import" || name == "grow" || name == "link" || name == "patients" { // as long as the index is large
 			limit = 40 * time.Minute
 		}
 		ctx, cancel := context.WithTimeout(all, limit)
@@ -133,8 +141,8 @@ func (b *bencher) add(f bench.Figure) {
 	if f.CeilingPerSecond > 0 {
 		ceiling = fmt.Sprintf(", %.0f %% of %.0f/s (%s)", f.Ratio*100, f.CeilingPerSecond, f.Ceiling)
 	}
-	b.t.Logf("%s, %d callers: %.0f/s, p50 %.3f p95 %.3f p99 %.3f ms, CPU %.2f + %.2f ms%s", f.Name, f.Callers, f.PerSecond, f.P50, f.P95, f.P99,
-		f.NodeCPU, f.DatabaseCPU, ceiling)
+	b.t.Logf("%s, %d callers: %.0f/s, p50 %.3f p95 %.3f p99 %.3f ms, CPU %.2f + %.2f ms%s %s", f.Name, f.Callers, f.PerSecond, f.P50, f.P95, f.P99,
+		f.NodeCPU, f.DatabaseCPU, ceiling, f.Note)
 }
 
 // measure times op with so many callers.

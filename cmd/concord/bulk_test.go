@@ -46,7 +46,7 @@ func TestAKilledImportGoesOnAndKeepsItsRejects(t *testing.T) {
 				b.WriteString(kind.line(i, patient) + "\n")
 			}
 			in := s.file(kind.name+".ndjson", b.String())
-			args := slices.Concat([]string{"import", kind.name}, kind.args, []string{"--batch", "20", in})
+			args := slices.Concat([]string{"import", kind.name}, kind.args, []string{"--batch", "100", in})
 			for reached := range 2 { // killed when more is in than the last time
 				was := s.number(kind.count)
 				p := start(t, concord(nil, append([]string{"--database-url", s.url}, args...)...))
