@@ -8,7 +8,6 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -75,53 +74,6 @@ func readModel(name string) (*mpi.Model, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return m, nil
-}
-
-// A linkBatch is a file read: the linkage and each record's id.
-type linkBatch struct {
-	linkage mpi.Linkage
-	ids     []string
-	// digest is of all bytes read, unpacked.
-	digest hash.Hash
-}
-
-func newLinkBatch() *linkBatch { return &linkBatch{digest: sha256.New()} }
-
-// readRecords reads a whole file; keep, if not nil, is called with each record.
-func readRecords(ctx context.Context, std *streams, name string, without mpicsv.Without, keep func(mpicsv.Record)) (*linkBatch, error) {
-	out := newLinkBatch()
-	return out, out.read(ctx, std, name, without, keep)
-}
-
-// read adds a file's records.
-func (b *linkBatch) read(ctx context.Context, std *streams, name string, without mpicsv.Without, keep func(mpicsv.Record)) error {
-	f, err := mpicsv.Open(name)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }()
-	said := time.Now()
-	err = mpicsv.Read(io.TeeReader(f, b.digest), without, func(r mpicsv.Record) error {
-		if len(b.ids)%1000 == 0 {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if time.Since(said) > 5*time.Second {
-				said = time.Now()
-				fmt.Fprintf(std.err, "read %d records\n", len(b.ids))
-			}
-		}
-		b.linkage.Add(r.Source, r.Demographics)
-		b.ids = append(b.ids, r.ID)
-		if keep != nil {
-			keep(r)
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
 }
 
 // linkRecordsCmd links a file.
