@@ -14,6 +14,15 @@ type Demo struct {
 	Personas []Persona
 	// Story tells of the steps of the guided story, in order, whether each has happened; nil shows no ticks.
 	Story func(ctx context.Context) ([]bool, error)
+	// People are the invented people worth trying things with, in order.
+	People []SandboxPerson
+	// Sites are those that behave otherwise than most, in order.
+	Sites []SandboxSite
+	// Clients are those whose keys the demonstration holds, in order.
+	Clients []SandboxClient
+	// Token gets an access token as one of Clients would; it returns *hie.InvalidError with the token endpoint's words when it
+	// refuses.
+	Token func(ctx context.Context, ask SandboxAsk) (SandboxToken, error)
 }
 
 // A Persona is an invented person with an account at the demonstration's identity provider.

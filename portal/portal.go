@@ -107,6 +107,8 @@ type Portal struct {
 	secure bool
 	policy string // Content-Security-Policy
 	cross  *http.CrossOriginProtection
+	// references is the API's description as last read.
+	references references
 }
 
 // New returns a Portal with all pages of routes.go. It panics when a template or a word is missing: that is a fault of

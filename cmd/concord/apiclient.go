@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -101,28 +102,43 @@ func (c *apiClient) token(ctx context.Context, who asker) (string, error) {
 	if held, ok := c.tokens[who]; ok && time.Now().Before(held.until) {
 		return held.value, nil
 	}
+	got, err := c.grant(ctx, who)
+	if err != nil {
+		return "", err
+	}
+	c.tokens[who] = heldToken{got.AccessToken, time.Now().Add(time.Duration(got.ExpiresIn)*time.Second - 30*time.Second)}
+	return got.AccessToken, nil
+}
+
+// granted is what the token endpoint says.
+type granted struct {
+	AccessToken string `json:"access_token"`
+	ExpiresIn   int    `json:"expires_in"` // seconds
+	Scope       string `json:"scope"`      // space-separated
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+}
+
+// errNoToken means that the token endpoint answered and gave none.
+var errNoToken = errors.New("no token")
+
+// grant asks the token endpoint for a token for who; errNoToken means that it refused.
+func (c *apiClient) grant(ctx context.Context, who asker) (out granted, err error) {
 	endpoint := c.base + "/oauth/token"
 	signed, err := c.assertion(endpoint, who, time.Now())
 	if err != nil {
-		return "", err
+		return out, err
 	}
 	form := url.Values{"grant_type": {"client_credentials"}, "scope": {who.scopes}, "client_assertion": {signed},
 		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}}
 	r, err := c.send(ctx, http.MethodPost, endpoint, "", "application/x-www-form-urlencoded", []byte(form.Encode()), nil)
 	if err != nil {
-		return "", err
+		return out, err
 	}
-	var answer struct {
-		AccessToken string `json:"access_token"`
-		ExpiresIn   int    `json:"expires_in"`
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
+	if err := json.Unmarshal(r.body, &out); err != nil || r.status != http.StatusOK || out.AccessToken == "" {
+		return out, fmt.Errorf("client %s got %w: status %d, %s %s", c.id, errNoToken, r.status, out.Error, out.Description)
 	}
-	if err := json.Unmarshal(r.body, &answer); err != nil || r.status != http.StatusOK || answer.AccessToken == "" {
-		return "", fmt.Errorf("client %s got no token: status %d, %s %s", c.id, r.status, answer.Error, answer.Description)
-	}
-	c.tokens[who] = heldToken{answer.AccessToken, time.Now().Add(time.Duration(answer.ExpiresIn)*time.Second - 30*time.Second)}
-	return answer.AccessToken, nil
+	return out, nil
 }
 
 // call makes one request as who. target is a path ("/fhir/metadata") or a whole URL of the node. body may be

@@ -46,7 +46,7 @@ func (m *demo) runNode(ctx context.Context, databaseURL, redisURL string) error 
 		return err
 	}
 	cfg.peopleConfig = peopleConfig{SMTPAddr: post, SMTPFrom: "alerts@bay-exchange.example.org", OIDCIssuer: m.signIn.issuer, OIDCClientID: signInClient, OIDCClientSecretFile: secret, OIDCStepUpClass: againClass,
-		demo: &portal.Demo{Personas: shown, Story: m.storyTicks(hie.Now())}}
+		demo: &portal.Demo{Personas: shown, Story: m.storyTicks(hie.Now()), People: m.sandboxPeople(), Sites: m.sandboxSites(), Clients: m.sandboxClients(keyDir), Token: m.sandboxToken}}
 	for _, base := range m.bases {
 		u, err := url.Parse(base)
 		if err != nil {

@@ -34,7 +34,10 @@ func TestTheStaffPagesInABrowser(t *testing.T) {
 	t.Run("figures of quality", p.quality)
 	t.Run("an officer reviews an emergency and explains it", p.officerStory)
 	t.Run("an officer puts a guardian on record and ends it", p.consentDesk)
+	t.Run("an integrator makes a token and tries what the page of people promises", p.sandbox)
 	t.Run("every staff page, both languages, both widths", p.everyStaffPage)
+	t.Run("nobody of the staff reaches what is another's", p.staffCrossing)
+	t.Run("a hostile feed, and hostile words of people", p.hostileFeed)
 }
 
 // openRecord opens the person whom a site knows by a number.
@@ -344,6 +347,7 @@ func (p *pagesUnderTest) officerStory(t *testing.T) {
 	b.shot("officer-review")
 	b.click(`main a[href*="/explain?"]`)
 	b.wants("It is shown", "Every rule that spoke, in order", "Decides")
+	b.shot("officer-explain")
 	b.run(chromedp.SetValue("#purpose", "HRESCH", chromedp.ByQuery), chromedp.SetValue("#at", "2020-01-01T00:00", chromedp.ByQuery))
 	b.click(`main form button[type="submit"]`)
 	if says := b.says(); !strings.Contains(says, "There is nothing here") && !strings.Contains(says, "This is how it was on January 1, 2020") {
@@ -425,6 +429,8 @@ func (p *pagesUnderTest) consentDesk(t *testing.T) {
 
 // staffPages are the pages of each persona of the staff.
 func staffPages(b *tab) map[string][]string {
+	b.as("o.quist")
+	b.shot("operator-sites")
 	b.as("m.reyes")
 	var task string
 	b.run(chromedp.AttributeValue(`main tbody a[href^="/steward/tasks/"]`, "href", &task, nil, chromedp.ByQuery))
@@ -437,7 +443,7 @@ func staffPages(b *tab) map[string][]string {
 	file := b.path()
 	return map[string][]string{
 		"o.quist": {"/operator", "/operator/sites/new-dawn-east?hours=1", "/operator/sites/harbor-main"},
-		"i.park":  {"/integrator", "/integrator/errors"},
+		"i.park":  {"/integrator", "/integrator/errors", "/integrator/api", "/integrator/api/settleTask", "/integrator/people", "/integrator/token?client=patient-app", "/integrator/token?client=steward-desk"},
 		"p.stone": {"/officer", "/officer/reviews?show=closed", "/officer/access", "/officer/wishes", "/officer/wishes?closed=1", "/officer/patients", file, file + "/explain?org=riverside&role=physician&purpose=TREAT&label=ETH",
 			"/officer/policies", "/officer/policies/us-hipaa"},
 		"m.reyes": {"/steward", "/steward?state=closed&kind=hub", "/steward?state=snoozed", "/steward?state=mine", task, "/steward/records", record, record + "?at=2020-01-01T00:00", record + "/all", "/steward/quality"},
