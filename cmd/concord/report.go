@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,6 +19,7 @@ import (
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/concord-hie/concord/internal/pg"
+	"github.com/concord-hie/concord/internal/sheet"
 	"github.com/concord-hie/concord/mpi"
 	"github.com/concord-hie/concord/mpi/mpipg"
 	"github.com/concord-hie/concord/server"
@@ -159,14 +159,9 @@ func (o reportOutput) writer(out io.Writer) rowWriter {
 		e := json.NewEncoder(out)
 		return rowWriter{func(r reportRow) error { return e.Encode(r) }, func() error { return nil }}
 	case "csv":
-		w := csv.NewWriter(out)
-		first := w.Write(heads)
-		return rowWriter{func(r reportRow) error {
-			if first != nil {
-				return first
-			}
-			return w.Write(fields(r))
-		}, func() error { w.Flush(); return w.Error() }}
+		w := sheet.NewWriter(out) // clients name the person who asked; none of that may be a formula
+		w.Row(heads...)
+		return rowWriter{func(r reportRow) error { w.Row(fields(r)...); return nil }, w.Flush}
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "AT\tKIND\tOUTCOME\tORGANIZATION\tUSER\tPURPOSES\tSITE\tCLASSES\tDOCUMENTS\tEMERGENCY\tWHY")
