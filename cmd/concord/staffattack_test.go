@@ -193,7 +193,7 @@ func (p *pagesUnderTest) hostileFeed(t *testing.T) {
 	patient.do(http.MethodPost, "/my/notmine", url.Values{"site": {"harbor-main"}, "words": {markup}})
 	ask := patient.first(http.MethodGet, "/my/looked", nil, `href="(/my/looked/ask/[0-9a-f-]+)"`)
 	patient.do(http.MethodPost, ask, url.Values{"words": {markup}})
-	linda := doctor.first(http.MethodPost, "/find", url.Values{"number": {"RF-1003"}}, `href="(/patients/[a-z0-9]+)"`)
+	linda := doctor.first(http.MethodPost, "/find", url.Values{"number": {"RF-1003"}}, `href="(/patients/[a-z0-9]+)`)
 	doctor.do(http.MethodPost, linda+"/emergency", url.Values{"reason": {"unconscious"}, "text": {markup}, "attested": {"emergency-exists", "consent-not-obtainable-in-time", "not-refused-if-able"}})
 	doctor.do(http.MethodPost, linda+"/emergency/open", nil)
 
