@@ -154,25 +154,22 @@ func (a *Alerts) Look(ctx context.Context) (more bool, err error) {
 		if err := tx.QueryRow(ctx, `select seq from audit.alert_position where name = $1 for update`, alertPosition).Scan(&seq); err != nil {
 			return err
 		}
-		events, err := pg.Collect(ctx, tx, scanEvent, `
-			select e.body from audit.leaf l join audit.event e on e.id = l.event_id
-			where l.seq >= $1 and l.seq < $2 and e.body is not null and e.kind = any($3) order by l.seq`, seq, seq+alertBatch,
-			[]string{string(audit.EmergencyClaimed), string(audit.ConsentChanged), string(audit.LinkChanged), string(audit.Disclosed)})
-		if err != nil {
+		var wanted bool
+		if err := tx.QueryRow(ctx, `/* all shards: whether anybody at all wants mail */
+			select exists (select from audit.alert_setting where address <> '' and confirmed is not null)`).Scan(&wanted); err != nil {
 			return err
 		}
-		wanted := false
-		if len(events) > 0 {
-			err = tx.QueryRow(ctx, `/* all shards: whether anybody at all wants mail */
-			select exists (select from audit.alert_setting where address <> '' and confirmed is not null)`).Scan(&wanted)
-		}
-		if err != nil {
-			return err
+		var events []audit.Event
+		if wanted { // else nothing that happened need be read
+			var err error
+			if events, err = pg.Collect(ctx, tx, scanEvent, `
+				select e.body from audit.leaf l join audit.event e on e.id = l.event_id
+				where l.seq >= $1 and l.seq < $2 and e.body is not null and e.kind = any($3) order by l.seq`, seq, seq+alertBatch,
+				[]string{string(audit.EmergencyClaimed), string(audit.ConsentChanged), string(audit.LinkChanged), string(audit.Disclosed)}); err != nil {
+				return err
+			}
 		}
 		for _, e := range events {
-			if !wanted {
-				break // whose records these are need not be asked
-			}
 			if err := a.enqueue(ctx, tx, e); err != nil {
 				return err
 			}
@@ -185,7 +182,7 @@ func (a *Alerts) Look(ctx context.Context) (more bool, err error) {
 			return nil
 		}
 		more = top == seq+alertBatch
-		_, err = tx.Exec(ctx, `update audit.alert_position set seq = $2 where name = $1`, alertPosition, top)
+		_, err := tx.Exec(ctx, `update audit.alert_position set seq = $2 where name = $1`, alertPosition, top)
 		return err
 	})
 	if err != nil {
