@@ -37,7 +37,7 @@ func (v *visit) invited() (consent.Representative, error) {
 	if err != nil || len(b) != 24 || v.now.Unix() >= int64(binary.BigEndian.Uint64(b[16:])) {
 		return consent.Representative{}, hie.ErrNotFound
 	}
-	record, id := hie.SourcePatientID(binary.BigEndian.Uint64(b[:])), int64(binary.BigEndian.Uint64(b[8:]))
+	record, id := hie.SourcePatientID(binary.BigEndian.Uint64(b)), int64(binary.BigEndian.Uint64(b[8:]))
 	all, err := v.deps.Helpers.Representatives(v.ctx, []hie.SourcePatientID{record})
 	if err != nil {
 		return consent.Representative{}, err

@@ -113,9 +113,8 @@ func readRule(c *wireConsent) (rule, bool) {
 	ok := false
 	switch {
 	case len(p.Actor) == 1 && len(p.Class)+len(p.Label)+len(p.Data) == 0:
-		id := ""
-		id, ok = strings.CutPrefix(p.Actor[0].Reference.Reference, "Location/")
-		r.Site = hie.SiteID(id)
+		site, of := strings.CutPrefix(p.Actor[0].Reference.Reference, "Location/")
+		r.Site, ok = hie.SiteID(site), of
 	case len(p.Class) == 1 && len(p.Actor)+len(p.Label)+len(p.Data) == 0:
 		r.Class, ok = p.Class[0].Code, true
 	case len(p.Data) == 1 && len(p.Actor)+len(p.Class)+len(p.Label) == 0 && p.Data[0].Meaning == "instance":
