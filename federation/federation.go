@@ -221,5 +221,10 @@ const recordTimeout = 5 * time.Second
 func (x *Exchange) record(ctx context.Context, events ...audit.Event) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	return x.Record(ctx, events...)
+	end := hie.Step(ctx)
+	err := x.Record(ctx, events...)
+	for _, e := range events {
+		end(hie.Span{Name: stepAudit, Outcome: traceOutcome(err), Detail: string(e.Kind) + " " + e.ID})
+	}
+	return err
 }

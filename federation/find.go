@@ -135,12 +135,14 @@ func (x *Exchange) find(ctx context.Context, actor hie.Actor, q Query) (Found, e
 	if err != nil {
 		return Found{}, err
 	}
-	plan := m.plan(held)
+	var plan *lot
+	_ = traced(ctx, stepConsent, func() error { plan = m.plan(held); return nil })
 	live, err := x.live(ctx, m, q, plan, held)
 	if err != nil {
 		return Found{}, err
 	}
-	found, err := x.read(ctx, m, q, plan, live)
+	var found Found
+	err = traced(ctx, stepLocate, func() (err error) { found, err = x.read(ctx, m, q, plan, live); return err })
 	if err != nil {
 		return Found{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/mpi"
 )
 
@@ -36,7 +37,7 @@ func (x *Exchange) within(ctx context.Context, m mpi.Member, ask Ask, heard func
 	if x.Limits.Linger <= 0 || !bounded {
 		return x.search(ctx, m, ask)
 	}
-	longer, cancel := context.WithDeadline(x.late.ending, deadline.Add(x.Limits.Linger))
+	longer, cancel := context.WithDeadline(hie.WithTrace(x.late.ending, hie.TraceOf(ctx)), deadline.Add(x.Limits.Linger))
 	came := make(chan answer, 1)
 	x.late.running.Go(func() {
 		defer cancel()

@@ -70,11 +70,9 @@ type matter struct {
 
 // person returns whom a query is about. hie.ErrNotFound means that nobody is, or nobody this actor may ask about: a
 // patient asks for their own record only.
-func (x *Exchange) person(ctx context.Context, actor hie.Actor, patient hie.Identifier, record hie.SourcePatientID) (mpi.Person, error) {
-	var (
-		p   mpi.Person
-		err error
-	)
+func (x *Exchange) person(ctx context.Context, actor hie.Actor, patient hie.Identifier, record hie.SourcePatientID) (p mpi.Person, err error) {
+	end := hie.Step(ctx)
+	defer func() { end(hie.Span{Name: stepIdentity, Outcome: traceOutcome(err)}) }()
 	switch {
 	case record != 0:
 		p, err = x.Patients.PersonOf(ctx, record)
@@ -123,7 +121,9 @@ func theirs(actor hie.Actor, p mpi.Person) []mpi.Member {
 }
 
 // open reads the rules about p for actor: epochs first, then what they guard.
-func (x *Exchange) open(ctx context.Context, actor hie.Actor, p mpi.Person) (*matter, error) {
+func (x *Exchange) open(ctx context.Context, actor hie.Actor, p mpi.Person) (_ *matter, err error) {
+	end := hie.Step(ctx)
+	defer func() { end(hie.Span{Name: stepConsent, Outcome: traceOutcome(err)}) }()
 	records := p.Records()
 	network, env := x.Network(), x.Env()
 	if !env.Open() {
@@ -451,7 +451,8 @@ func (x *Exchange) presences(ctx context.Context, m *matter) ([]locator.Presence
 	for i, member := range m.members {
 		records[i] = member.Record
 	}
-	held, err := x.Holdings.Presence(ctx, records)
+	var held []locator.Presence
+	err := traced(ctx, stepLocate, func() (err error) { held, err = x.Holdings.Presence(ctx, records); return err })
 	if err != nil {
 		return nil, fmt.Errorf("federation: presence: %w", err)
 	}

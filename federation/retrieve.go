@@ -74,13 +74,16 @@ func (x *Exchange) retrieve(ctx context.Context, actor hie.Actor, handle Handle)
 	if handle.Accepts != nil && !handle.Accepts(contentType(d.pointer)) {
 		return nil, ErrNotAcceptable
 	}
+	end := hie.Step(ctx)
 	body, err := x.Sites.Fetch(ctx, d.pointer)
 	if err != nil {
+		end(siteSpan(d.pointer.Site, OperationFetch, fateOf(err)))
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		return nil, d.undelivered(ctx, fateOf(err))
 	}
+	end(siteSpan(d.pointer.Site, OperationFetch, nil))
 	d.body = body
 	if err := d.begin(); err != nil {
 		_ = body.Close() // what is left is not wanted
@@ -111,7 +114,8 @@ func (x *Exchange) permitted(ctx context.Context, actor hie.Actor, handle Handle
 	if err != nil {
 		return nil, err
 	}
-	p, err := x.pointer(ctx, handle)
+	var p locator.Pointer
+	err = traced(ctx, stepLocate, func() (err error) { p, err = x.pointer(ctx, handle); return err })
 	if absent(err) || (err == nil && p.Status == locator.EnteredInError) {
 		return nil, x.refused(ctx, actor, m, handle, ruling{reasons: []string{"UNKNOWN"}})
 	}

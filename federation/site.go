@@ -82,6 +82,8 @@ func (x *Exchange) ask(ctx context.Context, actor hie.Actor, states []locator.St
 			continue
 		}
 		wg.Go(func() {
+			end := hie.Step(ctx)
+			defer func() { end(siteSpan(m.Site, OperationSearch, out[i].fate)) }()
 			out[i] = x.within(ctx, m, Ask{Site: m.Site, Record: m.Record, Local: m.Local, Status: states,
 				Most: x.Limits.PerSite, Request: actor.Request}, heard)
 			if came != nil {

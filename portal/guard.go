@@ -3,8 +3,11 @@ package portal
 import (
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
+	"time"
 
+	"github.com/concord-hie/concord/hie"
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 )
@@ -25,6 +28,19 @@ func withRequestID(c *gin.Context) {
 }
 
 func requestID(c *gin.Context) string { return c.GetString(requestKey) }
+
+// traced follows a page's request, with everything it asks of the API. Files of the pages are not worth it.
+func (p *Portal) traced(c *gin.Context) {
+	if p.deps.Trace == nil || c.FullPath() == "" || strings.HasPrefix(c.FullPath(), "/assets/") {
+		return
+	}
+	began, start := hie.Now(), time.Now()
+	trace := hie.NewTrace(requestID(c), c.GetHeader("Traceparent"), began)
+	c.Request = c.Request.WithContext(hie.WithTrace(c.Request.Context(), trace))
+	c.Next()
+	trace.Add(hie.Span{Name: "page", Began: began, Took: time.Since(start), Outcome: strconv.Itoa(c.Writer.Status()), Detail: c.Request.Method + " " + c.FullPath()})
+	p.deps.Trace(trace.End(c.Writer.Status(), hie.Now()))
+}
 
 // contentPolicy is what pages may load: their own files. A form may also lead to the identity provider, since signing
 // out and stepping up are forms whose answer redirects there. data: is for the icons inside the style sheet.

@@ -63,7 +63,7 @@ func (p *Portal) parsePages() pages {
 //	bits WEIGHT · level EVIDENCE   how strongly a field speaks, and how it compares
 //	state STATE              the state of a policy
 //	inc N                    N + 1
-//	round F                  the nearest whole number
+//	round F · tenth F        the nearest whole number, and to a tenth
 //	dict NAME VALUE…         a map, to give a shared part several values
 func (p *Portal) functions(language string) template.FuncMap {
 	say := func(key string, values ...any) string { return p.words.say(language, key, values...) }
@@ -107,6 +107,9 @@ func (p *Portal) functions(language string) template.FuncMap {
 		"state": func(s string) string { return coded("policystate.", strings.ReplaceAll(s, " ", "-"), s) },
 		"bits":  func(b float64) string { return weight(language, b) },
 		"inc":   func(n int) int { return n + 1 },
+		"tenth": func(f float64) string {
+			return strings.TrimPrefix(weight(language, math.Round(10*math.Max(f, .1))/10), "+")
+		},
 		"round": func(f float64) int64 { return int64(math.Round(f)) },
 		"level": func(e evidence) string { return coded("", e.Words(), e.Level) },
 		"div":   func(a, b int64) int64 { return a / b },
@@ -130,6 +133,7 @@ type frame struct {
 	Languages []string
 	Name      string // of the page
 	Path      string // of this page, to come back to; "/" when it cannot be come back to
+	Request   string // the id everything about this page is recorded under
 	Duty      access.Duty
 	User      string
 	OrgID     hie.OrgID
@@ -151,7 +155,7 @@ type link struct {
 }
 
 func (v *visit) frame(name string, data any) frame {
-	f := frame{Language: v.language, Languages: languages, Name: name, Path: v.here(), Duty: v.session.Duty, User: v.session.Actor.UserName,
+	f := frame{Language: v.language, Languages: languages, Name: name, Path: v.here(), Request: requestID(v.c), Duty: v.session.Duty, User: v.session.Actor.UserName,
 		OrgID: v.session.Actor.Organization, Demo: v.cfg.Demo != nil, Acting: v.session.Actor.Representative != "", Notice: v.notice, Data: data}
 	if v.session.Duty == "" {
 		return f

@@ -91,8 +91,10 @@ type Deps struct {
 	Helpers   Helpers
 	Forms     Forms
 	Audit     Recorder
-	Log       *slog.Logger
-	Now       func() time.Time
+	// Trace takes how a page's request went, and returns at once; nil takes nothing.
+	Trace func(hie.Traced)
+	Log   *slog.Logger
+	Now   func() time.Time
 }
 
 // A Portal answers the requests of people's browsers.
@@ -128,7 +130,7 @@ func New(cfg Config, deps Deps) *Portal {
 	if err := p.engine.SetTrustedProxies(nil); err != nil { // nil is always accepted
 		panic("portal: " + err.Error())
 	}
-	p.engine.Use(withRequestID, p.logRequest, gin.CustomRecoveryWithWriter(nil, p.recovered), p.guard)
+	p.engine.Use(withRequestID, p.traced, p.logRequest, gin.CustomRecoveryWithWriter(nil, p.recovered), p.guard)
 	p.engine.NoRoute(p.handle(route{open: true, do: func(*visit) error { return hie.ErrNotFound }}))
 	p.engine.NoMethod(p.handle(route{open: true, do: func(*visit) error { return errMethod }}))
 	p.routes()

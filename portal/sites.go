@@ -204,5 +204,7 @@ func operatorPages() []route {
 	return []route{
 		{method: http.MethodGet, path: "/operator", duties: operators, nav: "nav.sites", do: (*visit).sites},
 		{method: http.MethodGet, path: "/operator/sites/:site", duties: operators, do: (*visit).site},
+		{method: http.MethodGet, path: "/operator/requests", duties: operators, nav: "nav.requests", do: (*visit).requests},
+		{method: http.MethodGet, path: "/operator/requests/:request", duties: operators, do: (*visit).request},
 	}
 }

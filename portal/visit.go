@@ -226,7 +226,7 @@ func (v *visit) fail(err error, again string) {
 	if errors.As(err, &inv) {
 		rule = inv.Rule
 	}
-	v.show(t.status, "trouble", map[string]any{"Key": t.key, "Request": requestID(v.c), "Rule": rule})
+	v.show(t.status, "trouble", map[string]any{"Key": t.key, "Rule": rule})
 }
 
 // show answers with a page. Errors here are faults of a template; the page ends with what had been made.

@@ -179,6 +179,7 @@ func (s *Server) routes() {
 	operate := s.requireGrant("concord/site.read", hie.RoleOperator)
 	o.GET("/sites", operate, s.listSites)
 	o.GET("/sites/:id/history", operate, s.readSiteHistory)
+	o.GET("/trace/:id", operate, s.readTrace)
 
 	a := s.engine.Group(adminPrefix+"v1/audit", s.authenticate, s.withinLimit, s.requireAuditor)
 	a.GET("/checkpoint", s.readCheckpoint)

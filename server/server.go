@@ -72,8 +72,9 @@ type Deps struct {
 	// Policies are the law packs and policies; Simulate says what one would change.
 	Policies Policies
 	Simulate Simulate
-	// Sites tell how the sites are.
-	Sites SiteHealth
+	// Sites tell how the sites are, Traces how requests went; nil keeps none.
+	Sites  SiteHealth
+	Traces Traces
 	// Stewardship is the index as stewards work on it.
 	Stewardship Stewardship
 	Log         *slog.Logger
@@ -116,7 +117,7 @@ func New(cfg Config, deps Deps) *Server {
 	if err := s.engine.SetTrustedProxies(nil); err != nil { // nil is always accepted
 		panic("server: " + err.Error())
 	}
-	s.engine.Use(breakOff, withBeginning, withRequestID, newMetrics(deps.Metrics).observe, s.logRequest, gin.CustomRecoveryWithWriter(nil, s.recovered), s.sameOrigin)
+	s.engine.Use(breakOff, withBeginning, withRequestID, s.traced, newMetrics(deps.Metrics).observe, s.logRequest, gin.CustomRecoveryWithWriter(nil, s.recovered), s.sameOrigin)
 	s.engine.NoRoute(func(c *gin.Context) { s.fail(c, hie.ErrNotFound) })
 	s.engine.NoMethod(func(c *gin.Context) {
 		s.refuse(c, http.StatusMethodNotAllowed, outcome("error", fhir.Issue{Code: "not-supported", Diagnostics: "This method is not available here."}))

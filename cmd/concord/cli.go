@@ -12,6 +12,7 @@ type cli struct {
 	Import  importCmd   `cmd:"" help:"Load in bulk."`
 	Sim     simulateCmd `cmd:"" name:"simulate" help:"Make up a population with its records and the truth, as files."`
 	Site    siteCmd     `cmd:"" help:"Who takes part: organisations, sites, endpoints, consent defaults."`
+	Trace   traceCmd    `cmd:"" help:"Follow one request by its id, step by step."`
 	Client  clientCmd   `cmd:"" help:"Who may ask: clients with keys, scopes and purposes."`
 	Match   matchCmd    `cmd:"" help:"Settle identities."`
 	Link    linkCmd     `cmd:"" help:"Link the records of files to each other, without a database."`

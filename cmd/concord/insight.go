@@ -5,6 +5,7 @@ import (
 	"net/http/pprof"
 
 	"github.com/concord-hie/concord/audit/auditpg"
+	"github.com/concord-hie/concord/federation/federationpg"
 	"github.com/concord-hie/concord/internal/pg"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -24,11 +25,13 @@ func insight(registry *prometheus.Registry) http.Handler {
 	return mux
 }
 
-// newRegistry returns the metrics of the process, the pool and the audit log.
-func newRegistry(db *pg.DB, sequencer *auditpg.Sequencer) *prometheus.Registry {
+// newRegistry returns the metrics of the process, the pool, the audit log and the traces.
+func newRegistry(db *pg.DB, sequencer *auditpg.Sequencer, traces *federationpg.Traces) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewDBStatsCollector(db.SQL(), "concord"),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "concord_traces_dropped_total", Help: "Requests whose course was not kept because there were too many."},
+			func() float64 { return float64(traces.Dropped()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "concord_audit_tree_size", Help: "Events in the audit tree after this node's last batch."},
 			func() float64 { return float64(sequencer.Size()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "concord_audit_sequencer_leads", Help: "1 on the node that sequences the audit log."},

@@ -128,6 +128,9 @@ func newPortal(cfg nodeConfig, door *server.Server, deps server.Deps, people por
 		return nil, err
 	}
 	people.API, people.SignIn, people.Sessions, people.Sealer, people.Network, people.Audit = door, in, redis.Keep("portal"), deps.Sealer, deps.Network, deps.Audit
+	if deps.Traces != nil {
+		people.Trace = deps.Traces.Keep
+	}
 	people.RecordOf, people.Log = deps.Patients.RecordOf, deps.Log
 	people.PatientID = func(r hie.SourcePatientID) string { return deps.Sealer.ID("patient", int64(r), 0) }
 	return portal.New(portal.Config{BaseURL: cfg.BaseURL, Demo: cfg.demo, Mails: cfg.SMTPAddr != ""}, people), nil

@@ -190,6 +190,8 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	if cfg.SiteProbe > 0 {
 		running.Go(func() { health.Probe(background, cfg.SiteProbe, networks.Network, sites.Describe, log) })
 	}
+	traces := federationpg.NewTraces(db, ids)
+	running.Go(func() { traces.Watch(background, log) })
 	handles := federationpg.New(db)
 	running.Go(func() { handles.Watch(background, log) })
 	exchange := federation.New(federation.Parts{
@@ -209,7 +211,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	running.Go(func() { (&upkeep{index: patients, retention: cfg.NoticeRetention, log: log}).watch(background) })
 
 	// The doors.
-	registry := newRegistry(db, sequencer)
+	registry := newRegistry(db, sequencer, traces)
 	clientLimit := redis.Limiter("fhir", cfg.ClientRate, 2*cfg.ClientRate)
 	deps := server.Deps{
 		Verify: access.NewVerifier(granting).Verify, Tokens: access.NewIssuer(granting), KeySet: codec.KeySet(),
@@ -217,7 +219,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		Ready:  func(ctx context.Context) error { return errors.Join(db.Ping(ctx), redis.Ping(ctx)) },
 		Sealer: sealer, Network: networks.Network, Audit: trail, Trail: trail, Proofs: trail, SignTable: sequencer.SignTable, Log: log, Metrics: registry,
 		Patients: patients, Stewardship: patients, Nameable: exchange.Nameable,
-		Documents: noted{documents, health.Published}, Sites: monitorOf(health, networks.Network, consents), Visible: exchange.Visible, Exchange: exchange,
+		Documents: noted{documents, health.Published}, Sites: monitorOf(health, networks.Network, consents), Traces: traces, Visible: exchange.Visible, Exchange: exchange,
 		Consents: consents, Emergencies: consents, Suspensions: consents, Desk: consents, Forms: consents, Recheck: staff.recheck, ConsentEnv: environment.env,
 		Policies: policies, Simulate: impact.simulate,
 		Past: func(ctx context.Context, record hie.SourcePatientID, at time.Time) (server.Past, error) {

@@ -35,6 +35,7 @@ func TestTheStaffPagesInABrowser(t *testing.T) {
 	t.Run("an officer reviews an emergency and explains it", p.officerStory)
 	t.Run("an officer puts a guardian on record and ends it", p.consentDesk)
 	t.Run("an integrator makes a token and tries what the page of people promises", p.sandbox)
+	t.Run("an operator follows a request from the page to the site", p.follows)
 	t.Run("every staff page, both languages, both widths", p.everyStaffPage)
 	t.Run("nobody of the staff reaches what is another's", p.staffCrossing)
 	t.Run("a hostile feed, and hostile words of people", p.hostileFeed)
@@ -427,6 +428,69 @@ func (p *pagesUnderTest) consentDesk(t *testing.T) {
 	b.silent()
 }
 
+// follows has a doctor open a document, copy the number of the request, and an operator follow it.
+func (p *pagesUnderTest) follows(t *testing.T) {
+	bloom, quist := p.tab(t), p.tab(t)
+	bloom.as("dr-bloom")
+	bloom.findByNumber("RF-1001")
+	bloom.wants("Number of this request:")
+	var document string
+	bloom.run(chromedp.Evaluate(`[...document.querySelectorAll('main tbody tr')].find(r => r.innerText.includes('Harbor General')).querySelector('a').getAttribute('href')`, &document))
+	bloom.visit(document)
+	request := bloom.request()
+	quist.as("o.quist")
+	quist.wants("Sites", "Half answer within")
+	quist.visit("/operator/requests")
+	for range 20 { // it is written down a moment after the answer
+		quist.visit("/operator/requests")
+		quist.run(chromedp.SetValue("#id", request, chromedp.ByQuery))
+		quist.click(`main form button[type="submit"]`)
+		if !strings.Contains(quist.says(), "Nothing is kept of this request") {
+			break
+		}
+	}
+	quist.wants("One request, step by step", request, "GET /documents/:document", "Who the patient is", "What the rules allow", "Site asked: ", "Recorded", "doctor")
+	quist.shot("operator-request")
+	for _, name := range []string{"Maria", "Alvarez", "Bloom", "RF-1001"} {
+		if strings.Contains(quist.says(), name) {
+			t.Errorf("the page names %s", name)
+		}
+	}
+	quist.visit("/")
+	quist.visit("/operator/sites/harbor-main?hours=1")
+	var drawn int
+	quist.run(chromedp.Evaluate(`document.querySelectorAll('[data-chart] canvas').length`, &drawn))
+	if drawn != 2 {
+		t.Errorf("%d charts are drawn, want 2", drawn)
+	}
+	quist.shot("operator-site")
+	bloom.silent()
+	quist.silent()
+
+	plain := p.tab(t)
+	plain.run(emulation.SetScriptExecutionDisabled(true))
+	plain.as("o.quist")
+	plain.visit("/operator/sites/harbor-main?hours=1")
+	plain.wants("The chart needs JavaScript")
+	plain.visit("/operator/requests/" + request)
+	plain.wants("Site asked: ")
+	landing := p.tab(t)
+	landing.visit("/")
+	var ticked bool
+	landing.run(chromedp.Evaluate(`[...document.querySelectorAll('ol.story li')].at(-1).classList.contains('done')`, &ticked))
+	if !ticked {
+		t.Error("the story's last step has no tick")
+	}
+}
+
+// request is the number of the request the page came with.
+func (b *tab) request() string {
+	b.t.Helper()
+	var id string
+	b.run(chromedp.Text("#request", &id, chromedp.ByQuery))
+	return id
+}
+
 // staffPages are the pages of each persona of the staff.
 func staffPages(b *tab) map[string][]string {
 	b.as("o.quist")
@@ -441,8 +505,11 @@ func staffPages(b *tab) map[string][]string {
 	b.run(chromedp.SetValue("#site", "riverside-clinic", chromedp.ByQuery), chromedp.SetValue("#number", "RF-1001", chromedp.ByQuery))
 	b.click(`main form button[type="submit"]`)
 	file := b.path()
+	b.as("dr-bloom")
+	b.findByNumber("RF-1001")
+	request := b.request()
 	return map[string][]string{
-		"o.quist": {"/operator", "/operator/sites/new-dawn-east?hours=1", "/operator/sites/harbor-main"},
+		"o.quist": {"/operator", "/operator/sites/new-dawn-east?hours=1", "/operator/sites/harbor-main", "/operator/requests", "/operator/requests?id=x", "/operator/requests/" + request, "/operator/requests/req-unknown"},
 		"i.park":  {"/integrator", "/integrator/errors", "/integrator/api", "/integrator/api/settleTask", "/integrator/people", "/integrator/token?client=patient-app", "/integrator/token?client=steward-desk"},
 		"p.stone": {"/officer", "/officer/reviews?show=closed", "/officer/access", "/officer/wishes", "/officer/wishes?closed=1", "/officer/patients", file, file + "/explain?org=riverside&role=physician&purpose=TREAT&label=ETH",
 			"/officer/policies", "/officer/policies/us-hipaa"},

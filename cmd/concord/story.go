@@ -20,11 +20,12 @@ import (
 
 // Who acts in the story.
 var (
-	treating = asker{purposes: "TREAT", user: "dr-bloom", name: "Dr. Avery Bloom", role: "physician", scopes: strings.Join(emrScopes, " ")}
-	claiming = asker{purposes: "BTG", user: "dr-bloom", name: "Dr. Avery Bloom", role: "physician", scopes: strings.Join(emrScopes, " ")}
-	officer  = asker{purposes: "HCOMPL", user: "p.stone", name: "Priya Stone", role: "privacy-officer", scopes: "system/AuditEvent.rs concord/review.read concord/review.write"}
-	auditing = asker{purposes: "HCOMPL", user: "i.lowe", name: "Imani Lowe", role: "auditor", scopes: "concord/audit.read"}
-	settling = asker{purposes: "PATADMIN", user: "m.reyes", name: "Marta Reyes", role: "steward", scopes: "system/Patient.rs concord/match.read concord/match.write"}
+	treating  = asker{purposes: "TREAT", user: "dr-bloom", name: "Dr. Avery Bloom", role: "physician", scopes: strings.Join(emrScopes, " ")}
+	claiming  = asker{purposes: "BTG", user: "dr-bloom", name: "Dr. Avery Bloom", role: "physician", scopes: strings.Join(emrScopes, " ")}
+	officer   = asker{purposes: "HCOMPL", user: "p.stone", name: "Priya Stone", role: "privacy-officer", scopes: "system/AuditEvent.rs concord/review.read concord/review.write"}
+	auditing  = asker{purposes: "HCOMPL", user: "i.lowe", name: "Imani Lowe", role: "auditor", scopes: "concord/audit.read"}
+	operating = asker{purposes: "HSYSADMIN", user: "o.quist", name: "Omar Quist", role: "operator", scopes: "concord/site.read"}
+	settling  = asker{purposes: "PATADMIN", user: "m.reyes", name: "Marta Reyes", role: "steward", scopes: "system/Patient.rs concord/match.read concord/match.write"}
 )
 
 // errStory means that something went otherwise than told.
@@ -34,11 +35,13 @@ var errStory = errors.New("the story did not go as told")
 type teller struct {
 	*demo
 	step, wrong int
+	// opened is the id of the request in which the hospital's document was opened.
+	opened string
 }
 
 // story plays the guided story through the node's public API: Maria's documents are found and one is opened, she
 // limits sharing, it looks as if there were nothing, an emergency opens them again, the claim is there to be
-// reviewed and in her own history, a wrong link is undone without a trace, and the log verifies. It returns an
+// reviewed and in her own history, a wrong link is undone without a trace, an operator follows one of the requests, and the log verifies. It returns an
 // *exitError with status 1 when anything differed.
 func (m *demo) story(ctx context.Context) error {
 	t := &teller{demo: m}
@@ -46,7 +49,7 @@ func (m *demo) story(ctx context.Context) error {
 	if err := t.reset(ctx, maria); err != nil {
 		return err
 	}
-	for _, play := range []func(context.Context, sim.Person) error{t.locate, t.limit, t.emergency, t.review, t.wrongLink, t.verifyLog} {
+	for _, play := range []func(context.Context, sim.Person) error{t.locate, t.limit, t.emergency, t.review, t.wrongLink, t.follow, t.verifyLog} {
 		if err := play(ctx, maria); err != nil {
 			return fmt.Errorf("story: step %d: %w", t.step, err)
 		}
@@ -235,6 +238,7 @@ func (t *teller) locate(ctx context.Context, maria sim.Person) error {
 	if err != nil {
 		return err
 	}
+	t.opened = r.header.Get("X-Request-Id")
 	original := t.original(d.uid, maria)
 	t.see("answer", fmt.Sprintf("200 %s, %d bytes, SHA-1 %s", original.ContentType, len(original.Bytes()), sim.Hash(original.Bytes())),
 		fmt.Sprintf("%d %s, %d bytes, SHA-1 %s", r.status, r.header.Get("Content-Type"), len(r.body), sim.Hash(r.body)))

@@ -68,10 +68,29 @@ func newTown(t *testing.T, n int) *town {
 	w.people()
 	w.records()
 	w.desks()
+	w.followed()
 	w.real["since"] = time.Now().UTC().Format(time.RFC3339)
 	w.real["tomorrow"] = time.Now().AddDate(0, 0, 1).UTC().Format(time.RFC3339)
 	w.never["since"], w.never["tomorrow"] = w.real["since"], w.real["tomorrow"]
 	return w
+}
+
+// followed waits until a request can be followed.
+func (w *town) followed() {
+	w.t.Helper()
+	r := w.must(http.StatusOK, "harbor-main-emr", treating, http.MethodGet, "/fhir/Organization", nil)
+	w.real["traced"], w.never["traced"] = r.header.Get("X-Request-Id"), "019379e0-0000-7000-8000-000000000000"
+	for range 100 {
+		var n int
+		if err := w.db.SQL().QueryRowContext(w.ctx, `select count(*) from federation.trace where request = $1`, w.real["traced"]).Scan(&n); err != nil {
+			w.t.Fatal(err)
+		}
+		if n == 1 {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	w.t.Fatal("no request can be followed")
 }
 
 // admit registers clients of an organisation of the region, each with a key of its own.

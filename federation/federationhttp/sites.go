@@ -10,6 +10,7 @@
 package federationhttp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -91,8 +92,12 @@ func (s *Sites) endpoint(id hie.SiteID, endpoint string) (directory.Site, direct
 func (s *Sites) prepare(req *http.Request, e directory.Endpoint, request string) error {
 	req.Header.Set("Accept-Encoding", "identity")
 	req.Header.Set("User-Agent", "concord")
-	if request != "" {
+	trace := hie.TraceOf(req.Context())
+	if request = cmp.Or(request, trace.Request()); request != "" {
 		req.Header.Set("X-Request-Id", request)
+	}
+	if parent := trace.Parent(); parent != "" {
+		req.Header.Set("Traceparent", parent)
 	}
 	switch e.Capability["auth"] {
 	case "", "none":

@@ -31,6 +31,17 @@
   // Links that wait for sites where there is no script lead to the page that shows them as they answer.
   document.querySelectorAll("a[data-quick]").forEach((a) => { a.href = a.dataset.quick; });
 
+  // Buttons that copy, where the browser can.
+  document.querySelectorAll("[data-copy]").forEach((b) => {
+    if (!navigator.clipboard) return;
+    b.hidden = false;
+    b.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(document.getElementById(b.dataset.copy).textContent);
+      const said = b.parentElement.querySelector("[data-copied]");
+      if (said) said.hidden = false;
+    });
+  });
+
   // Live progress of the sites that are being asked.
   document.querySelectorAll("[data-progress]").forEach((strip) => {
     const into = (id) => (event) => { const e = document.getElementById(id); if (e) e.innerHTML = event.data; };
