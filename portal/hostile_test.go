@@ -41,6 +41,8 @@ func hostileAPI(w http.ResponseWriter, r *http.Request) {
 		now := time.Now().Format(time.RFC3339)
 		say(map[string]any{"sites": []any{map[string]any{"site": "oak-main", "name": script, "organization": script, "state": "up", "since": now, "measured": "probes", "calls": 3,
 			"probe": map[string]any{"asked": now, "fate": "failed", "reason": script, "software": script, "version": script, "fhir_version": script}}}})
+	case r.URL.Path == "/admin/v1/config":
+		say(map[string]any{"version": script, "settings": []any{map[string]any{"name": script, "env": script, "value": script, "origin": script}}})
 	case strings.HasPrefix(r.URL.Path, "/admin/v1/trace/"):
 		say(map[string]any{"requests": []any{map[string]any{"request": script, "trace": script, "client": script, "organization": script, "roles": []string{script}, "purposes": []string{script},
 			"spans": []any{map[string]any{"name": "site", "site": script, "outcome": script, "detail": script, "after_ms": -5, "took_ms": 1e12}}}}})
@@ -86,7 +88,7 @@ func TestWhateverAFeedWritesIsShownAsText(t *testing.T) {
 		access.DutyPatient:   {"GET /my", "GET /my/choice", "GET /my/looked", "GET /my/places", "GET /my/places/oak-main", "GET /my/rules", "GET /my/looked?cursor=" + url.QueryEscape(script)},
 		access.DutyClinician: {"POST /find", "GET /patients/p1", "GET /patients/p1?kind=" + url.QueryEscape(script) + "&since=" + url.QueryEscape(script), "GET /documents/d1?of=" + url.QueryEscape(script), "GET /patients/p1/emergency"},
 		access.DutyDesk:      {"GET /desk/p1", "GET /desk/p1/form"},
-		access.DutyOperator:  {"GET /operator", "GET /operator/sites/oak-main", "GET /operator/sites/oak-main?hours=" + url.QueryEscape(script), "GET /operator/requests/req-hostile", "GET /operator/requests"},
+		access.DutyOperator:  {"GET /operator", "GET /operator/sites/oak-main", "GET /operator/sites/oak-main?hours=" + url.QueryEscape(script), "GET /operator/requests/req-hostile", "GET /operator/requests", "GET /operator/settings"},
 	} {
 		b := w.browser()
 		b.signIn(identities()[duty])

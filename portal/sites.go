@@ -206,5 +206,6 @@ func operatorPages() []route {
 		{method: http.MethodGet, path: "/operator/sites/:site", duties: operators, do: (*visit).site},
 		{method: http.MethodGet, path: "/operator/requests", duties: operators, nav: "nav.requests", do: (*visit).requests},
 		{method: http.MethodGet, path: "/operator/requests/:request", duties: operators, do: (*visit).request},
+		{method: http.MethodGet, path: "/operator/settings", duties: operators, nav: "nav.settings", do: (*visit).settings},
 	}
 }

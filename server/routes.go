@@ -180,6 +180,7 @@ func (s *Server) routes() {
 	o.GET("/sites", operate, s.listSites)
 	o.GET("/sites/:id/history", operate, s.readSiteHistory)
 	o.GET("/trace/:id", operate, s.readTrace)
+	o.GET("/config", operate, s.readConfig)
 
 	a := s.engine.Group(adminPrefix+"v1/audit", s.authenticate, s.withinLimit, s.requireAuditor)
 	a.GET("/checkpoint", s.readCheckpoint)

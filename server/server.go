@@ -75,6 +75,8 @@ type Deps struct {
 	// Sites tell how the sites are, Traces how requests went; nil keeps none.
 	Sites  SiteHealth
 	Traces Traces
+	// Settings are what this node runs with, without secrets.
+	Settings []Setting
 	// Stewardship is the index as stewards work on it.
 	Stewardship Stewardship
 	Log         *slog.Logger

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/concord-hie/concord/server"
 )
 
 // The compose file is not started by the tests, which have no engine. What can be known of it without one: each setting it
@@ -38,7 +40,7 @@ func TestTheComposeFileGivesSettingsANodeTakes(t *testing.T) {
 	if status := run(context.Background(), []string{"config", "show", "--output", "json"}, &out, &errOut); status != 0 {
 		t.Errorf("a node would not begin: %s", errOut.String())
 	}
-	var settings []setting
+	var settings []server.Setting
 	if err := json.Unmarshal(out.Bytes(), &settings); err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,9 @@ type Globals struct {
 	Config      kong.ConfigFlag `help:"JSON file of settings, by flag name." placeholder:"FILE"`
 	DatabaseURL string          `env:"CONCORD_DATABASE_URL" help:"PostgreSQL to use; sslmode must be stated." placeholder:"URL"`
 	PolicyKey   []string        `env:"CONCORD_POLICY_KEY" help:"Further Ed25519 public keys (PEM files) whose law packs are trusted, besides the publisher's." placeholder:"FILE"`
+
+	// origins say where each setting's value comes from, by flag name; nil when the program set them itself.
+	origins map[string]string
 }
 
 // open connects to the database of --database-url.
@@ -68,6 +71,49 @@ func strictJSON(r io.Reader) (kong.Resolver, error) {
 type checkedResolver struct {
 	kong.Resolver
 	keys map[string]any
+}
+
+// Resolve implements kong.Resolver. A variable of the environment outranks the file.
+func (r checkedResolver) Resolve(kctx *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
+	if inEnvironment(flag) {
+		return nil, nil
+	}
+	return r.Resolver.Resolve(kctx, parent, flag)
+}
+
+// inEnvironment reports whether a variable sets flag.
+func inEnvironment(flag *kong.Flag) bool {
+	return slices.ContainsFunc(flag.Envs, func(name string) bool { _, set := os.LookupEnv(name); return set })
+}
+
+// Where a setting's value comes from.
+const (
+	originFlag        = "flag"
+	originEnvironment = "environment"
+	originFile        = "file"
+	originDefault     = "default"
+	originProgram     = "program" // the demo sets its node up itself
+)
+
+// originsOf says where the value of each flag of a command line comes from.
+func originsOf(kctx *kong.Context) map[string]string {
+	out := map[string]string{}
+	for _, f := range kctx.Flags() {
+		out[f.Name] = originDefault
+		if inEnvironment(f) {
+			out[f.Name] = originEnvironment
+		}
+	}
+	for _, p := range kctx.Path {
+		switch {
+		case p.Flag == nil:
+		case p.Resolved:
+			out[p.Flag.Name] = originFile
+		default:
+			out[p.Flag.Name] = originFlag
+		}
+	}
+	return out
 }
 
 // Validate implements kong.Resolver.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,6 +73,40 @@ func TestAMisspeltSettingIsRefusedNotIgnored(t *testing.T) {
 	status := run(context.Background(), []string{"--config", file, "migrate", "status"}, &out, &errOut)
 	if status == 0 || !strings.Contains(errOut.String(), "databse_url") {
 		t.Errorf("status %d, said %q; want a refusal naming the key", status, errOut.String())
+	}
+}
+
+// TestEachSettingIsShownWithWhereItComesFromAndWithoutSecrets sets one of each origin; the same is what a node tells.
+func TestEachSettingIsShownWithWhereItComesFromAndWithoutSecrets(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "concord.json")
+	if err := os.WriteFile(file, []byte(`{"max-conns":7,"client-rate":9,"addr":"127.0.0.1:9"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CONCORD_CLIENT_RATE", "11")
+	t.Setenv("CONCORD_ADDR", "127.0.0.1:8")
+	t.Setenv("CONCORD_DATABASE_URL", "postgres://c:hunter2@127.0.0.1/c?sslmode=disable&sslpassword=hunter3")
+	t.Setenv("CONCORD_REDIS_URL", "redis://:hunter4@127.0.0.1:6379")
+	var out, errOut bytes.Buffer
+	run(context.Background(), []string{"--config", file, "config", "show", "--addr", "127.0.0.1:7", "--output", "json"}, &out, &errOut)
+	var rows []struct{ Name, Env, Value, Origin string }
+	if err := json.Unmarshal(out.Bytes(), &rows); err != nil {
+		t.Fatalf("%v: %s %s", err, out.String(), errOut.String())
+	}
+	got := map[string]string{}
+	for _, r := range rows {
+		got[r.Name] = r.Value + " (" + r.Origin + ")"
+	}
+	for name, want := range map[string]string{"addr": "127.0.0.1:7 (flag)", "client-rate": "11 (environment)", "max-conns": "7 (file)", "site-probe": "1m0s (default)",
+		"config": file + " (flag)", "database-url": "postgres://c:xxxxx@127.0.0.1/c?sslmode=disable&sslpassword=xxxxx (environment)", "redis-url": "redis://:xxxxx@127.0.0.1:6379 (environment)", "smtp-addr": " (default)"} {
+		if got[name] != want {
+			t.Errorf("%s: %q, want %q", name, got[name], want)
+		}
+	}
+	if strings.Contains(out.String()+errOut.String(), "hunter") {
+		t.Error("a password is shown")
+	}
+	if got := withoutPassword("host=db password=hunter2"); strings.Contains(got, "hunter") {
+		t.Errorf("a password is shown: %s", got)
 	}
 }
 

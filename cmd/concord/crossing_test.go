@@ -269,6 +269,7 @@ func doors(w *town) []door {
 		officer("POST /admin/v1/policies/:policy/versions/:version/activate", "/admin/v1/policies/{policy}/versions/1/activate", `{"effective":"{tomorrow}"}`, "concord/policy.write", 403),
 		officer("POST /admin/v1/policies/:policy/rollback", "/admin/v1/policies/{policy}/rollback", `{"dry_run":true}`, "concord/policy.write", 403),
 		operator("GET /admin/v1/sites", "/admin/v1/sites", "", "concord/site.read"),
+		operator("GET /admin/v1/config", "/admin/v1/config", "", "concord/site.read"),
 		operator("GET /admin/v1/trace/:id", "/admin/v1/trace/{traced}", "", "concord/site.read"),
 		operator("GET /admin/v1/sites/:id/history", "/admin/v1/sites/harbor-main/history?hours=2", "", "concord/site.read"),
 		explain,

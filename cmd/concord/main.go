@@ -54,6 +54,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (status int)
 		}
 		return 2
 	}
+	c.origins = originsOf(kctx)
 	kctx.BindTo(ctx, (*context.Context)(nil))
 	err = kctx.Run(&c.Globals, &streams{out: out, err: errOut})
 	var exit *exitError

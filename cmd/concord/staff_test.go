@@ -509,7 +509,7 @@ func staffPages(b *tab) map[string][]string {
 	b.findByNumber("RF-1001")
 	request := b.request()
 	return map[string][]string{
-		"o.quist": {"/operator", "/operator/sites/new-dawn-east?hours=1", "/operator/sites/harbor-main", "/operator/requests", "/operator/requests?id=x", "/operator/requests/" + request, "/operator/requests/req-unknown"},
+		"o.quist": {"/operator", "/operator/sites/new-dawn-east?hours=1", "/operator/sites/harbor-main", "/operator/requests", "/operator/requests?id=x", "/operator/requests/" + request, "/operator/requests/req-unknown", "/operator/settings"},
 		"i.park":  {"/integrator", "/integrator/errors", "/integrator/api", "/integrator/api/settleTask", "/integrator/people", "/integrator/token?client=patient-app", "/integrator/token?client=steward-desk"},
 		"p.stone": {"/officer", "/officer/reviews?show=closed", "/officer/access", "/officer/wishes", "/officer/wishes?closed=1", "/officer/patients", file, file + "/explain?org=riverside&role=physician&purpose=TREAT&label=ETH",
 			"/officer/policies", "/officer/policies/us-hipaa"},
