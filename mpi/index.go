@@ -185,6 +185,16 @@ func (x *Index) PersonOf(ctx context.Context, record hie.SourcePatientID) (Perso
 	return p, nil
 }
 
+// Person returns the person id means, following merges between persons to the survivor, or hie.ErrNotFound. Its Members
+// are none when all it had moved away.
+func (x *Index) Person(ctx context.Context, id hie.PersonID) (Person, error) {
+	p, err := x.person(ctx, x.store, id)
+	if err != nil {
+		return Person{}, fmt.Errorf("mpi: person: %w", err)
+	}
+	return p, nil
+}
+
 // person reads a person, following redirects. Version and members belong together, so that the release gate finds out
 // any change since.
 func (x *Index) person(ctx context.Context, r Reader, id hie.PersonID) (Person, error) {

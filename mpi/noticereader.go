@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/concord-hie/concord/audit"
@@ -142,8 +143,12 @@ func (x *Index) ForgetReader(ctx context.Context, actor hie.Actor, name string) 
 	return nil
 }
 
+// OwnReaders begins the names of the exchange's own readers: notices are kept for them as for others, but that they have
+// passed is no reason to let go of what somebody outside may come for within the age limit.
+const OwnReaders = "concord."
+
 // PruneNotices takes the oldest notices away, at most 2,000: those older than limit, and those older than a day that every
-// registered reader, one at least, has passed. It returns how many.
+// registered reader, one from outside at least, has passed. It returns how many.
 func (x *Index) PruneNotices(ctx context.Context, limit time.Duration) (n int, err error) {
 	err = x.update(ctx, func(tx attempt) error {
 		n = 0
@@ -168,10 +173,11 @@ func (x *Index) PruneNotices(ctx context.Context, limit time.Duration) (n int, e
 
 // prunable returns how many of the oldest notices may go: a beginning of the stream, so that what is left has no gaps.
 func prunable(oldest []Notice, readers []NoticeReader, now time.Time, limit time.Duration) int {
+	outside := slices.ContainsFunc(readers, func(r NoticeReader) bool { return !strings.HasPrefix(r.Name, OwnReaders) })
 	for i, n := range oldest {
 		age := now.Sub(n.At)
 		waiting := slices.ContainsFunc(readers, func(r NoticeReader) bool { return r.At.Before(n.Cursor) })
-		if age <= limit && (age <= minNoticeAge || len(readers) == 0 || waiting) {
+		if age <= limit && (age <= minNoticeAge || !outside || waiting) {
 			return i
 		}
 	}

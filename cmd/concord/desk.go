@@ -15,7 +15,8 @@ import (
 )
 
 // A desk finds what staff must see to about patients' wishes, and keeps their queue in step: after each change of a
-// wish for its person, and every night for everybody, since ends come near and organisations leave by themselves.
+// wish for its person, after each change of a link for the persons it is about, and every night for everybody, since ends
+// come near and organisations leave by themselves.
 //
 // Source: spec consent 2.20.
 type desk struct {
@@ -33,6 +34,11 @@ func (d *desk) check(ctx context.Context, record hie.SourcePatientID) error {
 	if err != nil {
 		return err
 	}
+	return d.checkPerson(ctx, person)
+}
+
+// checkPerson brings the tasks about person in step.
+func (d *desk) checkPerson(ctx context.Context, person mpi.Person) error {
 	onFile, err := d.consents.Load(ctx, person.Records())
 	if err != nil {
 		return err

@@ -208,6 +208,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 
 	staff := &desk{patients: patients, consents: consents, env: environment.env, network: networks.Network, now: hie.Now, log: log}
 	running.Go(func() { staff.watch(background) })
+	running.Go(func() { staff.follow(background) })
 	running.Go(func() { (&upkeep{index: patients, retention: cfg.NoticeRetention, log: log}).watch(background) })
 
 	// The doors.

@@ -105,6 +105,16 @@ func TestADeskTaskIsOpenedOnceAndGoesWithWhatItIsAbout(t *testing.T) {
 	if err != nil || len(closed) != 2 || closed[0].Outcome != "settled" || closed[0].ClosedBy != "network/ann" || closed[1].Outcome != "gone" {
 		t.Errorf("%d closed, %v", len(closed), err)
 	}
+	// What was gone and is found again is open again, under its number; what somebody settled is not asked twice.
+	for range 2 {
+		if err := s.SyncTasks(ctx, []hie.SourcePatientID{maria}, []consent.DeskTask{conflict, renewal}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, _, err := s.DeskTasks(ctx, consent.DeskFilter{Limit: 10})
+	if err != nil || len(again) != 1 || again[0].ID != closed[1].ID || again[0].Kind != consent.FindRenewal || again[0].Outcome != "" {
+		t.Errorf("found again: %d open, %v", len(again), err)
+	}
 }
 
 func TestRepresentativesAreKeptByVersionAndSignWithinTheirTime(t *testing.T) {

@@ -29,7 +29,8 @@ func keyOf(t consent.DeskTask) findingKey {
 }
 
 // SyncTasks brings the open tasks about records in step with what was found about them now: what is new is opened, each
-// once however many look at a time; what is no more is closed as gone. found holds Record, Organization and Finding.
+// once however many look at a time; what is no more is closed as gone, and opened again should it be found again, as when a
+// link is undone and made anew. What somebody settled stays settled. found holds Record, Organization and Finding.
 func (s *Store) SyncTasks(ctx context.Context, records []hie.SourcePatientID, found []consent.DeskTask) error {
 	now := s.now()
 	open, err := pg.Collect(ctx, s.db, scanDeskTask, selectDeskTask+`where sp_id = any($1) and closed is null order by task_id`, numbers(records))
@@ -58,7 +59,9 @@ func (s *Store) SyncTasks(ctx context.Context, records []hie.SourcePatientID, fo
 		if _, err := s.db.Exec(ctx, `
 			insert into consent.desk_task (task_id, kind, sp_id, directive_id, version, other_id, mark, org, opened, due, detail)
 			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-			on conflict (sp_id, kind, directive_id, version, other_id, mark) do nothing`,
+			on conflict (sp_id, kind, directive_id, version, other_id, mark) do update
+			set closed = null, finding = '', opened = excluded.opened, due = excluded.due, detail = excluded.detail
+			where desk_task.finding = 'gone'`,
 			s.ids.Next(), string(k.kind), int64(k.record), k.directive, k.version, k.other, k.mark, string(t.Organization), now, due, detail); err != nil {
 			return fmt.Errorf("consentpg: sync tasks: %w", err)
 		}

@@ -70,6 +70,18 @@ func pruned(t *testing.T, w *World) {
 	if err := w.ForgetReader(ctx, Actor, "slow"); err != nil {
 		t.Error(err)
 	}
+	own, err := w.RegisterReader(ctx, Actor, mpi.OwnReaders+"desk", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.ForgetReader(ctx, Actor, "fast"); err != nil {
+		t.Error(err)
+	}
+	now = now.Add(12 * time.Hour)
+	prune(0, "that the exchange's own reader has passed them is no reason by itself")
+	if err := w.ForgetReader(ctx, Actor, own.Name); err != nil {
+		t.Error(err)
+	}
 	if _, err := w.ReadNotices(ctx, "slow", page[1].Cursor, 0); !errors.Is(err, hie.ErrNotFound) {
 		t.Errorf("a reader that was forgotten = %v, want not found", err)
 	}
