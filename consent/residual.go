@@ -30,6 +30,16 @@ type Residual struct {
 	Policies  []string
 }
 
+// OneLabel reports whether a permission names sensitivity labels: such rules are exact for documents that bear one label at
+// most, since a site that follows them lets a document go for one of its labels whatever the others are.
+//
+// Source: spec consent section 1 (the residual rule releases a PSY and HIV document to who is permitted PSY only), vector 93.
+func (r Residual) OneLabel() bool {
+	return slices.ContainsFunc(r.Rules, func(x ResidualRule) bool {
+		return x.Permit && slices.ContainsFunc(x.Labels, func(l string) bool { return !StandardConfidentiality(l) })
+	})
+}
+
 // Residual says what a site with record's documents may give to req by itself at now. What the rules cannot say exactly
 // is refused, and the exchange asked document by document: residuals have no word for "every label covered", for roles, or
 // for several wishes weighed against each other. Documents of one label are then decided as Decide does.

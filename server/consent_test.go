@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/concord-hie/concord/access/accessjwt"
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/consent/consentfhir"
@@ -153,12 +154,17 @@ type ward struct {
 	alice, oaks      string // Alice's Patient ids at Mercy and at Oak
 	ruth             string
 	aliceRec, oakRec hie.SourcePatientID
+	// What decisions rest on, and who signs permissions; a test may put another in place.
+	now     func() time.Time
+	network *directory.Network
+	env     *consent.Env
+	sign    func(accessjwt.Permission) (string, error)
 }
 
 func newWard(t *testing.T) *ward {
 	t.Helper()
 	now := func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
-	w := &ward{clinic: &clinic{trail: &trail{}}, cabinet: &cabinet{now: now}}
+	w := &ward{clinic: &clinic{trail: &trail{}}, cabinet: &cabinet{now: now}, now: now}
 	file := testFile()
 	file.Organizations = append(file.Organizations, directory.Organization{ID: "network", Name: "The Exchange", Identifier: "urn:org:network", Kind: networkKind, Active: true},
 		directory.Organization{ID: "quince", Name: "Quince Clinic", Identifier: "urn:org:quince", Active: true})
@@ -176,11 +182,13 @@ func newWard(t *testing.T) *ward {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.network, w.env = n, env
 	x := mpi.New(mpitest.NewMemory(), hie.NewIDs(nil), w.trail, mpi.Options{})
 	w.doors = newDoors(t, func(d *Deps) {
 		d.Patients, d.Stewardship, d.Audit, d.Now = x, x, w.trail, now
 		d.Network = func() *directory.Network { return n }
-		d.Consents, d.Emergencies, d.Suspensions, d.ConsentEnv = w.cabinet, w.cabinet, w.cabinet, func() *consent.Env { return env }
+		d.Consents, d.Emergencies, d.Suspensions, d.ConsentEnv = w.cabinet, w.cabinet, w.cabinet, func() *consent.Env { return w.env }
+		d.SignPermission = func(p accessjwt.Permission) (string, error) { return w.sign(p) }
 		d.Past = func(ctx context.Context, record hie.SourcePatientID, at time.Time) (Past, error) {
 			person, err := d.Patients.PersonOf(ctx, record)
 			if err != nil {

@@ -2,9 +2,12 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"net/http"
 	"strings"
+	"time"
 
+	"github.com/concord-hie/concord/access/accessjwt"
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/consent/consentfhir"
@@ -15,13 +18,15 @@ import (
 )
 
 // residualConsent answers POST /fhir/Consent/$residual: what a site that filters for itself may give an organisation for
-// one purpose about one of its own patients, as the ihe_pcf extension of a token. Whatever that cannot say exactly is
-// refused, and so is a patient who is not the caller's: the site then asks for each document.
+// one purpose about one of its own patients: the ihe_pcf extension, and the signed token that carries it for whoever at the
+// site filters. Whatever that cannot say exactly is refused, and so is a patient who is not the caller's: the site then asks
+// for each document. Permissions that name sensitivity labels are exact for documents of one label only, and are given to a
+// site that says by oneLabel that it asks for each document that bears several.
 //
 // Source: IHE PCF, ITI-71; spec consent 2.19, vector 93.
 func (s *Server) residualConsent(c *gin.Context) {
 	ctx := c.Request.Context()
-	ps, err := s.readParameters(c, "patient", "organization", "purpose")
+	ps, err := s.readParameters(c, "patient", "organization", "purpose", "oneLabel")
 	for _, name := range []string{"patient", "organization"} {
 		if err == nil && ps.one(name).ValueReference == nil {
 			err = hie.Required(parameterPath(name) + ".value")
@@ -29,8 +34,12 @@ func (s *Server) residualConsent(c *gin.Context) {
 	}
 	var r consent.Residual
 	var record hie.SourcePatientID
+	var until time.Time
 	if err == nil {
-		r, record, err = s.residual(ctx, caller(c), ps)
+		r, record, until, err = s.residual(ctx, caller(c), ps)
+	}
+	if aware := ps.one("oneLabel").ValueBoolean; r.OneLabel() && (aware == nil || !*aware) {
+		r = consent.Residual{}
 	}
 	if err == nil {
 		e := audit.NewEvent(audit.Decision, caller(c), s.deps.Now()).About(known(record)...)
@@ -59,8 +68,36 @@ func (s *Server) residualConsent(c *gin.Context) {
 		doc = s.cfg.FHIRBase() + "/Consent/" + s.publicConsent(consent.Directive{ID: r.Directive.ID, Record: record.String()})
 	}
 	extension := consentfhir.WriteResidual(r, s.cfg.FHIRBase()+"/Patient/"+s.patientID(record), doc)
-	out.Parameter = append(out.Parameter, fhir.Parameter{Name: "ihe_pcf", ValueString: string(extension)})
+	signed, err := s.permission(caller(c).Organization, ps, extension, until)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	out.Parameter = append(out.Parameter, fhir.Parameter{Name: "ihe_pcf", ValueString: string(extension)}, fhir.Parameter{Name: "token", ValueString: signed})
 	s.send(c, http.StatusOK, out)
+}
+
+// permissionFor bounds how long a permission's token holds: a site that filters for itself is not told of a revocation.
+//
+// Source: DESIGN idea 8; spec consent 2.14 and section 5 (copies must be refreshed before they are enforced).
+const permissionFor = time.Minute
+
+// permission signs what site's filter needs to know: who may have what, and until when, which is never beyond until.
+func (s *Server) permission(site hie.OrgID, ps parameters, extension []byte, until time.Time) (string, error) {
+	network, now := s.deps.Network(), s.deps.Now()
+	holder, _ := network.Organization(site)
+	asker, _ := network.Organization(organizationIn(ps))
+	end := now.Add(permissionFor)
+	if !until.IsZero() && until.Before(end) {
+		end = until
+	}
+	return s.deps.SignPermission(accessjwt.Permission{ID: rand.Text(), Issuer: s.cfg.BaseURL, Audience: holder.Identifier, Requester: asker.Identifier,
+		RequesterName: asker.Name, Purpose: hie.Purpose(ps.one("purpose").ValueCode), IssuedAt: now, Expires: end, PCF: extension})
+}
+
+// organizationIn is who would have the documents.
+func organizationIn(ps parameters) hie.OrgID {
+	return hie.OrgID(strings.TrimPrefix(ps.one("organization").ValueReference.Reference, "Organization/"))
 }
 
 // known is record as a list, none for 0.
@@ -71,28 +108,29 @@ func known(record hie.SourcePatientID) []hie.SourcePatientID {
 	return []hie.SourcePatientID{record}
 }
 
-func (s *Server) residual(ctx context.Context, actor hie.Actor, ps parameters) (consent.Residual, hie.SourcePatientID, error) {
+func (s *Server) residual(ctx context.Context, actor hie.Actor, ps parameters) (_ consent.Residual, _ hie.SourcePatientID, until time.Time, _ error) {
 	record, err := s.consultedRecord(ctx, actor, []fhir.Reference{*ps.one("patient").ValueReference})
 	if err != nil || record == 0 {
-		return consent.Residual{}, 0, err
+		return consent.Residual{}, 0, until, err
 	}
 	person, err := s.deps.Patients.PersonOf(ctx, record)
 	if err != nil {
-		return consent.Residual{}, 0, err
+		return consent.Residual{}, 0, until, err
 	}
 	onFile, err := s.deps.Consents.Load(ctx, person.Records())
 	if err != nil {
-		return consent.Residual{}, 0, err
+		return consent.Residual{}, 0, until, err
 	}
-	req := federation.RequestOf(hie.Actor{Organization: hie.OrgID(strings.TrimPrefix(ps.one("organization").ValueReference.Reference, "Organization/")),
+	req := federation.RequestOf(hie.Actor{Organization: organizationIn(ps),
 		Purposes: []hie.Purpose{hie.Purpose(ps.one("purpose").ValueCode)}}, s.deps.Network(), person)
 	req.Roles, req.Abilities = nil, nil
 	d := consent.Compile(s.deps.ConsentEnv(), federation.SubjectOf(person, onFile), onFile.Directives)
-	r := d.Residual(req, record.String(), s.deps.Now())
+	now := s.deps.Now()
+	r := d.Residual(req, record.String(), now)
 	for _, dir := range onFile.Directives {
 		if dir.ID == r.Directive.ID && dir.Record != record.String() {
 			r.Directive = consent.DirectiveName{} // given elsewhere: it is not named here
 		}
 	}
-	return r, record, nil
+	return r, record, d.Until(now), nil
 }

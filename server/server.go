@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/concord-hie/concord/access/accessjwt"
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/hie"
@@ -35,13 +36,15 @@ func (c Config) FHIRBase() string { return c.BaseURL + "/fhir" }
 
 // Deps are the domain services the handlers call.
 type Deps struct {
-	Verify  VerifyToken
-	Tokens  Tokens
-	KeySet  []byte // our public token keys, a JWK Set
-	Limit   Limit  // bounds each client's calls, and each person's at the portal; nil for no bound
-	Ready   Ready
-	Sealer  *opaque.Sealer
-	Network func() *directory.Network
+	Verify VerifyToken
+	Tokens Tokens
+	KeySet []byte // our public token keys, a JWK Set
+	// SignPermission signs what a site that filters for itself is given, with the key of tokens.
+	SignPermission func(accessjwt.Permission) (string, error)
+	Limit          Limit // bounds each client's calls, and each person's at the portal; nil for no bound
+	Ready          Ready
+	Sealer         *opaque.Sealer
+	Network        func() *directory.Network
 	// Patients is the index; Nameable decides which of its records a caller may learn of, nil for its own alone.
 	Patients Patients
 	Nameable Nameable

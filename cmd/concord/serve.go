@@ -215,7 +215,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	registry := newRegistry(db, sequencer, traces)
 	clientLimit := redis.Limiter("fhir", cfg.ClientRate, 2*cfg.ClientRate)
 	deps := server.Deps{
-		Verify: access.NewVerifier(granting).Verify, Tokens: access.NewIssuer(granting), KeySet: codec.KeySet(),
+		Verify: access.NewVerifier(granting).Verify, Tokens: access.NewIssuer(granting), KeySet: codec.KeySet(), SignPermission: codec.SignPermission,
 		Limit:  clientLimit.Allow,
 		Ready:  func(ctx context.Context) error { return errors.Join(db.Ping(ctx), redis.Ping(ctx)) },
 		Sealer: sealer, Network: networks.Network, Audit: trail, Trail: trail, Proofs: trail, SignTable: sequencer.SignTable, Log: log, Metrics: registry,
