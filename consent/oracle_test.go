@@ -220,6 +220,9 @@ func (o *oracle) decide() verdict {
 	for _, p := range o.req.Purposes {
 		bad = bad || !o.knownPurpose(string(p))
 	}
+	for _, d := range o.dirs {
+		bad = bad || d.Filed.IsZero()
+	}
 	if bad {
 		return refuse("INPUT")
 	}

@@ -342,7 +342,48 @@ func (g gen) all() *oracle {
 		}
 		o.dirs = append(o.dirs, d)
 	}
+	if g.chance(4) {
+		g.part(o)
+	}
+	if g.chance(1) && len(o.dirs) > 0 { // a filing time that could not be read
+		o.dirs[g.IntN(len(o.dirs))].Filed = time.Time{}
+	}
+	if g.chance(2) { // a second entry of one name: the first counts
+		o.setup.Policies = append(o.setup.Policies, consent.Policy{URI: "p:plain", Additive: true, Widening: true, OnExpiry: "deny"})
+		o.setup.Organizations = append(o.setup.Organizations, consent.Organization{ID: "a1", Parent: "b"})
+		o.setup.Sites = append(o.setup.Sites, consent.Site{ID: "s1", Org: "nowhere", Unlabelled: true})
+		o.subj.Records = append(o.subj.Records, consent.Record{ID: "r1", Site: "s2", Link: hie.LinkConfirmed})
+	}
 	return o
+}
+
+// part adds two refusals and two later permissions, each of which prevails on one of them and mostly on no other: each
+// refusal is beaten, but by no single permission.
+func (g gen) part(o *oracle) {
+	at := t0.AddDate(0, 0, -6)
+	say := func(kind string, days int, p consent.Provision, more ...string) {
+		p.Type = kind
+		d := consent.Directive{ID: fmt.Sprint("c", len(o.dirs)), Record: "r1", Filed: at.AddDate(0, 0, days), Signed: at.AddDate(0, 0, days), Verified: g.chance(97), NetworkWide: true,
+			Absolute: kind == "deny" && g.chance(3), Status: "active", Scope: "patient-privacy", Policies: pickOne(g, []string{"p:additive"}, []string{"p:plain"}), Organizations: more, Provision: &p}
+		if kind == "permit" && g.chance(10) {
+			d.Status = "inactive"
+		}
+		o.dirs = append(o.dirs, d)
+	}
+	to := func(org string) []consent.Actor { return []consent.Actor{{Reference: "Organization/" + org}} }
+	say("deny", 0, consent.Provision{Actors: to("a")}, "Organization/a")
+	say("deny", 1, consent.Provision{Classes: []string{"lab"}}, "Organization/b")
+	say("permit", 2, consent.Provision{Actors: to("a1")}, "Organization/a1")
+	narrow := consent.Provision{Classes: []string{"lab"}, Purposes: []string{"TREAT"}}
+	if g.chance(20) { // one that beats both
+		narrow.Actors = to("a1")
+	}
+	say("permit", 3, narrow, "Organization/a2")
+	g.Shuffle(len(o.dirs), func(i, j int) { o.dirs[i], o.dirs[j] = o.dirs[j], o.dirs[i] })
+	o.req.Organization, o.doc.Class, o.doc.Record = "a1", "lab", "r1"
+	if g.chance(80) {
+		o.req.Purposes = []hie.Purpose{"TREAT"}
+	}
 }
 
 // reply is a later word on an earlier directive: mostly a permit of the same scope or a part of it, so that the
