@@ -155,7 +155,7 @@ func (d *Decider) compile(in *Directive) *compiled {
 func directiveKey(d *Directive) string {
 	grantor := ""
 	if len(d.Performers) > 0 && !strings.HasPrefix(d.Performers[0], "Patient/") {
-		grantor = d.Performers[0]
+		grantor = "=" + d.Performers[0] // also one without a name: it is not the patient, whose wish it must not replace
 	}
 	policies, orgs := slices.Sorted(slices.Values(d.Policies)), slices.Sorted(slices.Values(d.Organizations))
 	var b []byte

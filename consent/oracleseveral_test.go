@@ -233,7 +233,7 @@ func (o *oracle) inForce() []standing {
 		sort.Strings(g)
 		who := ""
 		if len(d.Performers) > 0 && !strings.HasPrefix(d.Performers[0], "Patient/") {
-			who = d.Performers[0]
+			who = "by " + d.Performers[0]
 		}
 		return strings.Join(p, "\x01") + "\x00" + strings.Repeat("+", len(g)) + strings.Join(g, "\x01") + "\x00" + d.Scope + "\x00" + who + "\x00" + d.Record
 	}
