@@ -22,7 +22,7 @@ import (
 type bulk[T any] struct {
 	kind    string // "patients": part of a file's name as a feed
 	files   []string
-	rejects string // "" for FILE.rejects.ndjson
+	rejects string // "" for FILE.rejects.ndjson, of a dry run FILE.dry-run.rejects.ndjson
 	batch   int    // lines a transaction
 	dryRun  bool   // nothing is stored, and no mark is read
 	std     *streams
@@ -88,7 +88,7 @@ func (b *bulk[T]) file(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	rejects := openRejects(b.rejects, name, sum.line > 0)
+	rejects := openRejects(b.rejects, name, sum.line > 0, b.dryRun)
 	defer func() { _ = rejects.Close() }()
 	bar := newProgress(b.std.err, name, max(int(total-sum.line), 1))
 	ctx, cancel := context.WithCancelCause(ctx)

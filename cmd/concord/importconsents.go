@@ -24,7 +24,7 @@ type importConsentsCmd struct {
 	Files   []string  `arg:"" name:"file" help:"NDJSON files, one Consent (R4, or the shape of R5) a line." type:"existingfile"`
 	Org     hie.OrgID `required:"" help:"Organization whose patients these are; its sites must have registered them." placeholder:"ID"`
 	Filed   bool      `name:"keep-filed" help:"Take meta.lastUpdated for when each was filed. What a consent means depends on the order in which it and others were."`
-	Rejects string    `help:"Where to write the lines that were not taken, with the reason, as NDJSON; default FILE.rejects.ndjson." placeholder:"FILE"`
+	Rejects string    `help:"Where to write the lines that were not taken, with the reason, as NDJSON; default FILE.rejects.ndjson, of a dry run FILE.dry-run.rejects.ndjson." placeholder:"FILE"`
 	Batch   int       `default:"500" help:"Lines a transaction, 1 to 5000."`
 	DryRun  bool      `help:"Check every line and store nothing."`
 }

@@ -24,7 +24,7 @@ import (
 type importDocumentsCmd struct {
 	Files   []string  `arg:"" name:"file" help:"NDJSON files, one DocumentReference a line." type:"existingfile"`
 	Org     hie.OrgID `required:"" help:"Organization whose documents these are; its sites must have registered the patients." placeholder:"ID"`
-	Rejects string    `help:"Where to write the lines that were not taken, with the reason, as NDJSON; default FILE.rejects.ndjson." placeholder:"FILE"`
+	Rejects string    `help:"Where to write the lines that were not taken, with the reason, as NDJSON; default FILE.rejects.ndjson, of a dry run FILE.dry-run.rejects.ndjson." placeholder:"FILE"`
 	Batch   int       `default:"8000" help:"Lines a transaction, 1 to 50000."`
 	DryRun  bool      `help:"Check every line and store nothing."`
 }

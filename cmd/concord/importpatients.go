@@ -19,7 +19,7 @@ import (
 type importPatientsCmd struct {
 	Files   []string  `arg:"" name:"file" help:"NDJSON files, one FHIR Patient a line." type:"existingfile"`
 	Org     hie.OrgID `help:"Take only patients of this organization's sites; default those of every site." placeholder:"ID"`
-	Rejects string    `help:"Where to write the lines that were not taken, with the reason, as NDJSON; default FILE.rejects.ndjson." placeholder:"FILE"`
+	Rejects string    `help:"Where to write the lines that were not taken, with the reason, as NDJSON; default FILE.rejects.ndjson, of a dry run FILE.dry-run.rejects.ndjson." placeholder:"FILE"`
 	Batch   int       `default:"4000" help:"Lines a transaction, 1 to 20000."`
 	DryRun  bool      `help:"Check every line and store nothing."`
 }

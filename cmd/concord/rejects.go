@@ -17,9 +17,14 @@ type rejectFile struct {
 	f    *os.File
 }
 
-// openRejects returns the rejects file name, or that of input where name is "". more continues an earlier run's file.
-func openRejects(name, input string, more bool) *rejectFile {
-	if name == "" {
+// openRejects returns the rejects file name, or that of input where name is "". more continues an earlier run's file. A dry run
+// has a file of its own: what an interrupted load named is not written over.
+func openRejects(name, input string, more, dry bool) *rejectFile {
+	switch {
+	case name != "":
+	case dry:
+		name = input + ".dry-run.rejects.ndjson"
+	default:
 		name = input + ".rejects.ndjson"
 	}
 	return &rejectFile{name: name, more: more}
