@@ -140,16 +140,26 @@ func TestOnlySitesThatMayBeNamedAreNamed(t *testing.T) {
 	p := w.persons[1]
 	check := func(want map[hie.SourcePatientID]bool) {
 		t.Helper()
-		got, err := w.Nameable(context.Background(), clinician(), p)
+		got, still, err := w.Nameable(context.Background(), clinician(), p)
+		if ok, err := still(context.Background()); err != nil || !ok {
+			t.Errorf("nothing has moved, and it is held that something has: %v", err)
+		}
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%v\n%s", err, diff)
 		}
 	}
 	check(map[hie.SourcePatientID]bool{mariaClinic: true, mariaHospital: true, mariaHeart: true, mariaLive: true})
+	_, still, err := w.Nameable(context.Background(), clinician(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.say(denyAll(mariaClinic))
+	if ok, err := still(context.Background()); err != nil || ok {
+		t.Errorf("she took it back since, and it still holds: %v", err)
+	}
 	check(map[hie.SourcePatientID]bool{mariaClinic: true, mariaHospital: false, mariaHeart: false, mariaLive: false})
 	other := hie.Actor{Organization: "patient-app", Patient: otto, Roles: []string{hie.RolePatient}, Purposes: []hie.Purpose{hie.PurposePatientRequest}}
-	if got, err := w.Nameable(context.Background(), other, p); err != nil || len(got) != 0 {
+	if got, _, err := w.Nameable(context.Background(), other, p); err != nil || len(got) != 0 {
 		t.Errorf("another patient is told of %d records, %v", len(got), err)
 	}
 }

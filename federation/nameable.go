@@ -16,26 +16,32 @@ const registration = "registration"
 // own organisation are; others when some document there may be shown, or, where there is none, when the
 // registration itself may be. A patient may name their own records, and nobody else's.
 //
-// Source: spec consent 2.12 (a site's name is content).
-func (x *Exchange) Nameable(ctx context.Context, actor hie.Actor, p mpi.Person) (map[hie.SourcePatientID]bool, error) {
-	out := make(map[hie.SourcePatientID]bool, len(p.Members))
+// still reports whether rules and links are as they were when this was said. Who names a record asks it after everything else,
+// recording included, and then does so within consent.ReleaseLease.
+//
+// Source: spec consent 2.12 (a site's name is content) and 2.14; DESIGN idea 8.
+func (x *Exchange) Nameable(ctx context.Context, actor hie.Actor, p mpi.Person) (named map[hie.SourcePatientID]bool, still func(context.Context) (bool, error), err error) {
+	named = make(map[hie.SourcePatientID]bool, len(p.Members))
 	if !own(actor, p) {
-		return out, nil
+		return named, func(context.Context) (bool, error) { return true, nil }, nil
 	}
 	m, err := x.open(ctx, actor, p)
 	if err != nil {
-		return nil, fmt.Errorf("federation: nameable: %w", err)
+		return nil, nil, fmt.Errorf("federation: nameable: %w", err)
 	}
 	held, err := x.presences(ctx, m)
 	if err != nil {
-		return nil, fmt.Errorf("federation: nameable: %w", err)
+		return nil, nil, fmt.Errorf("federation: nameable: %w", err)
 	}
 	for _, member := range p.Members {
-		if out[member.Record], err = x.nameable(ctx, m, member, held); err != nil {
-			return nil, fmt.Errorf("federation: nameable: %w", err)
+		if named[member.Record], err = x.nameable(ctx, m, member, held); err != nil {
+			return nil, nil, fmt.Errorf("federation: nameable: %w", err)
 		}
 	}
-	return out, nil
+	return named, func(ctx context.Context) (bool, error) {
+		still, _, err := x.fresh(ctx, m)
+		return still, err
+	}, nil
 }
 
 func (x *Exchange) nameable(ctx context.Context, m *matter, member mpi.Member, held []locator.Presence) (bool, error) {

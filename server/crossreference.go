@@ -43,17 +43,20 @@ func (s *Server) crossReference(c *gin.Context) {
 			return
 		}
 	}
-	found, event, err := s.crossReferences(ctx, actor, q)
-	notFound := errors.Is(err, hie.ErrNotFound)
-	if err != nil && !notFound {
-		s.fail(c, err)
-		return
-	}
-	event.Query = raw
-	if notFound {
-		event.Outcome = audit.Refusal
-	}
-	if err := s.deps.Audit.Record(context.WithoutCancel(ctx), event); err != nil {
+	var found []mpifhir.CrossReference
+	var notFound bool
+	if err := atRest(ctx, func() ([]Still, error) {
+		told, event, still, err := s.crossReferences(ctx, actor, q)
+		if notFound = errors.Is(err, hie.ErrNotFound); err != nil && !notFound {
+			return nil, err
+		}
+		event.Query = raw
+		if notFound {
+			event.Outcome = audit.Refusal
+		}
+		found = told
+		return []Still{still}, s.deps.Audit.Record(context.WithoutCancel(ctx), event)
+	}); err != nil {
 		s.fail(c, err)
 		return
 	}
@@ -88,28 +91,29 @@ func (s *Server) refuseCrossReference(c *gin.Context, status int, code, text str
 }
 
 // crossReferences returns the other identities of q.Source's person that actor may learn of, ordered by record,
-// and the event that tells of it. hie.ErrNotFound means that q.Source is unknown, or may not be learnt of.
-func (s *Server) crossReferences(ctx context.Context, actor hie.Actor, q mpifhir.CrossReferenceQuery) ([]mpifhir.CrossReference, audit.Event, error) {
-	event := s.asked(actor, "ihe-pix", "")
+// the event that tells of it, and whether that still holds. hie.ErrNotFound means that q.Source is unknown, or may not be learnt
+// of.
+func (s *Server) crossReferences(ctx context.Context, actor hie.Actor, q mpifhir.CrossReferenceQuery) (out []mpifhir.CrossReference, event audit.Event, still Still, err error) {
+	event = s.asked(actor, "ihe-pix", "")
 	source, err := s.deps.Patients.RecordOf(ctx, q.Source)
 	if err != nil {
-		return nil, event, err
+		return nil, event, nil, err
 	}
 	event = event.About(source)
 	p, err := s.deps.Patients.PersonOf(ctx, source)
 	if err != nil {
-		return nil, event, err
+		return nil, event, nil, err
 	}
-	named, err := s.nameable(ctx, actor, p)
+	named, still, err := s.nameable(ctx, actor, p)
 	if err != nil {
-		return nil, event, err
+		return nil, event, nil, err
 	}
 	member, _ := p.Member(source)
 	if !named[source] {
-		return nil, event, hie.ErrNotFound
+		return nil, event, still, hie.ErrNotFound
 	}
 	if member.Link != hie.LinkConfirmed { // whose record it is is in question, so nothing else is told
-		return nil, event, nil
+		return nil, event, still, nil
 	}
 	var told []hie.SourcePatientID
 	for _, m := range p.Members {
@@ -123,9 +127,8 @@ func (s *Server) crossReferences(ctx context.Context, actor hie.Actor, q mpifhir
 	}
 	records, err := s.deps.Patients.Records(ctx, told)
 	if err != nil {
-		return nil, event, err
+		return nil, event, nil, err
 	}
-	var out []mpifhir.CrossReference
 	for _, sp := range records {
 		asked := sp.Local.System == q.Source.System && sp.Local.Value == q.Source.Value
 		if asked || !sp.Active || sp.AliasOf != 0 {
@@ -135,5 +138,5 @@ func (s *Server) crossReferences(ctx context.Context, actor hie.Actor, q mpifhir
 		out = append(out, mpifhir.CrossReference{ID: s.patientID(sp.Record), Identifier: sp.Local})
 	}
 	event.Released = len(out)
-	return out, event, nil
+	return out, event, still, nil
 }

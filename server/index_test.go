@@ -23,12 +23,12 @@ func newRegistry(t *testing.T) (*clinic, *mpi.Index) {
 	x := mpi.New(mpitest.NewMemory(), hie.NewIDs(nil), c.trail, mpi.Options{})
 	c.doors = newDoors(t, func(d *Deps) {
 		d.Patients, d.Stewardship, d.Audit = x, x, c.trail
-		d.Nameable = func(_ context.Context, _ hie.Actor, p mpi.Person) (map[hie.SourcePatientID]bool, error) {
+		d.Nameable = func(_ context.Context, _ hie.Actor, p mpi.Person) (map[hie.SourcePatientID]bool, Still, error) {
 			out := map[hie.SourcePatientID]bool{}
 			for _, m := range p.Members {
 				out[m.Record] = true
 			}
-			return out, nil
+			return out, c.still, nil
 		}
 	})
 	return c, x

@@ -63,16 +63,21 @@ func (s *Server) find(ctx context.Context, actor hie.Actor, q mpifhir.MatchQuery
 	if err != nil {
 		return mpi.Matched{}, nil, err
 	}
+	var m mpi.Matched
 	var found []matched
-	m, err := s.deps.Patients.Match(ctx, actor, q.Patient.Demographics, mpi.MatchOptions{OnlyCertain: q.OnlyCertain, Count: maxMatches, Stewardship: q.Stewardship,
-		Also: func(ctx context.Context, m mpi.Matched) ([]audit.Event, error) {
-			all, err := s.matches(ctx, actor, m)
-			if err != nil {
-				return nil, err
-			}
-			found = pick(all)
-			return s.shownByMatch(actor, m, found), nil
-		}})
+	err = atRest(ctx, func() (rests []Still, err error) {
+		m, err = s.deps.Patients.Match(ctx, actor, q.Patient.Demographics, mpi.MatchOptions{OnlyCertain: q.OnlyCertain, Count: maxMatches, Stewardship: q.Stewardship,
+			Also: func(ctx context.Context, m mpi.Matched) ([]audit.Event, error) {
+				all, still, err := s.matches(ctx, actor, m)
+				if err != nil {
+					return nil, err
+				}
+				rests = []Still{still}
+				found = pick(all)
+				return s.shownByMatch(actor, m, found), nil
+			}})
+		return rests, err
+	})
 	return m, found, err
 }
 
@@ -83,10 +88,10 @@ type matched struct {
 	bits     mpi.Bits // how strongly the registration by itself resembles the query
 }
 
-// matches returns the registrations of m that actor may see, best identity first, an identity's by record.
-func (s *Server) matches(ctx context.Context, actor hie.Actor, m mpi.Matched) ([]matched, error) {
+// matches returns the registrations of m that actor may see, best identity first, an identity's by record; and whether that still
+// holds.
+func (s *Server) matches(ctx context.Context, actor hie.Actor, m mpi.Matched) (out []matched, still Still, err error) {
 	proven, isProven := m.Proven()
-	var out []matched
 	for i := range m.Identities {
 		identity := &m.Identities[i]
 		if identity.Grade == mpi.GradeNone { // there only because it is proven too
@@ -94,9 +99,8 @@ func (s *Server) matches(ctx context.Context, actor hie.Actor, m mpi.Matched) ([
 		}
 		var named map[hie.SourcePatientID]bool
 		if isProven && identity.Person.ID == proven {
-			var err error
-			if named, err = s.nameable(ctx, actor, identity.Person); err != nil {
-				return nil, err
+			if named, still, err = s.nameable(ctx, actor, identity.Person); err != nil {
+				return nil, nil, err
 			}
 		}
 		for n, sp := range identity.Records {
@@ -105,7 +109,7 @@ func (s *Server) matches(ctx context.Context, actor hie.Actor, m mpi.Matched) ([
 			}
 		}
 	}
-	return out, nil
+	return out, still, nil
 }
 
 // shownByMatch tells what a $match reveals, to be recorded before it does. The query itself, whom it found and why it found

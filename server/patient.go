@@ -30,8 +30,9 @@ type Patients interface {
 }
 
 // Nameable says which of a person's records actor may learn of: true for those whose site may be named to it.
-// A record that is missing may not be named. Locating is disclosure, so this is a consent decision.
-type Nameable func(ctx context.Context, actor hie.Actor, p mpi.Person) (map[hie.SourcePatientID]bool, error)
+// A record that is missing may not be named. Locating is disclosure, so this is a consent decision; still says, right before
+// the answer leaves, whether it holds.
+type Nameable func(ctx context.Context, actor hie.Actor, p mpi.Person) (named map[hie.SourcePatientID]bool, still Still, err error)
 
 // Recorder commits audit events on their own, before what they tell of is answered.
 type Recorder interface {
@@ -253,28 +254,6 @@ func (s *Server) owns(actor hie.Actor, sp mpi.SourcePatient) bool {
 	}
 	site, known := s.deps.Network().Site(sp.Site)
 	return known && site.Org == actor.Organization && actor.Organization != ""
-}
-
-// nameable returns which records of p the caller may learn of: its own organisation's, and those consent lets
-// it know of whose site takes part.
-func (s *Server) nameable(ctx context.Context, actor hie.Actor, p mpi.Person) (map[hie.SourcePatientID]bool, error) {
-	out := map[hie.SourcePatientID]bool{}
-	if s.deps.Nameable != nil && actor.Patient == 0 {
-		named, err := s.deps.Nameable(ctx, actor, p)
-		if err != nil {
-			return nil, err
-		}
-		for _, m := range p.Members {
-			site, known := s.deps.Network().Site(m.Site)
-			out[m.Record] = named[m.Record] && known && site.Active
-		}
-	}
-	for _, m := range p.Members {
-		if s.owns(actor, mpi.SourcePatient{Record: m.Record, Site: m.Site}) {
-			out[m.Record] = true
-		}
-	}
-	return out, nil
 }
 
 // shown returns sp as the caller may see it and the URL of the entry.

@@ -191,6 +191,7 @@ type clinic struct {
 	index *scripted
 	trail *trail
 	named map[hie.SourcePatientID]bool
+	still Still // what is said right before an answer leaves, nil for that nothing moved
 }
 
 func newClinic(t *testing.T) *clinic {
@@ -199,12 +200,12 @@ func newClinic(t *testing.T) *clinic {
 	c.trail = c.index.trail
 	c.doors = newDoors(t, func(d *Deps) {
 		d.Patients, d.Audit = c.index, c.trail
-		d.Nameable = func(_ context.Context, _ hie.Actor, p mpi.Person) (map[hie.SourcePatientID]bool, error) {
+		d.Nameable = func(_ context.Context, _ hie.Actor, p mpi.Person) (map[hie.SourcePatientID]bool, Still, error) {
 			out := map[hie.SourcePatientID]bool{}
 			for _, m := range p.Members {
 				out[m.Record] = c.named[m.Record]
 			}
-			return out, nil
+			return out, c.still, nil
 		}
 	})
 	return c

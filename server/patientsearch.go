@@ -59,17 +59,19 @@ func (s *Server) searchPatients(c *gin.Context) {
 		s.send(c, http.StatusNotFound, outcome("warning", fhir.Issue{Code: "not-found", Diagnostics: "targetSystem not found"}))
 		return
 	}
-	found, more, err := s.findPatients(ctx, actor, search, after, ctl.count)
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	event := s.asked(actor, "search", rawParams(ps))
-	for _, sp := range found {
-		event = event.About(sp.Record)
-	}
-	event.Released = len(found)
-	if err := s.deps.Audit.Record(context.WithoutCancel(ctx), event); err != nil {
+	var found []mpi.SourcePatient
+	var more bool
+	if err := atRest(ctx, func() (rests []Still, err error) {
+		if found, more, rests, err = s.findPatients(ctx, actor, search, after, ctl.count); err != nil {
+			return nil, err
+		}
+		event := s.asked(actor, "search", rawParams(ps))
+		for _, sp := range found {
+			event = event.About(sp.Record)
+		}
+		event.Released = len(found)
+		return rests, s.deps.Audit.Record(context.WithoutCancel(ctx), event)
+	}); err != nil {
 		s.fail(c, err)
 		return
 	}
@@ -103,8 +105,8 @@ func (s *Server) sendPatients(c *gin.Context, actor hie.Actor, ps []fhir.Param, 
 }
 
 // findPatients returns up to count patients after a record that meet search and may be shown to actor, ordered
-// by record, and whether there are more of them.
-func (s *Server) findPatients(ctx context.Context, actor hie.Actor, search mpifhir.Search, after hie.SourcePatientID, count int) (found []mpi.SourcePatient, more bool, err error) {
+// by record, whether there are more of them, and what says whether that still holds.
+func (s *Server) findPatients(ctx context.Context, actor hie.Actor, search mpifhir.Search, after hie.SourcePatientID, count int) (found []mpi.SourcePatient, more bool, rests []Still, err error) {
 	criteria := search.Criteria
 	for _, id := range search.IDs {
 		if record, ok := s.patientRecord(id); ok {
@@ -112,11 +114,11 @@ func (s *Server) findPatients(ctx context.Context, actor hie.Actor, search mpifh
 		}
 	}
 	if search.IDs != nil && criteria.Records == nil {
-		return nil, false, nil // none of the ids is one of ours
+		return nil, false, nil, nil // none of the ids is one of ours
 	}
 	if actor.Patient != 0 { // no other is shown, so no other is read
 		if search.IDs != nil && !slices.Contains(criteria.Records, actor.Patient) {
-			return nil, false, nil
+			return nil, false, nil, nil
 		}
 		criteria.Records = []hie.SourcePatientID{actor.Patient}
 	}
@@ -126,7 +128,7 @@ func (s *Server) findPatients(ctx context.Context, actor hie.Actor, search mpifh
 	for range maxSearchReads {
 		page, err := s.deps.Patients.Search(ctx, criteria)
 		if err != nil {
-			return nil, false, err
+			return nil, false, nil, err
 		}
 		for _, sp := range page.Patients {
 			if !search.Meets(sp) {
@@ -135,43 +137,45 @@ func (s *Server) findPatients(ctx context.Context, actor hie.Actor, search mpifh
 			show, known := persons[sp.Record]
 			if !known && !s.owns(actor, sp) {
 				if decided++; decided > maxSearchPersons {
-					return nil, false, errSearchTooWide
+					return nil, false, nil, errSearchTooWide
 				}
-				if show, err = s.decidePerson(ctx, actor, sp.Record, persons); err != nil {
-					return nil, false, err
+				var still Still
+				if show, still, err = s.decidePerson(ctx, actor, sp.Record, persons); err != nil {
+					return nil, false, nil, err
 				}
+				rests = append(rests, still)
 			}
 			if !show && !s.owns(actor, sp) {
 				continue
 			}
 			if len(found) == count {
-				return found, true, nil
+				return found, true, rests, nil
 			}
 			found = append(found, sp)
 		}
 		if page.Next == 0 {
-			return found, false, nil
+			return found, false, rests, nil
 		}
 		criteria.After = page.Next
 	}
-	return nil, false, errSearchTooWide
+	return nil, false, nil, errSearchTooWide
 }
 
-// decidePerson decides all records of record's person at once and returns the decision on record.
-func (s *Server) decidePerson(ctx context.Context, actor hie.Actor, record hie.SourcePatientID, decided map[hie.SourcePatientID]bool) (bool, error) {
+// decidePerson decides all records of record's person at once and returns the decision on record, and whether it still holds.
+func (s *Server) decidePerson(ctx context.Context, actor hie.Actor, record hie.SourcePatientID, decided map[hie.SourcePatientID]bool) (bool, Still, error) {
 	p, err := s.deps.Patients.PersonOf(ctx, record)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
-	named, err := s.nameable(ctx, actor, p)
+	named, still, err := s.nameable(ctx, actor, p)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	decided[record] = false
 	for _, m := range p.Members {
 		decided[m.Record] = named[m.Record] && m.Link == hie.LinkConfirmed
 	}
-	return decided[record], nil
+	return decided[record], still, nil
 }
 
 // knownDomains reports whether somebody assigns every domain asked for ("identifier=system|").

@@ -25,12 +25,12 @@ func newHall(t *testing.T, o mpi.Options) *hall {
 	h.real = mpi.New(mpitest.NewMemory(), hie.NewIDs(nil), h.trail, o)
 	h.doors = newDoors(t, func(d *Deps) {
 		d.Patients, d.Audit = h.real, h.trail
-		d.Nameable = func(_ context.Context, _ hie.Actor, p mpi.Person) (map[hie.SourcePatientID]bool, error) {
+		d.Nameable = func(_ context.Context, _ hie.Actor, p mpi.Person) (map[hie.SourcePatientID]bool, Still, error) {
 			out := map[hie.SourcePatientID]bool{}
 			for _, m := range p.Members {
 				out[m.Record] = h.named[m.Record]
 			}
-			return out, nil
+			return out, h.still, nil
 		}
 	})
 	return h
@@ -208,8 +208,8 @@ func TestAMatchAndWhatItShowsAreRecordedInOneWrite(t *testing.T) {
 		t.Errorf("with a trail that keeps nothing: %d, want 503 and nobody shown", r.Code)
 	}
 	h.trail.fault, h.trail.events = nil, nil
-	h.server.deps.Nameable = func(context.Context, hie.Actor, mpi.Person) (map[hie.SourcePatientID]bool, error) {
-		return nil, hie.ErrUnavailable
+	h.server.deps.Nameable = func(context.Context, hie.Actor, mpi.Person) (map[hie.SourcePatientID]bool, Still, error) {
+		return nil, nil, hie.ErrUnavailable
 	}
 	if r := h.do("POST", "/fhir/Patient/$match", oakToken, query); r.Code != http.StatusServiceUnavailable {
 		t.Errorf("with rules that cannot be read: %d, want 503", r.Code)
