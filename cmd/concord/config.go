@@ -61,6 +61,13 @@ func strictJSON(r io.Reader) (kong.Resolver, error) {
 	if err := json.Unmarshal(raw, &keys); err != nil {
 		return nil, fmt.Errorf("the configuration file is not a JSON object")
 	}
+	named := make(map[string]any, len(keys)) // kong looks names up with underscores alone
+	for k, v := range keys {
+		named[strings.ReplaceAll(k, "-", "_")] = v
+	}
+	if raw, err = json.Marshal(named); err != nil {
+		return nil, err
+	}
 	inner, err := kong.JSON(strings.NewReader(string(raw)))
 	if err != nil {
 		return nil, fmt.Errorf("the configuration file cannot be read as settings")
