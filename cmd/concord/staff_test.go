@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,12 +9,11 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
 
-// TestTheStaffPagesInABrowser plays the pages of those who answer for the exchange, on a running demo: the stories first,
+// TestTheStaffPagesInABrowser plays the pages of those who answer for the exchange, on a running demo: what they do,
 // then every page in both languages and widths under axe.
 func TestTheStaffPagesInABrowser(t *testing.T) {
 	if testing.Short() {
@@ -26,16 +22,13 @@ func TestTheStaffPagesInABrowser(t *testing.T) {
 	chromium(t)
 	p := &pagesUnderTest{axe: axe(t)}
 	p.demo, p.dir = runDemo(t)
-	t.Run("twins wrongly merged, previewed, undone", p.twins)
 	t.Run("the queue by keyboard", p.queueByKeyboard)
 	t.Run("comparing without JavaScript", p.compareWithoutScript)
 	t.Run("tasks are put off, given to a colleague and handed on", p.deskWork)
 	t.Run("a second steward must agree", p.secondSteward)
 	t.Run("figures of quality", p.quality)
-	t.Run("an officer reviews an emergency and explains it", p.officerStory)
 	t.Run("an officer puts a guardian on record and ends it", p.consentDesk)
 	t.Run("an integrator makes a token and tries what the page of people promises", p.sandbox)
-	t.Run("an operator follows a request from the page to the site", p.follows)
 	t.Run("every staff page, both languages, both widths", p.everyStaffPage)
 	t.Run("nobody of the staff reaches what is another's", p.staffCrossing)
 	t.Run("a hostile feed, and hostile words of people", p.hostileFeed)
@@ -59,56 +52,6 @@ func (b *tab) path() string {
 		b.t.Fatal(err)
 	}
 	return u.RequestURI()
-}
-
-func (p *pagesUnderTest) twins(t *testing.T) {
-	b := p.tab(t)
-	b.as("m.reyes")
-	b.wants("Who is who: to settle", "Update looks like somebody else")
-	b.shot("steward-queue")
-	b.openRecord("riverside-clinic", "RF-1004")
-	b.wants("Ava Jean Brandt", "The best record, with the source of each value", "Harbor General Hospital, Main Campus", "Registered")
-	b.shot("steward-person")
-	record := b.path()
-	before := b.says()
-	b.run(chromedp.SetValue("#site", "riverside-clinic", chromedp.ByQuery), chromedp.SetValue("#number", "RF-1005", chromedp.ByQuery))
-	b.click(`form[action$="/with"] button`)
-	b.wants("Ava", "Ada", "✗ Differ", "✓ Agree", "Weight in bits", "Is it one person?")
-	b.shot("steward-compare")
-	compare := b.path()
-	b.run(chromedp.Click("#verdict-same", chromedp.ByQuery), chromedp.SendKeys("#reason", "same address and birth date (a mistake, for the story)", chromedp.ByQuery))
-	b.click(`form[action$="/verdict"] button`)
-	b.prove()
-	b.wants("Check before you confirm", "Nothing has changed yet.", "What would move", "Person A", "Person B", "Moves")
-	merging := b.effect()
-	merging.wants(t, "what the merge would do", true)
-	b.shot("steward-check")
-	b.click(`form[action$="/settle"] button`)
-	b.wants("Done. The change counts from now on", "If you undo it", "What would move", "Moves")
-	undoing := b.effect()
-	undoing.wants(t, "what the undo would do", false)
-	if got, want := undoing.who(), merging.who(); !slices.Equal(got, want) {
-		t.Errorf("the undo would move %q, the merge moved %q", got, want)
-	}
-	b.visit(record)
-	b.wants("RF-1005", "Decided: one person", "a mistake, for the story")
-	b.click(`main ol a[href^="/steward/changes/"]`)
-	b.run(chromedp.SendKeys("#reason", "twins: first names and birth order differ", chromedp.ByQuery))
-	b.click(`form[action$="/undo"] button`)
-	b.wants("Undone. Everything is as it was before.")
-	b.visit(record)
-	after := b.says()
-	cut := func(s string) string { s, _, _ = strings.Cut(s, "What changed about the links"); return s }
-	if cut(after) != cut(before) {
-		t.Errorf("after merge and undo the person is not as before:\n%s\nbefore:\n%s", cut(after), cut(before))
-	}
-	b.wants("Undone", "twins: first names and birth order differ")
-
-	b.visit(compare)
-	b.run(chromedp.SetValue(`input[name="why"]`, "to tell the twins apart", chromedp.ByQuery))
-	b.click(`form[action$="/reveal"] button`)
-	b.wants("Column 1 shows its numbers in full on this page.")
-	b.silent()
 }
 
 // A shownEffect is what a page says a merge or an undo would do: its sentence, and a side a row.
@@ -322,86 +265,6 @@ func (p *pagesUnderTest) quality(t *testing.T) {
 	b.silent()
 }
 
-// claim has Dr. Bloom open a patient's records in an emergency.
-func (p *pagesUnderTest) claim(t *testing.T, number string) {
-	b := p.tab(t)
-	b.as("dr-bloom")
-	b.findByNumber(number)
-	b.click(`a[href$="/emergency"]`)
-	b.run(chromedp.SetValue("#reason", "unconscious", chromedp.ByQuery), chromedp.SendKeys("#text", "Found unconscious at home, medication needed now", chromedp.ByQuery))
-	for _, a := range []string{"emergency-exists", "consent-not-obtainable-in-time", "not-refused-if-able"} {
-		b.run(chromedp.Click("#attest-"+a, chromedp.ByQuery))
-	}
-	b.click(`main form button[type="submit"]`)
-	b.prove()
-	b.click(`main form button[type="submit"]`)
-	b.wants("You are using emergency access")
-}
-
-func (p *pagesUnderTest) officerStory(t *testing.T) {
-	p.claim(t, "RF-1001")
-	b := p.tab(t)
-	b.as("p.stone")
-	b.wants("What waits for you", "emergencies to review", "Dr. Avery Bloom")
-	b.click(`main tbody a[href^="/officer/reviews/"]`)
-	b.wants("Found unconscious at home", "The organization had to do with this patient in the 90 days before.", "The patient was told on", "Asked for documents")
-	b.shot("officer-review")
-	b.click(`main a[href*="/explain?"]`)
-	b.wants("It is shown", "Every rule that spoke, in order", "Decides")
-	b.shot("officer-explain")
-	b.run(chromedp.SetValue("#purpose", "HRESCH", chromedp.ByQuery), chromedp.SetValue("#at", "2020-01-01T00:00", chromedp.ByQuery))
-	b.click(`main form button[type="submit"]`)
-	if says := b.says(); !strings.Contains(says, "There is nothing here") && !strings.Contains(says, "This is how it was on January 1, 2020") {
-		t.Errorf("before the patient was known: %s", says)
-	}
-	b.visit("/officer/reviews")
-	b.click(`main tbody a[href^="/officer/reviews/"]`)
-	b.run(chromedp.Click("#finding-justified", chromedp.ByQuery), chromedp.SendKeys("#note", "the ambulance report fits", chromedp.ByQuery))
-	b.click(`form[action$="/close"] button`)
-	b.wants("The review is closed.", "Justified", "the ambulance report fits")
-	b.click(`main a[href$="/letter"]`)
-	b.wants("To the patient", "It was an emergency, and opening the records was allowed.")
-	b.shot("officer-letter")
-	p.explores(t, b)
-	b.silent()
-}
-
-// explores looks the emergency up in the trail and takes the table away; what is on it is as the exchange signed it.
-func (p *pagesUnderTest) explores(t *testing.T, b *tab) {
-	b.visit("/officer/access")
-	b.run(chromedp.SetValue("#user", "dr-bloom", chromedp.ByQuery), chromedp.Click("#emergency", chromedp.ByQuery))
-	b.click(`main form button[type="submit"]`)
-	b.wants("Dr. Avery Bloom", "Emergency", "File 1")
-	if at := b.path(); at != "/officer/access" {
-		t.Errorf("what is sought stands in the address: %s", at)
-	}
-	b.shot("officer-access")
-	b.visit("/signin/again?next=/officer/access") // taking it away asks who it is
-	b.prove()
-	var table string
-	b.run(chromedp.Evaluate(`fetch('/officer/access.csv').then(r => r.text())`, &table, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
-	if !strings.Contains(table, "Dr. Avery Bloom") || !strings.Contains(table, "emergency.claimed") {
-		t.Fatalf("the table does not tell of the emergency:\n%s", table)
-	}
-	key, file := keysIn(filepath.Join(p.dir, "keys")).audit, filepath.Join(t.TempDir(), "access.csv")
-	for _, row := range []struct {
-		name, text string
-		want       int
-	}{
-		{"as it was given", table, 0},
-		{"with another outcome", strings.Replace(table, "success", "refused", 1), exitBad},
-		{"without its first row", table[strings.Index(table, "\n")+1:], exitBad},
-	} {
-		if err := os.WriteFile(file, []byte(row.text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		var out, errOut bytes.Buffer
-		if got := run(b.ctx, []string{"audit", "table", "--key", key, file}, &out, &errOut); got != row.want {
-			t.Errorf("the table %s: status %d, want %d: %s", row.name, got, row.want, errOut.String())
-		}
-	}
-}
-
 // consentDesk puts somebody who may act on a patient's record, ends it, and looks at a consent and what it rests on.
 func (p *pagesUnderTest) consentDesk(t *testing.T) {
 	b := p.tab(t)
@@ -426,61 +289,6 @@ func (p *pagesUnderTest) consentDesk(t *testing.T) {
 	b.click(`form[action$="/end"] button`)
 	b.wants("They act for the patient no longer.")
 	b.silent()
-}
-
-// follows has a doctor open a document, copy the number of the request, and an operator follow it.
-func (p *pagesUnderTest) follows(t *testing.T) {
-	bloom, quist := p.tab(t), p.tab(t)
-	bloom.as("dr-bloom")
-	bloom.findByNumber("RF-1001")
-	bloom.wants("Number of this request:")
-	var document string
-	bloom.run(chromedp.Evaluate(`[...document.querySelectorAll('main tbody tr')].find(r => r.innerText.includes('Harbor General')).querySelector('a').getAttribute('href')`, &document))
-	bloom.visit(document)
-	request := bloom.request()
-	quist.as("o.quist")
-	quist.wants("Sites", "Half answer within")
-	quist.visit("/operator/requests")
-	for range 20 { // it is written down a moment after the answer
-		quist.visit("/operator/requests")
-		quist.run(chromedp.SetValue("#id", request, chromedp.ByQuery))
-		quist.click(`main form button[type="submit"]`)
-		if !strings.Contains(quist.says(), "Nothing is kept of this request") {
-			break
-		}
-	}
-	quist.wants("One request, step by step", request, "GET /documents/:document", "Who the patient is", "What the rules allow", "Site asked: ", "Recorded", "doctor")
-	quist.shot("operator-request")
-	for _, name := range []string{"Maria", "Alvarez", "Bloom", "RF-1001"} {
-		if strings.Contains(quist.says(), name) {
-			t.Errorf("the page names %s", name)
-		}
-	}
-	quist.visit("/")
-	quist.visit("/operator/sites/harbor-main?hours=1")
-	var drawn int
-	quist.run(chromedp.Evaluate(`document.querySelectorAll('[data-chart] canvas').length`, &drawn))
-	if drawn != 2 {
-		t.Errorf("%d charts are drawn, want 2", drawn)
-	}
-	quist.shot("operator-site")
-	bloom.silent()
-	quist.silent()
-
-	plain := p.tab(t)
-	plain.run(emulation.SetScriptExecutionDisabled(true))
-	plain.as("o.quist")
-	plain.visit("/operator/sites/harbor-main?hours=1")
-	plain.wants("The chart needs JavaScript")
-	plain.visit("/operator/requests/" + request)
-	plain.wants("Site asked: ")
-	landing := p.tab(t)
-	landing.visit("/")
-	var ticked bool
-	landing.run(chromedp.Evaluate(`[...document.querySelectorAll('ol.story li')].at(-1).classList.contains('done')`, &ticked))
-	if !ticked {
-		t.Error("the story's last step has no tick")
-	}
 }
 
 // request is the number of the request the page came with.
