@@ -58,7 +58,8 @@ func (v *visit) workOnTasks() error {
 	if faults != nil {
 		return v.showQueue(http.StatusUnprocessableEntity, form, form, faults)
 	}
-	done, notice := 0, ""
+	var done int
+	var notice string
 	switch do {
 	case "claim":
 		notice = "queue.claimed"

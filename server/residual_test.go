@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,9 +47,12 @@ func believed(t *testing.T, keySet []byte, compact string) (head, claims map[str
 		if k.Kid != head["kid"] || k.Crv != "P-384" || head["alg"] != "ES384" {
 			continue
 		}
-		key := ecdsa.PublicKey{Curve: elliptic.P384(), X: new(big.Int).SetBytes(part(k.X)), Y: new(big.Int).SetBytes(part(k.Y))}
+		key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P384(), slices.Concat([]byte{4}, part(k.X), part(k.Y)))
+		if err != nil {
+			t.Fatal(err)
+		}
 		sum, sig := sha512.Sum384([]byte(parts[0]+"."+parts[1])), part(parts[2])
-		if len(sig) == 96 && ecdsa.Verify(&key, sum[:], new(big.Int).SetBytes(sig[:48]), new(big.Int).SetBytes(sig[48:])) {
+		if len(sig) == 96 && ecdsa.Verify(key, sum[:], new(big.Int).SetBytes(sig[:48]), new(big.Int).SetBytes(sig[48:])) {
 			if err := json.Unmarshal(part(parts[1]), &claims); err != nil {
 				t.Fatal(err)
 			}

@@ -171,7 +171,7 @@ func (b *bulk[T]) checkAll(ctx context.Context, lines []bulkLine[T]) error {
 		})
 	}
 	wg.Wait()
-	return errors.Join(append(failed, ctx.Err())...)
+	return errors.Join(errors.Join(failed...), ctx.Err())
 }
 
 // apart returns the lines that are ready and, by number, what is wrong with the others.

@@ -182,17 +182,23 @@ func (w *wireConsent) directive() (consent.Directive, error) {
 	return d, nil
 }
 
-// readTeam adds raw to teams when it is a PractitionerRole; other contained resources are not looked at. A PractitionerRole
-// with a member of the wrong type is an *hie.InvalidError, its id included: what it was meant to name would be lost.
-func readTeam(raw jsontext.Value, teams map[string]*consent.PractitionerRole) error {
+// isPractitionerRole reports whether raw says that it is one; what says otherwise, or nothing, may be of any shape.
+func isPractitionerRole(raw jsontext.Value) bool {
 	var kind struct {
 		ResourceType jsontext.Value `json:"resourceType"`
 	}
 	if raw.Kind() != '{' || json.Unmarshal(raw, &kind) != nil {
-		return nil
+		return false
 	}
-	if name, err := jsontext.AppendUnquote(nil, kind.ResourceType); err != nil || string(name) != "PractitionerRole" {
-		return nil //nolint:nilerr // what is not looked at may be of any shape
+	name, err := jsontext.AppendUnquote(nil, kind.ResourceType)
+	return err == nil && string(name) == "PractitionerRole"
+}
+
+// readTeam adds raw to teams when it is a PractitionerRole; other contained resources are not looked at. A PractitionerRole
+// with a member of the wrong type is an *hie.InvalidError, its id included: what it was meant to name would be lost.
+func readTeam(raw jsontext.Value, teams map[string]*consent.PractitionerRole) error {
+	if !isPractitionerRole(raw) {
+		return nil
 	}
 	var c wireContained
 	if err := json.Unmarshal(raw, &c, strictLists); err != nil {
