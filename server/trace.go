@@ -37,6 +37,9 @@ func (s *Server) traced(c *gin.Context) {
 	if !inside {
 		trace = hie.NewTrace(requestID(c), c.GetHeader("Traceparent"), began)
 		c.Request = c.Request.WithContext(hie.WithTrace(c.Request.Context(), trace))
+		if c.GetHeader("Traceparent") != "" { // who traces is told under which trace the request stands; others see no difference
+			c.Header("Traceparent", trace.Parent())
+		}
 	}
 	start := time.Now()
 	defer func() { // an answer that broke off panics on its way

@@ -67,7 +67,8 @@ func TestARequestIsFollowedByOperatorsAlone(t *testing.T) {
 	}
 	const id = "0af7651916cd43dd8448eb211c80319c"
 	if w := as(hie.Actor{Organization: "oak", Client: "oak-emr", User: "Practitioner/quillfeather", UserName: "Zyx Quill", Scopes: []string{"system/Organization.rs"}}, "/fhir/Organization?name=Quill",
-		"X-Request-Id", "req-followed", "Traceparent", "00-"+id+"-b7ad6b7169203331-01"); w.Code != http.StatusOK || w.Header().Get("X-Request-Id") != "req-followed" {
+		"X-Request-Id", "req-followed", "Traceparent", "00-"+id+"-b7ad6b7169203331-01"); w.Code != http.StatusOK || w.Header().Get("X-Request-Id") != "req-followed" ||
+		!strings.HasPrefix(w.Header().Get("Traceparent"), "00-"+id+"-") {
 		t.Fatalf("%d %v", w.Code, w.Header())
 	}
 	as(hie.Actor{}, "/livez")
