@@ -30,7 +30,6 @@ func TestTheStaffPagesInABrowser(t *testing.T) {
 	t.Run("an officer puts a guardian on record and ends it", p.consentDesk)
 	t.Run("an integrator makes a token and tries what the page of people promises", p.sandbox)
 	t.Run("every staff page, both languages, both widths", p.everyStaffPage)
-	t.Run("nobody of the staff reaches what is another's", p.staffCrossing)
 	t.Run("a hostile feed, and hostile words of people", p.hostileFeed)
 }
 

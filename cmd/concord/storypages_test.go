@@ -33,6 +33,7 @@ func TestTheStoryInABrowser(t *testing.T) {
 		{"an officer reviews the emergency and explains it", p.officerStory},
 		{"twins wrongly merged, previewed, undone", p.twins},
 		{"an operator follows a request from the page to the site", p.follows},
+		{"nobody of the staff reaches what is another's", p.staffCrossing},
 	} {
 		if !t.Run(chapter.name, chapter.play) {
 			return // what follows builds on it
