@@ -17,6 +17,8 @@ import (
 const (
 	// chunk is how much leaves between two looks at the gate.
 	chunk = 64 << 10
+	// part is how much of a chunk is written between two glances at the clock: what a look allowed must be written soon after it.
+	part = 16 << 10
 	// wholeLimit is the largest body proved before its first byte leaves, so that a bad one gets a clean refusal.
 	wholeLimit = 1 << 20
 )
@@ -121,19 +123,22 @@ func (v *verifier) head(r io.Reader) (b []byte, whole bool, err error) {
 // A gate lets one chunk pass: it returns when it looked at the rules, or why nothing may pass.
 type gate func(ctx context.Context) (seen time.Time, _ error)
 
-// send writes b to w while what g saw may be acted on.
+// send writes b to w, each part of it while what g saw may be acted on: a requester who reads slowly gets no more of it by an old
+// look than one part.
 func (g gate) send(ctx context.Context, w io.Writer, b []byte) error {
-	for {
-		seen, err := g(ctx)
-		if err != nil {
-			return err
+	var seen time.Time
+	for first := true; first || len(b) > 0; first = false {
+		for time.Since(seen) >= consent.ReleaseLease {
+			var err error
+			if seen, err = g(ctx); err != nil {
+				return err
+			}
 		}
-		if time.Since(seen) < consent.ReleaseLease {
-			break
+		n := min(len(b), part)
+		if _, err := w.Write(b[:n]); err != nil {
+			return fmt.Errorf("federation: the requester is gone: %w", hie.ErrUnavailable)
 		}
-	}
-	if _, err := w.Write(b); err != nil {
-		return fmt.Errorf("federation: the requester is gone: %w", hie.ErrUnavailable)
+		b = b[n:]
 	}
 	return nil
 }
