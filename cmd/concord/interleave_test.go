@@ -303,12 +303,11 @@ func (y *interleaving) round(n int) {
 	y.each(func(p *witness) error { return y.wish(y.ctx, p, "inactive") })
 }
 
-// settle waits until nothing that had left before arrives any more. The gate had passed it, up to 64 KiB of a long document, and a
-// node that waits for a processor, as beside other tests, hands it to the network so much later.
+// settle waits until nothing that had left before arrives any more.
 func (y *interleaving) settle() {
 	for before := int64(-1); before != y.arrived.Load(); {
 		before = y.arrived.Load()
-		time.Sleep(400 * time.Millisecond)
+		time.Sleep(120 * time.Millisecond)
 	}
 }
 
