@@ -134,6 +134,15 @@ func say(p consent.Provision, edits ...func(*consent.Directive)) change {
 		s.dirs = append(s.dirs, d)
 	}
 }
+
+// many gives the same n times over.
+func many(n int, c change) change {
+	return func(s *scene) {
+		for range n {
+			c(s)
+		}
+	}
+}
 func policy(uri string) func(*consent.Directive) {
 	return func(d *consent.Directive) { d.Policies = []string{uri} }
 }

@@ -209,6 +209,12 @@ func TestAcceptanceVectors(t *testing.T) {
 		{"PCF: a root without a type takes its policy rule's", "deny", say(node{}, func(d *consent.Directive) { d.PolicyRules = []string{"OPTIN"} }), []asked{{"Dr X", none, "PERMIT", ""}}},
 		{"PCF: denying R does not deny everything below", "permit", say(deny(label("R"))), []asked{{"N", none, "DEFAULT", ""}, {"V", conf("V"), "DENY", ""}}},
 		{"Nuts: the first policy that allows does not win", "deny", all(say(permit(to("Organization/x"))), say(deny(to("Organization/x")))), []asked{{"Dr X", none, "DENY", ""}}},
+		{"LEAP: wishes given on any of a person's records count, however many", "permit", all(many(150, say(permit(to("Organization/x")))), say(deny(), given("c"))), []asked{{"Dr X", none, "DENY", ""}}},
+		{"SHARES: a labelled document no obligation speaks of is neither dropped nor stripped of its labels", "permit", none, []asked{{"HIV", all(sens("HIV"), conf("R")), "DEFAULT", "LABELS"}}},
+		{"EKA: no more is approved than was approved", "deny", say(permit(to("Organization/x"), classes("lab"), in("2022", "2022"), forP("TREAT"))), []asked{{"what was", years(2022, 2022), "PERMIT", ""},
+			{"a longer time", years(2022, 2023), "NOT_COVERED", ""}, {"another class", all(class("note"), years(2022, 2022)), "NOT_COVERED", ""}, {"another purpose beside", all(years(2022, 2022), purposes("TREAT", "HPAYMT")), "DEFAULT_DENY", ""}}},
+		{"Google: who names no purpose is not waved through", "permit", say(permit()), []asked{{"none", purposes(), "INPUT", ""}}},
+		{"SanteDB: a document of a class no rule names is decided, not returned untouched", "permit", say(deny(classes("note"))), []asked{{"no class known", class(""), "DENY", ""}}},
 		{"SanteDB: an inactive policy does not grant", "deny", say(permit(), status("inactive")), []asked{{"Dr X", none, "TOMBSTONE", ""}}},
 	} {
 		number, _, _ := strings.Cut(v.name, " ")
