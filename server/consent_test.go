@@ -403,7 +403,7 @@ func TestConsentsAreSearched(t *testing.T) {
 	w.do(http.MethodPost, w.filed(mercyToken, w.alice)+"/$revoke-consent", mercyToken, nil)
 	for query, want := range map[string]int{
 		"patient=Patient/" + w.alice: 4, "patient=" + w.alice: 4, "patient.identifier=" + redSystem + "%7CR-1": 4, "patient=" + w.alice + "&status=active": 3,
-		"patient=" + w.alice + "&status=inactive": 1, "patient=" + w.alice + "&category=59284-0&scope=patient-privacy&date=2026": 4, "patient=" + w.alice + "&date=2025": 0,
+		"patient=" + w.alice + "&status=inactive": 1, "patient=" + w.alice + "&category=59284-0&scope=patient-privacy&date=2026": 4, "patient=" + w.alice + "&date=2025": 0, "patient=" + w.alice + "&_lastUpdated=lt2000": 0, "patient=" + w.alice + "&_lastUpdated=ge2000": 4,
 		"patient=" + w.alice + "&patient=" + w.ruth: 0, "patient=" + w.ruth: 1,
 	} {
 		b := w.bundle(w.get("/fhir/Consent?"+query, mercyToken), http.StatusOK)

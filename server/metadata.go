@@ -44,7 +44,7 @@ var resourceFacts = map[string]struct {
 		{"address-postalcode", "string"}, {"address-state", "string"}, {"birthdate", "date"}, {"email", "token"}, {"family", "string"},
 		{"gender", "token"}, {"given", "string"}, {"identifier", "token"}, {"phone", "token"}, {"telecom", "token"}}},
 	"Consent": {versioning: "versioned", search: []searchParam{
-		{"_id", "token"}, {"category", "token"}, {"date", "date"}, {"patient", "reference"}, {"patient.identifier", "token"},
+		{"_id", "token"}, {"_lastUpdated", "date"}, {"category", "token"}, {"date", "date"}, {"patient", "reference"}, {"patient.identifier", "token"},
 		{"period", "date"}, {"scope", "token"}, {"status", "token"}}},
 	"List": {versioning: "no-version"},
 	"Endpoint": {versioning: "no-version", search: []searchParam{

@@ -266,7 +266,7 @@ func ReadSearch(ps []fhir.Param) (_ Search, patient []fhir.Param, unknown []stri
 				}
 				return out
 			})
-		case "date", "period":
+		case "date", "period", "_lastUpdated":
 			if err := s.date(p); err != nil {
 				return s, nil, nil, err
 			}
@@ -300,7 +300,8 @@ func (s *Search) token(p fhir.Param, of func(*fhir.Consent) []fhir.Coding) {
 	})
 }
 
-// date adds a test on dateTime ("date") or on the root's period ("period"), whose open ends reach for ever.
+// date adds a test on dateTime ("date"), on when the version was filed ("_lastUpdated") or on the root's period
+// ("period"), whose open ends reach for ever.
 func (s *Search) date(p fhir.Param) error {
 	var tests []fhir.DateTest
 	for _, v := range p.Values {
@@ -311,9 +312,15 @@ func (s *Search) date(p fhir.Param) error {
 		tests = append(tests, t)
 	}
 	s.tests = append(s.tests, func(c *fhir.Consent, _ string) bool {
-		span, ok := fhir.ParseSpan(c.DateTime, nil)
-		if p.Name == "period" {
+		var span fhir.Span
+		var ok bool
+		switch p.Name {
+		case "period":
 			span, ok = periodOf(c)
+		case "_lastUpdated":
+			span, ok = fhir.ParseSpan(c.Meta.LastUpdated, nil)
+		default:
+			span, ok = fhir.ParseSpan(c.DateTime, nil)
 		}
 		return ok && slices.ContainsFunc(tests, func(t fhir.DateTest) bool { return meets(t, span) })
 	})
@@ -374,7 +381,7 @@ func (s Search) Meets(v consent.Version, id string) bool {
 	if err != nil || fhir.Decode(content, &c) != nil {
 		return false
 	}
-	c.Status = v.Status
+	c.Status, c.Meta = v.Status, &fhir.Meta{LastUpdated: fhir.Instant(v.Filed)} // the exchange's, not the resource's own
 	for _, test := range s.tests {
 		if !test(&c, id) {
 			return false

@@ -233,7 +233,7 @@ func TestARevocationKeepsTheRest(t *testing.T) {
 }
 
 func TestSearchCriteriaFollowFHIR(t *testing.T) {
-	v := consent.Version{Status: "active", Content: []byte(filing)}
+	v := consent.Version{Status: "active", Content: []byte(filing), Filed: time.Date(2026, 2, 3, 10, 0, 0, 0, time.UTC)}
 	for _, tt := range []struct {
 		query string
 		want  bool
@@ -243,6 +243,7 @@ func TestSearchCriteriaFollowFHIR(t *testing.T) {
 		{"scope=patient-privacy", true}, {"scope=research", false}, {"scope=http://terminology.hl7.org/CodeSystem/consentscope|", true},
 		{"category=http://loinc.org|59284-0", true}, {"category=59284-0&status=inactive", false}, {"_id=me", true}, {"_id=other", false},
 		{"date=2026-02-01", true}, {"date=ge2026", true}, {"date=lt2026-02", false}, {"date=gt2026-02-01", false}, {"date=2025,2026", true},
+		{"_lastUpdated=ge2026-02-03", true}, {"_lastUpdated=2026-02-01", false}, {"_lastUpdated=gt2026-02-03T11:00:00Z", false},
 		{"period=sa2026-12-31", false}, {"period=le2026-06", true}, {"period=eb2026", false}, {"period=ap2026-05", true}, {"period=gt2026", false},
 	} {
 		ps, err := fhir.ParseParams(tt.query)
