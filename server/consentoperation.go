@@ -16,7 +16,7 @@ import (
 
 // fileConsent answers POST /fhir/Consent/$file-consent: a Consent and the document it rests on, filed together.
 //
-// Source: HL7 FAST consent management, $file-consent.
+// Source: HL7 FAST consent management, file-consent (code fileConsent).
 func (s *Server) fileConsent(c *gin.Context) {
 	v, err := s.readFiledConsent(c)
 	if err == nil {

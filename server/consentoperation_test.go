@@ -17,8 +17,9 @@ const scanned = `{"resourceType":"DocumentReference","status":"current","content
 
 func TestAConsentIsFiledWithThePaperItRestsOn(t *testing.T) {
 	w := newWard(t)
+	spelling := "$file-consent"
 	file := func(body []byte) (int, string) {
-		r := w.do(http.MethodPost, "/fhir/Consent/$file-consent", mercyToken, body)
+		r := w.do(http.MethodPost, "/fhir/Consent/"+spelling, mercyToken, body)
 		return r.Code, r.Header().Get("Location")
 	}
 	if code, at := file(filedWith(consentBody(refTo(w.alice)), scanned)); code != http.StatusOK || !strings.HasSuffix(at, "/_history/1") {
@@ -29,6 +30,7 @@ func TestAConsentIsFiledWithThePaperItRestsOn(t *testing.T) {
 		v.Evidence[0].Hash != "59ad1b2fc74287ded1bba7af67765d23ad4a49f1ae51902cc2ed3f8ebee96cfa" && len(v.Evidence[0].Hash) != 64 {
 		t.Errorf("the paper was not understood")
 	}
+	spelling = "$fileConsent"
 	if code, _ := file(filedWith(consentBody(refTo(w.alice)), `{"resourceType":"QuestionnaireResponse","status":"completed"}`)); code != http.StatusOK || w.cabinet.versions[1].Evidence[0].Kind != "form" {
 		t.Errorf("a form: %d", code)
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/gin-gonic/gin"
@@ -183,7 +184,7 @@ func offerOf(method, path string) (_ offer, ok bool) {
 	last := parts[len(parts)-1]
 	switch {
 	case strings.HasPrefix(last, "$"):
-		o.operation = strings.ToLower(last[1:]) // $IDI-match and $idi-match are one
+		o.operation = operationName(last[1:])
 	case len(parts) == 2 && last == "_search", len(parts) == 1 && method == http.MethodGet:
 		o.interaction = "search-type"
 	case len(parts) == 1 && method == http.MethodPost:
@@ -198,4 +199,17 @@ func offerOf(method, path string) (_ offer, ok bool) {
 		o.interaction = "vread"
 	}
 	return o, o.interaction != "" || o.operation != ""
+}
+
+// operationName is the one name of an operation that guides write in several ways: $IDI-match is $idi-match,
+// $fileConsent is $file-consent.
+func operationName(written string) string {
+	var b strings.Builder
+	for i, r := range written {
+		if unicode.IsUpper(r) && i > 0 && unicode.IsLower(rune(written[i-1])) {
+			b.WriteByte('-')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
 }

@@ -47,7 +47,7 @@ func TestEveryOperationOffersADefinitionThatIsThere(t *testing.T) {
 			t.Errorf("%s is defined and not offered", o.id())
 		}
 	}
-	if !operations["Patient-idi-match"] || operations["Patient-IDI-match"] {
-		t.Errorf("operations %v; $IDI-match and $idi-match are one", operations)
+	if !operations["Patient-idi-match"] || operations["Patient-IDI-match"] || !operations["Consent-file-consent"] || operations["Consent-fileConsent"] {
+		t.Errorf("operations %v; $IDI-match and $idi-match, $fileConsent and $file-consent are one", operations)
 	}
 }

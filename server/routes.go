@@ -92,8 +92,11 @@ func (s *Server) routes() {
 	f.POST("/Consent/$capture", s.requireScope("Consent", 'c'), s.captureConsent)
 	f.POST("/Consent/$residual", s.requireScope("Consent", 'r'), s.residualConsent)
 	f.POST("/Consent/$file-consent", s.requireScope("Consent", 'c'), s.fileConsent)
+	f.POST("/Consent/$fileConsent", s.requireScope("Consent", 'c'), s.fileConsent) // by the codes of the guide's definitions
 	f.POST("/Consent/$revoke-consent", s.requireScope("Consent", 'u'), s.revokeNamed)
+	f.POST("/Consent/$revokeConsent", s.requireScope("Consent", 'u'), s.revokeNamed)
 	f.POST("/AuditEvent/$record-disclosure", s.requireScope("AuditEvent", 'c'), s.recordDisclosure)
+	f.POST("/AuditEvent/$recordDisclosure", s.requireScope("AuditEvent", 'c'), s.recordDisclosure)
 
 	s.engine.GET("/cds-services", s.cdsServices)
 	s.engine.POST(consultPath, s.authenticate, s.withinLimit, s.requireScope("Consent", 'r'), s.consultConsent)

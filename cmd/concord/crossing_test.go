@@ -159,6 +159,8 @@ func doors(w *town) []door {
  {"name":"consent","valueReference":{"reference":"Consent/{paper}"}},{"name":"disclosure","resource":{"resourceType":"AuditEvent",
  "type":{"code":"rest"},"recorded":"{since}","agent":[{"requestor":true}],"source":{"observer":{"display":"EMR"}}}}]}`, 200, 400, 400)
 	disclosed.rights = []string{"AuditEvent"}
+	disclosedByCode := disclosed // as the guide's definition spells it, like the two of Consent below
+	disclosedByCode.route, disclosedByCode.target = "POST /fhir/AuditEvent/$recordDisclosure", "/fhir/AuditEvent/$recordDisclosure"
 
 	return []door{
 		directory("GET /fhir/Organization", "/fhir/Organization", "Organization"),
@@ -199,9 +201,12 @@ func doors(w *town) []door {
 		consents("POST /fhir/Consent/$capture", "/fhir/Consent/$capture", `{"resourceType":"Parameters","parameter":[{"name":"patient","valueReference":{"reference":"Patient/{refuser}"}},
  {"name":"template","valueString":"emergency-only"},{"name":"language","valueCode":"es"}]}`, 201, 400),
 		consents("POST /fhir/Consent/$file-consent", "/fhir/Consent/$file-consent", "{papers}", 200, 400),
+		consents("POST /fhir/Consent/$fileConsent", "/fhir/Consent/$fileConsent", "{papers}", 200, 400),
 		consents("POST /fhir/Consent/$revoke-consent", "/fhir/Consent/$revoke-consent", `{"resourceType":"Parameters","parameter":[
  {"name":"consent","valueReference":{"reference":"Consent/{consent}"}},{"name":"patient","valueReference":{"reference":"Patient/{refuser}"}}]}`, 200, 400),
-		disclosed, consult, residual,
+		consents("POST /fhir/Consent/$revokeConsent", "/fhir/Consent/$revokeConsent", `{"resourceType":"Parameters","parameter":[
+ {"name":"consent","valueReference":{"reference":"Consent/{consent}"}},{"name":"patient","valueReference":{"reference":"Patient/{refuser}"}}]}`, 200, 400),
+		disclosed, disclosedByCode, consult, residual,
 
 		trail("GET /fhir/AuditEvent", "/fhir/AuditEvent?patient=Patient/{patient}&date=lt{since}", "", 200),
 		trail("GET /fhir/AuditEvent", "/fhir/AuditEvent?patient.identifier="+who+"&date=lt{since}", "", 200),
