@@ -162,7 +162,7 @@ func writeWish(w wish, patient string, now time.Time) wireConsent {
 		c.PolicyRule, c.Provision = optOut, &wireProvision{Type: "deny"}
 	case pickSome:
 		c.PolicyRule, c.Provision = optOut, &wireProvision{Type: "deny"}
-		recipient := fhir.CodeableConcept{Coding: []fhir.Coding{{System: participation, Code: "IRCP"}}}
+		recipient := fhir.CodeableConcept{Coding: []fhir.Coding{{System: participation, Code: recipientRole}}}
 		for _, o := range w.Orgs {
 			c.Provision.Provision = append(c.Provision.Provision, wireProvision{Type: "permit", Purpose: treat,
 				Actor: []wireActor{{Role: recipient, Reference: fhir.Reference{Reference: "Organization/" + string(o)}}}})

@@ -23,7 +23,7 @@ func (v *visit) places() error {
 	documents := 0
 	for _, f := range mine {
 		switch {
-		case f.Over || f.Rule.Paused:
+		case f.Over || f.Rule.Paused || !f.Rule.fromAll():
 		case f.Rule.Site != "":
 			sites[f.Rule.Site] = f
 		case f.Rule.Class != "":
@@ -64,7 +64,7 @@ func (v *visit) placeDocuments() error {
 	}
 	kept := map[string]filed{}
 	for _, f := range mine {
-		if f.Rule.Document != "" && !f.Over && !f.Rule.Paused {
+		if f.Rule.Document != "" && !f.Over && !f.Rule.Paused && f.Rule.fromAll() {
 			kept[f.Rule.Document] = f
 		}
 	}

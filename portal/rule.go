@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/concord-hie/concord/consent/consentfhir"
+	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 )
@@ -19,10 +20,21 @@ const (
 	pausedValue = "paused"
 )
 
-// A rule keeps something back from everybody, except in an emergency. One of Site, Class, Group and Document is set.
+// What an actor of a rule is: who holds the records, and who would receive them.
+const (
+	custodianRole = "CST"
+	recipientRole = "IRCP"
+)
+
+// A rule keeps something back, except in an emergency: what × from whom × asked for why × until when. At most one of Site,
+// Class, Group and Document is set; none is everything, and then Org or Purpose is.
 type rule struct {
-	Site  hie.SiteID
-	Class string
+	// Org is whom it is kept back from, its units included, "" for everybody. Purpose is what for, what stands below it in
+	// the tree of purposes included, "" for whatever reason.
+	Org     hie.OrgID
+	Purpose string
+	Site    hie.SiteID
+	Class   string
 	// Group is a subject patients know: one of groups.
 	Group string
 	// Document is the public id of one document, Title what it is called.
@@ -45,10 +57,19 @@ var groups = []struct {
 	{"reproductive", []string{"REPRO"}}, {"violence", []string{"VIO", "SDV"}},
 }
 
-// isZero reports whether r keeps nothing back.
-func (r rule) isZero() bool {
+// rulePurposes are the reasons a rule can be for: roots of the tree of purposes that practices ask under.
+var rulePurposes = []string{"TREAT", "HPAYMT", "HOPERAT", "HRESCH"}
+
+// Everything reports whether r is about all there is and not one place, kind, subject or document.
+func (r rule) Everything() bool {
 	return r.Site == "" && r.Class == "" && r.Group == "" && r.Document == ""
 }
+
+// fromAll reports whether r keeps something back from everybody for whatever reason.
+func (r rule) fromAll() bool { return r.Org == "" && r.Purpose == "" }
+
+// isZero reports whether r keeps nothing back.
+func (r rule) isZero() bool { return r.Everything() && r.fromAll() }
 
 // Last is the last day r holds, the zero Time for no end.
 func (r rule) Last() time.Time {
@@ -64,7 +85,7 @@ func (v *visit) dayHere() string { return v.now.In(v.zone()).Format(time.DateOnl
 
 // writeRule writes r as a Consent of patient.
 //
-// Source: FHIR R4 Consent.provision (period, data with meaning instance); spec ux P4 and P5.
+// Source: FHIR R4 Consent.provision (actor, purpose, period, data with meaning instance); spec ux P4 and P5.
 func (v *visit) writeRule(r rule, patient string) wireConsent {
 	c := v.signed(writeWish(wish{Pick: pickEmergency}, patient, v.now))
 	c.Identifier = []fhir.Identifier{{System: choiceSystem, Value: ruleValue}}
@@ -77,15 +98,22 @@ func (v *visit) writeRule(r rule, patient string) wireConsent {
 	if r.Until != "" {
 		p.Period = &fhir.Period{End: r.Until}
 	}
+	if r.Org != "" {
+		p.Actor = []wireActor{{Role: fhir.CodeableConcept{Coding: []fhir.Coding{{System: participation, Code: recipientRole}}},
+			Reference: fhir.Reference{Reference: "Organization/" + string(r.Org)}}}
+	}
+	if r.Purpose != "" {
+		p.Purpose = []fhir.Coding{{System: actReason, Code: r.Purpose}}
+	}
 	switch {
 	case r.Site != "":
-		p.Actor = []wireActor{{Role: fhir.CodeableConcept{Coding: []fhir.Coding{{System: "http://terminology.hl7.org/CodeSystem/v3-RoleClass", Code: "CST"}}},
-			Reference: fhir.Reference{Reference: "Location/" + string(r.Site)}}}
+		p.Actor = append(p.Actor, wireActor{Role: fhir.CodeableConcept{Coding: []fhir.Coding{{System: "http://terminology.hl7.org/CodeSystem/v3-RoleClass", Code: custodianRole}}},
+			Reference: fhir.Reference{Reference: "Location/" + string(r.Site)}})
 	case r.Class != "":
 		p.Class = []fhir.Coding{{System: "http://loinc.org", Code: r.Class}}
 	case r.Document != "":
 		p.Data = []wireData{{Meaning: "instance", Reference: fhir.Reference{Reference: "DocumentReference/" + r.Document, Display: r.Title}}}
-	default:
+	case r.Group != "":
 		for _, g := range groups {
 			if g.Name == r.Group {
 				for _, code := range g.Codes {
@@ -103,29 +131,51 @@ func readRule(c *wireConsent) (rule, bool) {
 	marked := func(value string) bool {
 		return slices.ContainsFunc(c.Identifier, func(i fhir.Identifier) bool { return i.System == choiceSystem && i.Value == value })
 	}
-	if p == nil || p.Type != "deny" || len(p.Provision)+len(p.Purpose)+len(p.Code) > 0 || p.Period != nil && p.Period.Start != "" || !marked(ruleValue) {
+	if p == nil || p.Type != "deny" || len(p.Provision)+len(p.Code) > 0 || len(p.Purpose) > 1 || p.Period != nil && p.Period.Start != "" || !marked(ruleValue) {
 		return rule{}, false
 	}
 	r := rule{Paused: marked(pausedValue)}
 	if p.Period != nil {
 		r.Until = p.Period.End
 	}
-	ok := false
+	ok := true
+	for _, c := range p.Purpose {
+		r.Purpose = c.Code
+	}
+	sources := 0
+	for _, a := range p.Actor {
+		role, known := "", false
+		if len(a.Role.Coding) == 1 {
+			role = a.Role.Coding[0].Code
+		}
+		switch {
+		case role == custodianRole && r.Site == "":
+			var site string
+			site, known = strings.CutPrefix(a.Reference.Reference, "Location/")
+			r.Site, sources = hie.SiteID(site), 1
+		case role == recipientRole && r.Org == "":
+			var org string
+			org, known = strings.CutPrefix(a.Reference.Reference, "Organization/")
+			r.Org = hie.OrgID(org)
+		}
+		ok = ok && known
+	}
 	switch {
-	case len(p.Actor) == 1 && len(p.Class)+len(p.Label)+len(p.Data) == 0:
-		site, of := strings.CutPrefix(p.Actor[0].Reference.Reference, "Location/")
-		r.Site, ok = hie.SiteID(site), of
-	case len(p.Class) == 1 && len(p.Actor)+len(p.Label)+len(p.Data) == 0:
-		r.Class, ok = p.Class[0].Code, true
-	case len(p.Data) == 1 && len(p.Actor)+len(p.Class)+len(p.Label) == 0 && p.Data[0].Meaning == "instance":
-		r.Document, ok = strings.CutPrefix(p.Data[0].Reference.Reference, "DocumentReference/")
-		r.Title = p.Data[0].Reference.Display
-	case len(p.Label) > 0 && len(p.Actor)+len(p.Class)+len(p.Data) == 0:
+	case sources+min(len(p.Class), 1)+min(len(p.Data), 1)+min(len(p.Label), 1) > 1, len(p.Class) > 1, len(p.Data) > 1:
+		return rule{}, false
+	case len(p.Class) == 1:
+		r.Class = p.Class[0].Code
+	case len(p.Data) == 1:
+		var instance bool
+		r.Document, instance = strings.CutPrefix(p.Data[0].Reference.Reference, "DocumentReference/")
+		r.Title, ok = p.Data[0].Reference.Display, ok && instance && p.Data[0].Meaning == "instance"
+	case len(p.Label) > 0:
 		for _, g := range groups {
 			if g.Codes[0] == p.Label[0].Code && len(g.Codes) == len(p.Label) {
-				r.Group, ok = g.Name, true
+				r.Group = g.Name
 			}
 		}
+		ok = ok && r.Group != ""
 	}
 	if !ok || r.isZero() {
 		return rule{}, false
@@ -135,14 +185,15 @@ func readRule(c *wireConsent) (rule, bool) {
 
 // formRule reads the rule a form names, and checks that there is such a thing.
 func (v *visit) formRule(form url.Values) (rule, error) {
-	r := rule{Site: hie.SiteID(form.Get("site")), Class: form.Get("class"), Group: form.Get("group"), Document: form.Get("document"), Title: form.Get("title"), Until: form.Get("until")}
+	r := rule{Org: hie.OrgID(form.Get("org")), Purpose: form.Get("purpose"), Site: hie.SiteID(form.Get("site")), Class: form.Get("class"), Group: form.Get("group"), Document: form.Get("document"), Title: form.Get("title"), Until: form.Get("until")}
 	parts := 0
 	for _, p := range []string{string(r.Site), r.Class, r.Group, r.Document} {
 		if p != "" {
 			parts++
 		}
 	}
-	known := parts == 1
+	known := parts <= 1 && (parts == 1 || !r.fromAll()) && (r.Purpose == "" || slices.Contains(rulePurposes, r.Purpose)) &&
+		(r.Org == "" || slices.ContainsFunc(v.sharers(), func(o directory.Organization) bool { return o.ID == r.Org }))
 	switch {
 	case r.Site != "":
 		_, there := v.deps.Network().Site(r.Site)
@@ -152,7 +203,7 @@ func (v *visit) formRule(form url.Values) (rule, error) {
 		known = known && err == nil
 	case r.Class != "":
 		known = known && len(r.Class) <= 32
-	default:
+	case r.Group != "":
 		named := false
 		for _, g := range groups {
 			named = named || g.Name == r.Group
@@ -160,7 +211,7 @@ func (v *visit) formRule(form url.Values) (rule, error) {
 		known = known && named
 	}
 	if !known {
-		return rule{}, hie.Invalid("rule", "must name one place, kind, subject or document of the lists")
+		return rule{}, hie.Invalid("rule", "must name something, somebody or a reason of the lists")
 	}
 	return r, nil
 }

@@ -1,30 +1,47 @@
 package portal
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/consent/consentfhir"
 	"github.com/concord-hie/concord/federation"
+	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 )
 
 // P4 and P5, rules: what a patient keeps back beside their choice, by place, by kind, by subject and by document, for how long.
 
-// rules answers GET /my/rules: what is kept back, and the subjects that can be.
-func (v *visit) rules() error {
+// rules answers GET /my/rules: what is kept back, from whom, for which reasons and until when, and what can be.
+func (v *visit) rules() error { return v.showRules(http.StatusOK, nil, nil) }
+
+func (v *visit) showRules(status int, form url.Values, faults []fault) error {
 	mine, others, err := v.keptBack()
 	if err != nil {
 		return err
 	}
-	now, elsewhere := standing(others)
-	kept := map[string]bool{}
-	for _, f := range mine {
-		kept[f.Rule.Group] = kept[f.Rule.Group] || !f.Over
+	where, err := v.whereabouts()
+	if err != nil {
+		return err
 	}
-	v.show(http.StatusOK, "rules", map[string]any{"Now": now, "Mine": mine, "Elsewhere": elsewhere, "Groups": groups, "Kept": kept})
+	now, elsewhere := standing(others)
+	kept, kinds := map[string]bool{}, map[string]bool{}
+	for _, f := range mine {
+		kept[f.Rule.Group] = kept[f.Rule.Group] || !f.Over && f.Rule.fromAll()
+	}
+	for _, p := range where {
+		for _, k := range p.Kinds {
+			kinds[k.Class] = k.Class != ""
+		}
+	}
+	maps.DeleteFunc(kinds, func(_ string, named bool) bool { return !named })
+	v.show(status, "rules", map[string]any{"Now": now, "Mine": mine, "Elsewhere": elsewhere, "Groups": groups, "Kept": kept, "Faults": faults,
+		"Places": where, "Kinds": slices.Sorted(maps.Keys(kinds)), "Orgs": v.sharers(), "Purposes": rulePurposes,
+		"What": form.Get("what"), "Org": form.Get("org"), "Purpose": form.Get("purpose")})
 	return nil
 }
 
@@ -33,6 +50,16 @@ func (v *visit) addRule() error {
 	form, err := v.form()
 	if err != nil {
 		return err
+	}
+	if what := form.Get("what"); what != "" { // "site:harbor-main": what of which sort
+		sort, which, _ := strings.Cut(what, ":")
+		if !slices.Contains([]string{"all", "site", "class", "group"}, sort) {
+			return hie.Invalid("what", "must be of the list")
+		}
+		form.Set(sort, which)
+		if sort == "all" && form.Get("org") == "" && form.Get("purpose") == "" {
+			return v.showRules(http.StatusUnprocessableEntity, form, []fault{{"what", "rules.fault.nothing"}})
+		}
 	}
 	r, err := v.formRule(form)
 	if err != nil {
@@ -49,7 +76,7 @@ func (v *visit) addRule() error {
 		}
 		r.Title = p.Title
 	}
-	if err := v.keepDraft("rule", url.Values{"site": form["site"], "class": form["class"], "group": form["group"], "document": form["document"], "title": {r.Title},
+	if err := v.keepDraft("rule", url.Values{"org": form["org"], "purpose": form["purpose"], "site": form["site"], "class": form["class"], "group": form["group"], "document": form["document"], "title": {r.Title},
 		"back": {backTo(form)}}); err != nil {
 		return err
 	}
@@ -84,7 +111,10 @@ func (v *visit) showRule(status int, d url.Values, faults []fault) error {
 	if err != nil {
 		return err
 	}
-	as := v.doctorAt("")
+	as := v.doctorAt(r.Org)
+	if r.Purpose != "" {
+		as.Purposes = []hie.Purpose{hie.Purpose(r.Purpose)}
+	}
 	before, err := v.deps.Preview.Preview(v.ctx, v.actor(), federation.Preview{As: as})
 	if err != nil {
 		return err
