@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"regexp"
 	"slices"
 	"time"
@@ -17,13 +19,14 @@ const (
 	AlertFirstAccess AlertKind = "first-access" // an organisation was shown something for the first time
 	AlertChoice      AlertKind = "choice"       // what the patient shares was changed
 	AlertIdentity    AlertKind = "identity"     // registrations were joined with theirs, or taken apart
+	AlertEnding      AlertKind = "ending"       // a choice or a rule of theirs ends within thirty days
 )
 
 // AlertCode is the message that carries a code; nobody chooses it.
 const AlertCode AlertKind = "code"
 
 // AlertKinds lists what can be chosen, in the order they are shown.
-var AlertKinds = []AlertKind{AlertEmergency, AlertFirstAccess, AlertChoice, AlertIdentity}
+var AlertKinds = []AlertKind{AlertEmergency, AlertFirstAccess, AlertChoice, AlertIdentity, AlertEnding}
 
 // AlertOf returns what kind of alert e is to the patients whose records it touches, "" for none. first says that e's
 // organisation was shown nothing of the patient's before.
@@ -46,6 +49,25 @@ func AlertOf(e Event, first bool) AlertKind {
 		}
 	}
 	return ""
+}
+
+// AlertAhead is how long before an end a patient is told of it.
+//
+// Source: spec ux P7 (rule ending in 30 days).
+const AlertAhead = 30 * 24 * time.Hour
+
+// An Ending is something a patient said that ends soon. Nothing happens in the trail when time passes, so what the patient is
+// told of is named by what ends: Name is the same whenever it is found, and another after it was changed.
+type Ending struct{ Name string }
+
+// Event returns the name of the message about x in the outbox, a UUID made of x's name alone: however often and by however
+// many nodes it is found, there is one message.
+//
+// Source: RFC 9562 section 5.8 (version 8).
+func (x Ending) Event() string {
+	sum := sha256.Sum256([]byte("ending " + x.Name))
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 }
 
 // An AlertSetting is what a patient wants to be told, and where. The zero setting is nothing, nowhere.
@@ -84,7 +106,7 @@ func (s AlertSetting) Check() error {
 // An Alert is one message to send.
 type Alert struct {
 	hie.Private
-	// Event and Record name it; together they are unique.
+	// Event and Record name it; together they are unique. Event is that of the trail, or of an [Ending].
 	Event    string
 	Record   hie.SourcePatientID
 	Kind     AlertKind

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"regexp"
 	"testing"
 	"time"
 
@@ -34,6 +35,16 @@ func TestWhatPatientsAreToldOf(t *testing.T) {
 		if got := AlertOf(tt.event, tt.first); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
+	}
+}
+
+func TestAMessageAboutAnEndIsNamedByWhatEnds(t *testing.T) {
+	a, again, other := Ending{"7/1"}.Event(), Ending{"7/1"}.Event(), Ending{"7/2"}.Event()
+	if a != again || a == other {
+		t.Errorf("one end is %s and %s, another %s", a, again, other)
+	}
+	if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(a) {
+		t.Errorf("%s is no UUID of version 8", a)
 	}
 }
 

@@ -100,6 +100,22 @@ func ending(c *compiled, kind FindingKind, end micros, now time.Time) []Finding 
 	return nil
 }
 
+// Ending returns what the patient is to be told of ahead before it ends, by directive and version. What was filed when no more
+// was left is not named: whoever filed it has said the day.
+func (d *Decider) Ending(now time.Time, ahead time.Duration) []DirectiveName {
+	var out []DirectiveName
+	for _, f := range d.Findings(now) {
+		if f.Kind != FindRenewal || !f.Due.After(now) || f.Due.Sub(now) > ahead {
+			continue
+		}
+		filed := slices.ContainsFunc(d.dirs, func(c *compiled) bool { return c.named() == f.Directive && f.Due.Sub(c.Filed) > ahead })
+		if filed {
+			out = append(out, f.Directive)
+		}
+	}
+	return out
+}
+
 // broken lists the places in c's tree that name an organisation or a site the directory does not have.
 //
 // Source: spec consent 2.20 (identifiers re-resolved nightly, breakage lists the affected directives).

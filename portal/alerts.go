@@ -145,7 +145,10 @@ func AlertMail(a audit.Alert, base string) mail.Message {
 		return mail.Message{To: a.Address, Subject: w.say(language, "alert.code"), Language: language, ID: a.Event + "-" + string(a.Kind),
 			Text: w.say(language, "alert.code.text", "code", a.Code) + "\n\n" + w.say(language, "alert.code.where", "url", base+"/my/alerts") + "\n\n" + w.say(language, "alert.code.why") + "\n"}
 	}
-	key := "alert." + string(a.Kind)
+	key, look, page := "alert."+string(a.Kind), "mail.look", "/my/looked"
+	if a.Kind == audit.AlertEnding {
+		look, page = "mail.rules", "/my/rules"
+	}
 	return mail.Message{To: a.Address, Subject: w.say(language, key), Language: language, ID: a.Event + "-" + string(a.Kind),
-		Text: w.say(language, key) + "\n\n" + w.say(language, "mail.look", "url", base+"/my/looked") + "\n\n" + w.say(language, "mail.why") + "\n"}
+		Text: w.say(language, key) + "\n\n" + w.say(language, look, "url", base+page) + "\n\n" + w.say(language, "mail.why") + "\n"}
 }

@@ -23,15 +23,21 @@ type Alerts struct {
 	db *pg.DB
 	// Persons returns all records of the person record belongs to, itself among them.
 	persons func(ctx context.Context, record hie.SourcePatientID) ([]hie.SourcePatientID, error)
+	// endings returns what ends soon of what was said by the person record belongs to; nil finds nothing.
+	endings func(ctx context.Context, record hie.SourcePatientID) ([]audit.Ending, error)
 	send    func(ctx context.Context, a audit.Alert) error
 	now     func() time.Time
 	log     *slog.Logger
+	// reminded is the last hour this node looked for ends in.
+	reminded int64
 }
 
-// NewAlerts returns Alerts in db. send delivers one message, nil when this node delivers none.
-func NewAlerts(db *pg.DB, persons func(context.Context, hie.SourcePatientID) ([]hie.SourcePatientID, error), send func(context.Context, audit.Alert) error,
+// NewAlerts returns Alerts in db. endings returns what a record's person has said that ends soon, nil when that is not to be
+// told; send delivers one message, nil when this node delivers none.
+func NewAlerts(db *pg.DB, persons func(context.Context, hie.SourcePatientID) ([]hie.SourcePatientID, error),
+	endings func(context.Context, hie.SourcePatientID) ([]audit.Ending, error), send func(context.Context, audit.Alert) error,
 	now func() time.Time, log *slog.Logger) *Alerts {
-	return &Alerts{db: db, persons: persons, send: send, now: now, log: log}
+	return &Alerts{db: db, persons: persons, endings: endings, send: send, now: now, log: log}
 }
 
 // Setting returns what is set for record; the zero setting of the record when nothing is.
@@ -121,6 +127,9 @@ const (
 func (a *Alerts) Run(ctx context.Context) {
 	for {
 		more, err := a.Look(ctx)
+		if err == nil {
+			err = a.Remind(ctx)
+		}
 		if err == nil && a.send != nil {
 			var sent bool
 			sent, err = a.Send(ctx)
@@ -189,6 +198,67 @@ func (a *Alerts) Look(ctx context.Context) (more bool, err error) {
 		return false, fmt.Errorf("auditpg: look for alerts: %w", err)
 	}
 	return more, nil
+}
+
+// remindEvery is how often ends that come near are looked for, remindBatch how many patients are read at a time.
+const (
+	endingPosition = "endings"
+	remindEvery    = time.Hour
+	remindBatch    = 100
+)
+
+// Remind puts a message in the outbox for each end that has come near, once an hour for all nodes. A node that ends midway
+// leaves the rest to the next hour: messages are named by what ends, so nobody is told twice.
+func (a *Alerts) Remind(ctx context.Context) error {
+	hour := a.now().UnixMicro() / remindEvery.Microseconds()
+	if a.endings == nil || hour <= a.reminded {
+		return nil
+	}
+	a.reminded = hour
+	n, err := a.db.Exec(ctx, `
+		insert into audit.alert_position (name, seq) values ($1, $2)
+		on conflict (name) do update set seq = excluded.seq where alert_position.seq < excluded.seq`, endingPosition, hour)
+	if err != nil {
+		return fmt.Errorf("auditpg: remind: %w", err)
+	}
+	for after, more := int64(0), n > 0; more; {
+		if after, more, err = a.remind(ctx, after); err != nil {
+			return fmt.Errorf("auditpg: remind: %w", err)
+		}
+	}
+	return nil
+}
+
+// remind does the work of Remind for the next patients after a record, and returns the last and whether there may be more.
+func (a *Alerts) remind(ctx context.Context, after int64) (last int64, more bool, err error) {
+	settings, err := pg.Collect(ctx, a.db, func(rows *pg.Rows) (audit.AlertSetting, error) {
+		var record int64
+		var s audit.AlertSetting
+		err := rows.Scan(&record, &s.Address, &s.Language)
+		s.Record = hie.SourcePatientID(record)
+		return s, err
+	}, `/* all shards: everybody who wants to be told of an end, once an hour */
+		select sp_id, address, language from audit.alert_setting
+		where sp_id > $1 and address <> '' and confirmed is not null and $2 = any(kinds) order by sp_id limit $3`,
+		after, string(audit.AlertEnding), remindBatch)
+	if err != nil {
+		return 0, false, err
+	}
+	for _, s := range settings {
+		last = int64(s.Record)
+		ends, err := a.endings(ctx, s.Record)
+		if err != nil {
+			return 0, false, err
+		}
+		for _, x := range ends {
+			if _, err := a.db.Exec(ctx, `
+				insert into audit.alert_outbox (event_id, sp_id, kind, address, language, created, next) values ($1, $2, $3, $4, $5, $6, $6)
+				on conflict (event_id, sp_id) do nothing`, x.Event(), last, string(audit.AlertEnding), s.Address, s.Language, a.now()); err != nil {
+				return 0, false, err
+			}
+		}
+	}
+	return last, len(settings) == remindBatch, nil
 }
 
 // enqueue writes the messages e causes. Somebody with several records is told once.

@@ -26,7 +26,13 @@ func TestAlertsTellOnceOfWhatWasAskedForAndOfNothingBefore(t *testing.T) {
 	now := time.Now().UTC()
 	var sent []audit.Alert
 	var refuse bool
-	a := NewAlerts(db, marias, func(_ context.Context, m audit.Alert) error {
+	var ends []audit.Ending
+	a := NewAlerts(db, marias, func(_ context.Context, r hie.SourcePatientID) ([]audit.Ending, error) {
+		if r != 11 {
+			t.Errorf("asked what ends of record %d, whose patient wants no mail", r)
+		}
+		return ends, nil
+	}, func(_ context.Context, m audit.Alert) error {
 		if refuse {
 			return errors.New("not now")
 		}
@@ -155,6 +161,83 @@ func TestAlertsTellOnceOfWhatWasAskedForAndOfNothingBefore(t *testing.T) {
 	}
 	if r := verify(t, db); r.Bad != nil {
 		t.Error("the log no longer verifies")
+	}
+}
+
+func TestAnEndThatComesNearIsToldOnce(t *testing.T) {
+	db, ctx := pgtest.DB(t), context.Background()
+	now := time.Now().UTC()
+	ends := []audit.Ending{{Name: "7/1"}}
+	var sent []audit.Alert
+	var broken bool
+	node := func() *Alerts {
+		return NewAlerts(db, marias, func(_ context.Context, r hie.SourcePatientID) ([]audit.Ending, error) {
+			switch {
+			case broken:
+				return nil, errors.New("not now")
+			case r != 11:
+				t.Errorf("asked what ends of record %d, whose patient did not ask to be told", r)
+			}
+			return ends, nil
+		}, func(_ context.Context, m audit.Alert) error {
+			sent = append(sent, m)
+			return nil
+		}, func() time.Time { return now }, quiet)
+	}
+	a := node()
+	told := func(nodes ...*Alerts) int {
+		t.Helper()
+		sent = nil
+		for _, n := range nodes {
+			if err := n.Remind(ctx); err != nil && !broken {
+				t.Fatal(err)
+			}
+			if _, err := n.Send(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return len(sent)
+	}
+	wish := func(record hie.SourcePatientID, confirmed bool, kinds ...audit.AlertKind) {
+		t.Helper()
+		me := hie.Actor{Organization: "network", Patient: record}
+		if err := a.Set(ctx, me, audit.AlertSetting{Record: record, Address: "p@mail.example", Language: "es", Kinds: kinds}); err != nil {
+			t.Fatal(err)
+		}
+		if !confirmed {
+			return
+		}
+		sent = nil
+		if err := a.Ask(ctx, me, record); err != nil || len(sent) != 1 {
+			t.Fatal(err)
+		}
+		if ok, err := a.Confirm(ctx, me, record, sent[0].Code); !ok || err != nil {
+			t.Fatal(err)
+		}
+	}
+	wish(11, true, audit.AlertEnding)
+	wish(21, true, audit.AlertEmergency)
+	wish(31, false, audit.AlertEnding)
+	if n := told(a, node()); n != 1 || sent[0].Kind != audit.AlertEnding || sent[0].Record != 11 || sent[0].Language != "es" {
+		t.Fatalf("two nodes sent %d messages", n)
+	}
+	if n := told(a, node()); n != 0 {
+		t.Errorf("the same hour again sent %d messages", n)
+	}
+	now = now.Add(time.Hour)
+	if n := told(a, node()); n != 0 {
+		t.Errorf("the same end an hour later sent %d messages", n)
+	}
+	ends = []audit.Ending{{Name: "7/1"}, {Name: "8/1"}}
+	if n := told(a); n != 0 {
+		t.Errorf("it was looked for twice in an hour: %d messages", n)
+	}
+	now = now.Add(time.Hour)
+	broken = true
+	told(a)
+	broken, now = false, now.Add(time.Hour)
+	if n := told(a); n != 1 {
+		t.Errorf("another end, after an hour in which nothing could be read, sent %d messages", n)
 	}
 }
 

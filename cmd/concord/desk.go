@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"time"
 
+	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/consent/consentpg"
 	"github.com/concord-hie/concord/directory"
@@ -59,6 +61,39 @@ func (d *desk) checkPerson(ctx context.Context, person mpi.Person) error {
 		found = append(found, consent.DeskTask{Record: m.Record, Organization: site.Org, Finding: f})
 	}
 	return d.consents.SyncTasks(ctx, person.Records(), found)
+}
+
+// endings returns what record's person has said that ends within the days a patient is told before.
+func (d *desk) endings(ctx context.Context, record hie.SourcePatientID) ([]audit.Ending, error) {
+	person, err := d.patients.PersonOf(ctx, record)
+	if errors.Is(err, hie.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	self, _ := person.Member(record)
+	onFile, err := d.consents.Load(ctx, person.Records())
+	if err != nil {
+		return nil, err
+	}
+	sure := map[string]bool{record.String(): true} // what may be another's is nothing to tell this one
+	for _, m := range person.Members {
+		if m.Link == hie.LinkConfirmed && self.Link == hie.LinkConfirmed {
+			sure[m.Record.String()] = true
+		}
+	}
+	of := map[string]bool{}
+	for _, dir := range onFile.Directives {
+		of[dir.ID] = sure[dir.Record]
+	}
+	var out []audit.Ending
+	for _, name := range consent.Compile(d.env(), federation.SubjectOf(person, onFile), onFile.Directives).Ending(d.now(), audit.AlertAhead) {
+		if of[name.ID] {
+			out = append(out, audit.Ending{Name: name.ID + "/" + strconv.FormatInt(name.Version, 10)})
+		}
+	}
+	return out, nil
 }
 
 // recheck is check after a change that stands whatever becomes of it: a failure is logged, and the night mends it.
