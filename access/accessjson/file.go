@@ -12,8 +12,8 @@ import (
 	"github.com/concord-hie/concord/access"
 	"github.com/concord-hie/concord/access/accessjwt"
 	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/internal/strict"
 	"github.com/concord-hie/concord/internal/token"
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -52,8 +52,8 @@ func Parse(data []byte) ([]access.Client, error) {
 	var file struct {
 		Clients []jsontext.Value `json:"clients"`
 	}
-	if err := json.Unmarshal(data, &file, json.RejectUnknownMembers(true)); err != nil {
-		return nil, asInvalid("", err)
+	if err := strict.Decode("", data, &file); err != nil {
+		return nil, err
 	}
 	if len(file.Clients) == 0 {
 		return nil, hie.Required("clients")
@@ -75,8 +75,8 @@ func Parse(data []byte) ([]access.Client, error) {
 
 func parseClient(path string, raw jsontext.Value) (access.Client, error) {
 	var members map[string]jsontext.Value
-	if err := json.Unmarshal(raw, &members); err != nil {
-		return access.Client{}, asInvalid(path, err)
+	if err := strict.Decode(path, raw, &members); err != nil {
+		return access.Client{}, err
 	}
 	for name, why := range notOffered {
 		if _, present := members[name]; present {
@@ -84,8 +84,8 @@ func parseClient(path string, raw jsontext.Value) (access.Client, error) {
 		}
 	}
 	var w Client
-	if err := json.Unmarshal(raw, &w, json.RejectUnknownMembers(true)); err != nil {
-		return access.Client{}, asInvalid(path, err)
+	if err := strict.Decode(path, raw, &w); err != nil {
+		return access.Client{}, err
 	}
 	if w.JWKS == nil {
 		return access.Client{}, hie.Required(path + ".jwks")
@@ -142,31 +142,4 @@ func under(path string, err error) error {
 	at := *inv
 	at.Path = strings.TrimSuffix(path+"."+inv.Path, ".")
 	return &at
-}
-
-// asInvalid turns a JSON error into one that names the place and quotes nothing.
-func asInvalid(path string, err error) error {
-	rule := "is not what a registration may hold"
-	var at jsontext.Pointer
-	if e, ok := errors.AsType[*json.SemanticError](err); ok {
-		at = e.JSONPointer
-		rule = "has the wrong JSON type"
-		if errors.Is(e.Err, json.ErrUnknownName) {
-			rule = "is not a member of a registration"
-		}
-	} else if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		at = e.JSONPointer
-		rule = "is not well-formed JSON"
-		if errors.Is(e.Err, jsontext.ErrDuplicateName) {
-			rule = "occurs twice in one object"
-		}
-	}
-	for t := range at.Tokens() {
-		if strings.Trim(t, "0123456789") == "" {
-			path += "[" + t + "]"
-		} else {
-			path += "." + t
-		}
-	}
-	return hie.Invalid(strings.TrimPrefix(path, "."), rule)
 }

@@ -22,14 +22,11 @@
 package consentjson
 
 import (
-	"errors"
-	"strings"
 	"time"
 
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/concord-hie/concord/internal/strict"
 )
 
 type pack struct {
@@ -115,8 +112,8 @@ var requesters = map[string]consent.Requester{"": consent.Anybody, "patient": co
 // what its tests say is for [consent.Pack.Check].
 func ReadPack(content []byte) (consent.Pack, error) {
 	var in pack
-	if err := json.Unmarshal(content, &in, json.RejectUnknownMembers(true)); err != nil {
-		return consent.Pack{}, asInvalid(err)
+	if err := strict.Decode("", content, &in); err != nil {
+		return consent.Pack{}, err
 	}
 	out := consent.Pack{ID: in.ID, Edition: in.Edition, Title: in.Title, Kind: consent.PackKind(in.Kind), Site: in.Site, Sources: in.Sources, From: in.From.UTC(), Until: in.Until.UTC(), Withheld: consent.WithheldNotice(in.Withheld)}
 	for i, r := range in.Rules {
@@ -149,33 +146,4 @@ func ReadPack(content []byte) (consent.Pack, error) {
 		out.Tests = append(out.Tests, t)
 	}
 	return out, nil
-}
-
-// asInvalid says where reading stopped, without a value.
-func asInvalid(err error) error {
-	var semantic *json.SemanticError
-	if errors.As(err, &semantic) {
-		return hie.Invalid(place(semantic.JSONPointer), "is not a member of a policy, or has the wrong type")
-	}
-	var syntactic *jsontext.SyntacticError
-	if errors.As(err, &syntactic) {
-		return hie.Invalid(place(syntactic.JSONPointer), "is not JSON there")
-	}
-	return hie.Invalid("", "is not JSON")
-}
-
-// place turns "/rules/3/scope" into "rules[3].scope".
-func place(p jsontext.Pointer) string {
-	var b strings.Builder
-	for token := range p.Tokens() {
-		switch {
-		case token != "" && strings.Trim(token, "0123456789") == "":
-			b.WriteString("[" + token + "]")
-		case b.Len() > 0:
-			b.WriteString("." + token)
-		default:
-			b.WriteString(token)
-		}
-	}
-	return b.String()
 }

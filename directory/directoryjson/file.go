@@ -14,11 +14,11 @@
 package directoryjson
 
 import (
-	"errors"
 	"strings"
 
 	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/internal/strict"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -75,8 +75,8 @@ type standing struct {
 // the parts fit together is for [directory.File.Network] to say.
 func Read(data []byte) (directory.File, error) {
 	var in file
-	if err := json.Unmarshal(data, &in, json.RejectUnknownMembers(true)); err != nil {
-		return directory.File{}, asInvalid(err)
+	if err := strict.Decode("", data, &in); err != nil {
+		return directory.File{}, err
 	}
 	var out directory.File
 	for _, o := range in.Organizations {
@@ -133,36 +133,4 @@ func inactive(active bool) *bool {
 		return nil
 	}
 	return &active
-}
-
-func asInvalid(err error) error {
-	var semantic *json.SemanticError
-	var syntactic *jsontext.SyntacticError
-	switch {
-	case errors.As(err, &semantic) && errors.Is(semantic.Err, json.ErrUnknownName):
-		return hie.Invalid(place(semantic.JSONPointer), "is not a member of this file's format")
-	case errors.As(err, &semantic):
-		return hie.Invalid(place(semantic.JSONPointer), "has the wrong JSON type")
-	case errors.As(err, &syntactic) && errors.Is(syntactic.Err, jsontext.ErrDuplicateName):
-		return hie.Invalid(place(syntactic.JSONPointer), "occurs twice in one object")
-	case errors.As(err, &syntactic):
-		return hie.Invalid(place(syntactic.JSONPointer), "is not well-formed JSON")
-	}
-	return hie.Invalid("", "cannot be read as JSON")
-}
-
-// place writes /sites/3/zone as sites[3].zone.
-func place(p jsontext.Pointer) string {
-	var b strings.Builder
-	for token := range p.Tokens() {
-		switch {
-		case token != "" && strings.Trim(token, "0123456789") == "":
-			b.WriteString("[" + token + "]")
-		case b.Len() > 0:
-			b.WriteString("." + token)
-		default:
-			b.WriteString(token)
-		}
-	}
-	return b.String()
 }
