@@ -64,13 +64,8 @@ func draftWish(form url.Values) wish {
 	return w
 }
 
-// choose answers POST /my/choice: the pick is kept for checking; nothing is filed.
-func (v *visit) choose() error {
-	form, err := v.form()
-	if err != nil {
-		return err
-	}
-	w := draftWish(form)
+// faultsOf says what a wish lacks. What no form of ours can send is an error.
+func (v *visit) faultsOf(w wish) ([]fault, error) {
 	var faults []fault
 	if !slices.Contains(picks, w.Pick) {
 		faults = append(faults, fault{"pick-share", "choice.fault.pick"})
@@ -78,11 +73,25 @@ func (v *visit) choose() error {
 	known := v.sharers()
 	for _, o := range w.Orgs {
 		if !slices.ContainsFunc(known, func(k directory.Organization) bool { return k.ID == o }) {
-			return hie.Invalid("org", "must be an organization of this network")
+			return nil, hie.Invalid("org", "must be an organization of this network")
 		}
 	}
 	if w.Pick == pickSome && len(w.Orgs) == 0 {
 		faults = append(faults, fault{"pick-some", "choice.fault.orgs"})
+	}
+	return faults, nil
+}
+
+// choose answers POST /my/choice: the pick is kept for checking; nothing is filed.
+func (v *visit) choose() error {
+	form, err := v.form()
+	if err != nil {
+		return err
+	}
+	w := draftWish(form)
+	faults, err := v.faultsOf(w)
+	if err != nil {
+		return err
 	}
 	if faults != nil {
 		all, err := v.consentsOf("")

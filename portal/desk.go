@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/concord-hie/concord/consent"
-	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/hie"
 )
 
@@ -63,18 +62,9 @@ func (v *visit) takeDown() error {
 		return err
 	}
 	w := draftWish(form)
-	var faults []fault
-	if !slices.Contains(picks, w.Pick) {
-		faults = append(faults, fault{"pick-share", "choice.fault.pick"})
-	}
-	known := v.sharers()
-	for _, o := range w.Orgs {
-		if !slices.ContainsFunc(known, func(k directory.Organization) bool { return k.ID == o }) {
-			return hie.Invalid("org", "must be an organization of this network")
-		}
-	}
-	if w.Pick == pickSome && len(w.Orgs) == 0 {
-		faults = append(faults, fault{"pick-some", "choice.fault.orgs"})
+	faults, err := v.faultsOf(w)
+	if err != nil {
+		return err
 	}
 	if !slices.Contains(methods, form.Get("method")) {
 		faults = append(faults, fault{"method-paper", "desk.fault.method"})
