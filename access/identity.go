@@ -52,7 +52,7 @@ var duties = []struct {
 	scopes   []string
 }{
 	{DutyPatient, []string{hie.RolePatient}, []hie.Purpose{hie.PurposePatientRequest},
-		[]string{"patient/Patient.rs", "patient/DocumentReference.rs", "patient/Binary.r", "patient/Consent.cruds", "patient/AuditEvent.rs"}},
+		[]string{"patient/Patient.rs", "patient/DocumentReference.rs", "patient/Binary.r", "patient/Consent.cruds", "patient/AuditEvent.rs", "concord/report.read"}},
 	{DutyHelper, []string{hie.RoleHelper}, []hie.Purpose{hie.PurposePatientRequest}, nil},
 	{DutyClinician, []string{"physician", "nurse", "ed"}, []hie.Purpose{hie.PurposeTreat},
 		[]string{"system/Patient.rs", "system/DocumentReference.rs", "system/List.rs", "system/Binary.r", "system/Organization.rs", "system/Endpoint.rs"}},

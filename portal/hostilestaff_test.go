@@ -14,6 +14,7 @@ import (
 
 	"github.com/concord-hie/concord/access"
 	"github.com/concord-hie/concord/audit"
+	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/server"
@@ -182,7 +183,7 @@ func hostileWorld(t *testing.T) (*world, *hostileAdmin) {
 		Token: func(context.Context, SandboxAsk) (SandboxToken, error) {
 			return SandboxToken{Token: script, Scopes: []string{script}, Expires: time.Minute}, nil
 		}}
-	w.deps.Questions = hostileQuestions{}
+	w.deps.Questions, w.deps.Requests = hostileQuestions{}, hostileRequests{}
 	h := newHostileAdmin(t)
 	w.api.answer = h.ServeHTTP
 	return w, h
@@ -196,6 +197,25 @@ func (hostileQuestions) Open(context.Context, int) ([]audit.Question, error) {
 }
 
 func (hostileQuestions) Answer(context.Context, hie.Actor, hie.SourcePatientID, int64, string) error {
+	return nil
+}
+
+// hostileRequests are what patients ask for, in hostile words.
+type hostileRequests struct{ Requests }
+
+func (hostileRequests) OpenReports(context.Context, []hie.OrgID, int) ([]consent.ReportRequest, error) {
+	return []consent.ReportRequest{{ID: 1, Record: 11, Kind: consent.ReportCorrection, Organization: script, Words: script, Extension: script}}, nil
+}
+
+func (hostileRequests) Report(context.Context, hie.SourcePatientID, int64) (consent.ReportRequest, error) {
+	return consent.ReportRequest{ID: 1, Record: 11, Kind: consent.ReportCorrection, Organization: script}, nil
+}
+
+func (hostileRequests) ExtendReport(context.Context, hie.Actor, consent.ReportRequest, string) error {
+	return nil
+}
+
+func (hostileRequests) AnswerReport(context.Context, hie.Actor, consent.ReportRequest, consent.ReportOutcome, string) error {
 	return nil
 }
 

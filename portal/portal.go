@@ -89,6 +89,7 @@ type Deps struct {
 	Owned     Owned
 	Reporter  Reporter
 	Helpers   Helpers
+	Requests  Requests
 	Forms     Forms
 	Audit     Recorder
 	// Trace takes how a page's request went, and returns at once; nil takes nothing.

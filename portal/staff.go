@@ -64,6 +64,8 @@ func officerPages() []route {
 		{method: get, path: "/officer/access.csv", duties: officers, stepUp: true, do: (*visit).explorerCSV},
 		{method: get, path: "/officer/wishes", duties: officers, nav: "nav.wishes", do: (*visit).wishes},
 		{method: post, path: "/officer/wishes/:task/settle", duties: officers, do: (*visit).settleWish},
+		{method: get, path: "/officer/requests", duties: officers, nav: "nav.owed", do: (*visit).openRequests},
+		{method: post, path: "/officer/requests/:report", duties: officers, do: (*visit).answerRequest},
 		{method: get, path: "/officer/consents/:consent", duties: officers, do: (*visit).consentPage},
 		{method: post, path: "/officer/consents/:consent/verify", duties: officers, stepUp: true, again: "/officer/wishes", do: (*visit).verifyConsent},
 		{method: post, path: "/officer/patients/:patient/representatives", duties: officers, stepUp: true, again: "/officer/patients", do: (*visit).addRepresentative},

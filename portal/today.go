@@ -43,6 +43,12 @@ func (v *visit) today() error {
 		return err
 	}
 	all = append(all, wishes...)
+	owed, err := v.deps.Requests.OpenReports(v.ctx, v.requestOrgs(), maxOpenRequests)
+	if err != nil {
+		return err
+	}
+	late := len(owed) > 0 && owed[0].Late(v.now) // what is due first comes first
+	all = append(all, waiting{Key: "today.owed", Count: len(owed), More: len(owed) == maxOpenRequests, Late: late, Path: "/officer/requests"})
 	if v.ofNetwork() == nil {
 		network, err := v.networkWaiting()
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -27,6 +28,7 @@ func TestThePagesInABrowser(t *testing.T) {
 	p.demo, p.dir = runDemo(t)
 	t.Run("a choice taken down at the desk", p.deskStory)
 	t.Run("what a patient keeps back", p.rulesStory)
+	t.Run("what a patient is owed by a day", p.reportsStory)
 	t.Run("sites that are asked answer one by one", p.progressStory)
 	t.Run("every document opens", p.documents)
 	t.Run("every page, both languages, both widths", p.everyPage)
@@ -220,6 +222,87 @@ func (p *pagesUnderTest) rulesStory(t *testing.T) {
 	maria.silent()
 }
 
+// reportsStory has Maria ask for a list, which is there at once, and for a correction, which an officer puts off and then refuses.
+func (p *pagesUnderTest) reportsStory(t *testing.T) {
+	maria, officer := p.tab(t), p.tab(t)
+	maria.as("maria")
+	maria.visit("/my/reports")
+	maria.wants("You have asked for nothing yet", "Who was given my records, as US law lists it")
+	maria.run(chromedp.SetValue("#what", "access", chromedp.ByQuery))
+	maria.click(`main form button[type="submit"]`)
+	maria.wants("Your list is ready.", "A copy of who looked", "Ready", time.Now().AddDate(0, 0, 30).In(eastern(t)).Format("January 2, 2006"))
+	maria.click(`main td a[href^="/my/reports/"]`)
+	maria.wants("A copy of who looked", "As it was on")
+	maria.checked("a list somebody asked for", p.axe)
+	maria.shot("report")
+	maria.printed("report")
+	list := maria.path()
+	before := maria.says()
+	maria.visit("/my/looked?own=1") // what is looked at later is not on a list of before
+	maria.visit(list)
+	if maria.says() != before {
+		t.Errorf("the list is another:\n%s\nwas:\n%s", maria.says(), before)
+	}
+	maria.visit("/signin/again?next=" + url.QueryEscape(list))
+	maria.prove()
+	var table string
+	maria.run(chromedp.Evaluate(`fetch(location.pathname + '/table.csv').then(r => r.text())`, &table, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
+	if !strings.Contains(table, "Given to") {
+		t.Errorf("the table holds no list:\n%s", table)
+	}
+
+	maria.visit("/my/reports")
+	maria.run(chromedp.SetValue("#what", "correction", chromedp.ByQuery))
+	maria.click(`main form button[type="submit"]`)
+	maria.wants("Please fix this first", "Pick the place that keeps the record", "Say what is wrong")
+	maria.run(chromedp.SetValue("#org", "harbor-general", chromedp.ByQuery), chromedp.SendKeys("#words", "I have no allergy to nuts.", chromedp.ByQuery))
+	maria.click(`main form button[type="submit"]`)
+	maria.wants("Sent. You will see the answer here.", "Waiting for an answer", "I have no allergy to nuts.", time.Now().AddDate(0, 0, 60).In(eastern(t)).Format("January 2, 2006"))
+	maria.shot("reports")
+	maria.checked("what was asked for", p.axe)
+
+	officer.as("p.stone")
+	officer.visit("/officer")
+	officer.wants("copies and corrections owed to patients")
+	officer.visit("/officer/requests")
+	officer.wants("A correction: Harbor General Hospital", "I have no allergy to nuts.")
+	officer.checked("what is owed to patients", p.axe)
+	officer.shot("officer-requests")
+	officer.click(`button[value="given"]`)
+	officer.wants("Please fix this first", "Say what the patient is to be told")
+	officer.run(chromedp.SendKeys(`textarea[name="words"]`, "The chart is kept on paper.", chromedp.ByQuery))
+	officer.click(`button[value="extend"]`)
+	officer.wants("Put off.", "The chart is kept on paper.")
+	officer.there(`button[value="extend"]`, false)
+	maria.visit("/my/reports")
+	maria.wants("The place needs more time: The chart is kept on paper.", time.Now().AddDate(0, 0, 90).In(eastern(t)).Format("January 2, 2006"))
+	officer.run(chromedp.SendKeys(`textarea[name="words"]`, "The allergy was seen on 3 May.", chromedp.ByQuery))
+	officer.click(`button[value="refused"]`)
+	officer.wants("it was refused", "Nothing is owed")
+	maria.run(chromedp.Reload())
+	maria.wants("Not done", "The allergy was seen on 3 May.")
+	for _, b := range []*tab{maria, officer} {
+		b.silent()
+	}
+
+	plain := p.tab(t)
+	plain.run(emulation.SetScriptExecutionDisabled(true))
+	plain.as("maria")
+	plain.visit("/my/reports")
+	plain.click(`main form button[type="submit"]`)
+	plain.wants("Your list is ready.", "Who was given my records, as US law lists it")
+}
+
+// eastern is the zone of the demo's sites.
+func eastern(t *testing.T) *time.Location {
+	t.Helper()
+	z, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
 func (p *pagesUnderTest) deskStory(t *testing.T) {
 	desk := p.tab(t)
 	desk.as("t.amari")
@@ -328,11 +411,11 @@ func (p *pagesUnderTest) documents(t *testing.T) {
 func pagesOf(patient, deskPatient, document string) map[string][]string {
 	return map[string][]string{
 		"":       {"/", "/help", "/signin/again", "/nothing-here"},
-		"maria":  {"/my", "/my/choice", "/my/looked", "/my/looked?what=changes&own=1", "/my/places", "/my/places/harbor-main", "/my/rules", "/my/helpers", "/my/alerts", "/my/questions", "/my/notmine?site=harbor-main", "/my/preview?org=harbor-general&role=physician&purpose=TREAT"},
+		"maria":  {"/my", "/my/choice", "/my/looked", "/my/looked?what=changes&own=1", "/my/places", "/my/places/harbor-main", "/my/rules", "/my/helpers", "/my/alerts", "/my/reports", "/my/questions", "/my/notmine?site=harbor-main", "/my/preview?org=harbor-general&role=physician&purpose=TREAT"},
 		"thomas": {"/my", "/my/looked?what=emergency"},
 		"dr-bloom": {"/find", "/patients/" + patient, "/patients/" + patient + "?kind=none", "/patients/" + patient + "/emergency",
 			"/documents/" + document + "?of=" + patient, "/nothing-here"},
-		"p.stone": {"/officer/questions"},
+		"p.stone": {"/officer/questions", "/officer/requests"},
 		"a.marsh": {"/helping"},
 		"t.amari": {"/find", "/desk/" + deskPatient, "/desk/" + deskPatient + "/form"},
 	}
