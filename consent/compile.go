@@ -76,7 +76,14 @@ type Decider struct {
 	nodes   int // how many nodes there are
 	phase   atomic.Pointer[phase]
 	fault   bool // a directive without a filing time: nothing can be said
+	teams   []string
 }
+
+// CareTeams are the ids of the care teams that the directives name, each once: those of which a request must say whether the
+// requester belongs to them. The slice is shared: do not write to it.
+//
+// Source: spec consent 2.4.
+func (d *Decider) CareTeams() []string { return d.teams }
 
 // Compile makes the directives of a person ready for decisions. The order of directives does not matter. What
 // cannot be understood is held: its denies act, its permits do not. It copies nothing; the caller leaves
@@ -181,6 +188,7 @@ func (d *Decider) compare() {
 		for n := range c.root.all {
 			n.index = d.nodes
 			d.nodes++
+			d.nameTeams(n)
 			if n.sense == denying {
 				denies = append(denies, n)
 			} else {
@@ -212,6 +220,14 @@ func (d *Decider) compare() {
 			if p.after(c.root) {
 				c.later.set(p.place)
 			}
+		}
+	}
+}
+
+func (d *Decider) nameTeams(n *node) {
+	for i := range n.scope.recipient {
+		if team := n.scope.recipient[i].team; team != "" && !slices.Contains(d.teams, team) {
+			d.teams = append(d.teams, team)
 		}
 	}
 }

@@ -84,6 +84,8 @@ func TestFindingsAreWhatSomebodyMustSeeTo(t *testing.T) {
 		{"long after", wish("1", "p1", filed, until("2026-12-31")), "2027-06-01", nil},
 		{"not verified", unverified, "2026-03-01", []string{"unverified "}},
 		{"under a policy nobody knows", wish("1", "px", filed, Provision{Type: "permit"}), "2026-03-01", []string{"held "}},
+		{"naming a care team there is not", wish("1", "p1", filed, Provision{Type: "permit", Actors: []Actor{{Reference: "CareTeam/nobody"}}}), "2026-03-01", []string{"broken "}},
+		{"naming a care team there is", wish("1", "p1", filed, Provision{Type: "permit", Actors: []Actor{{Reference: "CareTeam/ward"}}}), "2026-03-01", nil},
 		{"naming a practice that left", wish("1", "p1", filed, Provision{Type: "permit", Actors: []Actor{{Reference: "Organization/gone"}}}), "2026-03-01", []string{"broken "}},
 	} {
 		now, err := time.Parse(time.DateOnly, tt.now)
@@ -91,7 +93,7 @@ func TestFindingsAreWhatSomebodyMustSeeTo(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []string
-		for _, f := range wishes(t, tt.in).Findings(now.Add(12 * time.Hour)) {
+		for _, f := range wishes(t, tt.in).Findings(now.Add(12*time.Hour), "nobody") {
 			got = append(got, string(f.Kind)+" "+f.Mark)
 		}
 		if !slices.Equal(got, tt.want) {

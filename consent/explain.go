@@ -62,6 +62,16 @@ type Basis struct {
 	// were kept a record has none.
 	Records []Record
 	Epochs  map[string]int64
+	// Teams are the care teams that the directives name, nil where they name none.
+	Teams []TeamVersion
+}
+
+// A TeamVersion is a care team as it was recorded then: Version is 0 where there was none. Doubtful means that it was not
+// known whether the requester was a Member.
+type TeamVersion struct {
+	Team             string
+	Version          int64
+	Member, Doubtful bool
 }
 
 // An Answer is the reason for one atom and purpose.

@@ -45,10 +45,11 @@ var renewalMarks = []int{7, 30, 60}
 // remindedFor is how long after its end a directive's renewal is still asked for.
 const remindedFor = 90 * 24 * time.Hour
 
-// Findings returns what somebody must see to at now, in the order of the directives and kinds.
+// Findings returns what somebody must see to at now, in the order of the directives and kinds. noTeams are those of
+// [Decider.CareTeams] that there are not.
 //
 // Source: spec consent 2.7 (held: task opened), 2.8c (conflict task), 2.20.
-func (d *Decider) Findings(now time.Time) []Finding {
+func (d *Decider) Findings(now time.Time, noTeams ...string) []Finding {
 	at := micros(now.UnixMicro())
 	var out []Finding
 	for _, c := range d.dirs {
@@ -66,7 +67,7 @@ func (d *Decider) Findings(now time.Time) []Finding {
 		if c.root.sense == permitting {
 			out = append(out, ending(c, FindMajority, c.lapses, now)...)
 		}
-		if broken := c.broken(); broken != nil {
+		if broken := c.broken(noTeams); broken != nil {
 			out = append(out, Finding{Kind: FindBroken, Directive: name, Detail: broken})
 		}
 	}
@@ -116,14 +117,14 @@ func (d *Decider) Ending(now time.Time, ahead time.Duration) []DirectiveName {
 	return out
 }
 
-// broken lists the places in c's tree that name an organisation or a site the directory does not have.
+// broken lists the places in c's tree that name an organisation, a site or a care team the directory does not have.
 //
 // Source: spec consent 2.20 (identifiers re-resolved nightly, breakage lists the affected directives).
-func (c *compiled) broken() []string {
+func (c *compiled) broken(noTeams []string) []string {
 	var out []string
 	for n := range c.root.all {
 		for _, r := range n.scope.recipient {
-			if r.unresolved || r.organization != nil && r.organization.org == nil {
+			if r.unresolved || r.organization != nil && r.organization.org == nil || r.team != "" && slices.Contains(noTeams, r.team) {
 				out = append(out, n.path+".actor")
 			}
 		}

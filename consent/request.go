@@ -16,6 +16,8 @@ type Request struct {
 	Practitioner string
 	// Roles and CareTeams hold now. nil is not known, empty is none.
 	Roles, CareTeams []string
+	// DoubtfulTeams are care teams of which it is not known whether the requester belongs to them, whatever CareTeams says.
+	DoubtfulTeams []string
 	// Purposes must all be permitted.
 	Purposes []hie.Purpose
 	// Emergency is a claim made with this request, or nil. Claims made earlier are the Subject's Grants.

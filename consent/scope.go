@@ -196,7 +196,7 @@ func (r *recipient) match(q *query) tri {
 		}
 	}
 	if r.team != "" && m != no {
-		if q.req.CareTeams == nil {
+		if q.req.CareTeams == nil || slices.Contains(q.req.DoubtfulTeams, r.team) {
 			m = unknown
 		} else {
 			m = min(m, known(slices.Contains(q.req.CareTeams, r.team)))

@@ -179,10 +179,12 @@ type Parts struct {
 	Directives Directives
 	// Representatives is asked when somebody acts in a patient's name; nil lets nobody.
 	Representatives Representatives
-	Epochs          Epochs
-	Sites           Sites
-	Handles         Handles
-	Record          Record
+	// CareTeams is asked when directives name care teams; nil knows of none.
+	CareTeams CareTeams
+	Epochs    Epochs
+	Sites     Sites
+	Handles   Handles
+	Record    Record
 	// Network is the current picture of the participants, Env the consent environment made of the same picture.
 	Network func() *directory.Network
 	Env     func() *consent.Env

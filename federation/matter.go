@@ -30,6 +30,8 @@ type standing struct {
 	epochs  map[hie.SourcePatientID]int64
 	// picture stands for the directory and the policies in force.
 	picture int64
+	// teams are the versions of the care teams that directives name, nil where they name none.
+	teams map[string]int64
 }
 
 // digest returns a number that stands for s in a cursor: equal standings give equal numbers.
@@ -47,6 +49,7 @@ func (s standing) digest() int64 {
 		mix(int64(r))
 		mix(s.epochs[r])
 	}
+	s.teamDigest(mix)
 	return int64(h >> 1)
 }
 
@@ -144,10 +147,14 @@ func (x *Exchange) open(ctx context.Context, actor hie.Actor, p mpi.Person) (_ *
 		return nil, err
 	}
 	m.request = RequestOf(actor, network, p)
-	m.weigh(consent.Compile(env, SubjectOf(p, onFile), onFile.Directives))
+	m.decider = consent.Compile(env, SubjectOf(p, onFile), onFile.Directives)
 	if m.until = m.decider.Until(m.now); !acts.IsZero() && (m.until.IsZero() || acts.Before(m.until)) {
 		m.until = acts
 	}
+	if err := x.joinTeams(ctx, m); err != nil {
+		return nil, err
+	}
+	m.ask()
 	return m, nil
 }
 
@@ -187,8 +194,8 @@ func SubjectOf(p mpi.Person, onFile consent.OnFile) consent.Subject {
 	return onFile.Subject(records, p.Died())
 }
 
-// weigh has d decide about m's request from here on.
-func (m *matter) weigh(d *consent.Decider) { m.decider, m.question = d, d.Ask(m.request, m.now) }
+// ask has m's decider decide about its request from here on.
+func (m *matter) ask() { m.question = m.decider.Ask(m.request, m.now) }
 
 // still reports whether m's standing is what it was.
 func (x *Exchange) still(ctx context.Context, m *matter) (bool, error) {
@@ -209,7 +216,10 @@ func (x *Exchange) still(ctx context.Context, m *matter) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return maps.Equal(epochs, m.epochs), nil
+	if !maps.Equal(epochs, m.epochs) {
+		return false, nil
+	}
+	return x.sameTeams(ctx, m)
 }
 
 // fresh is still, looked at recently enough to act on: seen is when the look began. A look that took too long is repeated;

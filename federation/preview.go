@@ -62,7 +62,11 @@ func (x *Exchange) preview(ctx context.Context, actor hie.Actor, p Preview) ([]O
 	m.members, m.person, m.version = own, person.ID, person.Version
 	m.request = RequestOf(p.As, m.network, person)
 	m.request.OwnRecord = false
-	m.weigh(consent.Compile(x.Env(), SubjectOf(person, m.OnFile), m.Directives))
+	m.decider = consent.Compile(x.Env(), SubjectOf(person, m.OnFile), m.Directives)
+	if err := x.joinTeams(ctx, &m.matter); err != nil {
+		return nil, err
+	}
+	m.ask()
 	held, err := x.presences(ctx, &m.matter)
 	if err != nil {
 		return nil, err

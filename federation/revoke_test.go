@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/locator"
 	"github.com/concord-hie/concord/mpi"
@@ -79,7 +80,23 @@ const (
 	refuse  = "a refusal"
 	relabel = "a label"
 	unlink  = "an undone link"
+	dismiss = "a care team's member"
 )
+
+// onlyTheTeam is Maria's word that nobody may have anything but the care team called ward.
+func onlyTheTeam() consent.Directive {
+	d := denyAll(mariaHospital)
+	d.ID = "team"
+	d.Provision = &consent.Provision{Type: "deny", Provisions: []consent.Provision{{Type: "permit", Actors: []consent.Actor{{Reference: "CareTeam/ward"}}}}}
+	return d
+}
+
+// join makes members, from now on, all there are of the care team called ward.
+func (w *world) join(members ...directory.CareTeamMember) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.teams = map[string]directory.CareTeam{"ward": {ID: "ward", Version: w.teams["ward"].Version + 1, Organization: "hospital", Members: members}}
+}
 
 // keepRestricted is Maria's word that what is labelled R stays where it is.
 func keepRestricted() consent.Directive {
@@ -140,7 +157,7 @@ func (run *race) pause() {
 
 // revoke takes back what lets the document be shown and acknowledges it as the stores do: when every lease begun before
 // the commit has ended. A refusal is filed, or the document is labelled as what a wish keeps back, or the record is found to
-// be somebody else's.
+// be somebody else's, or the requester is of the care team no longer that alone may have it.
 func (run *race) revoke() {
 	switch run.how {
 	case refuse:
@@ -149,6 +166,8 @@ func (run *race) revoke() {
 		run.relabel()
 	case unlink:
 		run.unlink()
+	case dismiss:
+		run.join()
 	}
 	run.mu.Lock()
 	run.overlapped = run.running
@@ -181,12 +200,16 @@ func (run *race) start(retrieve bool) {
 		size = wholeLimit + 1 + run.r.IntN(6*chunk)
 	}
 	b := longPattern()[:size]
-	run.how = []string{refuse, relabel, unlink}[run.r.IntN(3)]
+	run.how = []string{refuse, relabel, unlink, dismiss}[run.r.IntN(4)]
 	if retrieve && run.how == unlink { // a document is asked for by its own record, which stays whose it is
 		run.how = relabel
 	}
-	if run.how == relabel {
+	switch run.how {
+	case relabel:
 		run.say(keepRestricted())
+	case dismiss:
+		run.join(directory.CareTeamMember{Organization: "clinic"})
+		run.say(onlyTheTeam())
 	}
 	p := run.doc(mariaHospital, "hospital", "18842-5", 1, content(b))
 	run.fetch = func(context.Context, locator.Pointer) (Body, error) {

@@ -48,6 +48,7 @@ type world struct {
 
 	instruments     []consent.Instrument
 	representatives []consent.Representative
+	teams           map[string]directory.CareTeam
 	events          []audit.Event
 	recordErr       error
 	store           *memory
@@ -98,6 +99,17 @@ func newWorld(t testing.TB) *world {
 		},
 		Representatives: func(context.Context, []hie.SourcePatientID) ([]consent.Representative, error) {
 			return w.representatives, nil
+		},
+		CareTeams: func(_ context.Context, teams []string) (map[string]directory.CareTeam, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			out := map[string]directory.CareTeam{}
+			for _, id := range teams {
+				if t, known := w.teams[id]; known {
+					out[id] = t
+				}
+			}
+			return out, nil
 		},
 		Epochs: func(_ context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, error) {
 			w.mu.Lock()

@@ -110,8 +110,9 @@ func (s *Server) explainDecision(c *gin.Context) {
 		member = then
 	}
 	req, doc := in.read(past, member)
-	out := s.traceJSON(past.Explain(req, doc), past.OnFile.Directives)
-	basis := s.basisJSON(past)
+	trace := past.Explain(req, doc)
+	out := s.traceJSON(trace, past.OnFile.Directives)
+	basis := s.basisJSON(past, trace.Basis)
 	out.Basis = &basis
 	s.sendJSON(c, http.StatusOK, out)
 }

@@ -143,6 +143,13 @@ func (s *Server) consult(ctx context.Context, actor hie.Actor, q consentfhir.Con
 		a.ground = append(a.ground, dir.ID+"/"+strconv.FormatInt(dir.Version, 10))
 	}
 	requests := s.consultedRequests(env, actor, q, person)
+	teams, err := federation.ReadCareTeams(ctx, s.careTeams(), d)
+	if err != nil {
+		return a, err
+	}
+	for i, req := range requests {
+		requests[i] = federation.WithCareTeams(req, d.CareTeams(), teams, s.deps.Network(), s.deps.Now())
+	}
 	permitted := func(doc consent.Document) bool {
 		doc.Record, doc.Site = member.Record.String(), member.Site
 		ok := true

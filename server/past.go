@@ -1,6 +1,8 @@
 package server
 
 import (
+	"slices"
+
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/federation"
@@ -15,7 +17,14 @@ type Past struct {
 	Network *directory.Network
 	Person  mpi.Person
 	OnFile  consent.OnFile
-	Basis   consent.Basis
+	// Teams are the care teams that the directives name, as they were recorded then.
+	Teams map[string]directory.CareTeam
+	Basis consent.Basis
+}
+
+// Decider decides about the person as it would have been decided then.
+func (p Past) Decider() *consent.Decider {
+	return consent.Compile(p.Env, federation.SubjectOf(p.Person, p.OnFile), p.OnFile.Directives)
 }
 
 // Request is how actor would have asked about the person then, with every obligation honoured.
@@ -38,10 +47,15 @@ func (p Past) Label(doc *consent.Document, codes []string, all bool) {
 
 // Explain is the decision on req and doc as it would have been made then, with everything that spoke and what it rests on.
 func (p Past) Explain(req consent.Request, doc consent.Document) consent.Trace {
-	subject := federation.SubjectOf(p.Person, p.OnFile)
-	t := consent.Compile(p.Env, subject, p.OnFile.Directives).Explain(req, doc, p.Basis.At)
+	d := p.Decider()
+	req = federation.WithCareTeams(req, d.CareTeams(), p.Teams, p.Network, p.Basis.At)
+	t := d.Explain(req, doc, p.Basis.At)
 	basis := p.Basis
-	basis.Records = subject.Records
+	basis.Records = federation.SubjectOf(p.Person, p.OnFile).Records
+	for _, id := range d.CareTeams() {
+		basis.Teams = append(basis.Teams, consent.TeamVersion{Team: id, Version: p.Teams[id].Version, Member: slices.Contains(req.CareTeams, id),
+			Doubtful: slices.Contains(req.DoubtfulTeams, id)})
+	}
 	t.Basis = &basis
 	return t
 }
@@ -53,6 +67,15 @@ type basisJSON struct {
 	Kept      bool              `json:"directory_kept"`
 	Policies  []basisPolicyJSON `json:"policies"`
 	Records   []basisRecordJSON `json:"records"`
+	CareTeams []basisTeamJSON   `json:"care_teams,omitempty"`
+}
+
+// basisTeamJSON is a care team the directives name; Version is 0 where there was no such team, Member missing where it was not
+// known whether the requester belonged to it.
+type basisTeamJSON struct {
+	Team    string `json:"team"`
+	Version int64  `json:"version"`
+	Member  *bool  `json:"member,omitzero"`
 }
 
 type basisPolicyJSON struct {
@@ -69,8 +92,7 @@ type basisRecordJSON struct {
 	Epoch *int64 `json:"epoch,omitzero"`
 }
 
-func (s *Server) basisJSON(p Past) basisJSON {
-	b := p.Basis
+func (s *Server) basisJSON(p Past, b *consent.Basis) basisJSON {
 	out := basisJSON{At: fhir.Instant(b.At), Directory: b.Directory, Kept: b.Kept, Policies: []basisPolicyJSON{}, Records: []basisRecordJSON{}}
 	for _, v := range b.Policies {
 		out.Policies = append(out.Policies, basisPolicyJSON{v.Pack.ID, v.Version, v.Pack.Edition})
@@ -81,6 +103,13 @@ func (s *Server) basisJSON(p Past) basisJSON {
 			r.Epoch = &n
 		}
 		out.Records = append(out.Records, r)
+	}
+	for _, t := range b.Teams {
+		team := basisTeamJSON{Team: t.Team, Version: t.Version}
+		if !t.Doubtful {
+			team.Member = &t.Member
+		}
+		out.CareTeams = append(out.CareTeams, team)
 	}
 	return out
 }

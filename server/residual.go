@@ -126,11 +126,22 @@ func (s *Server) residual(ctx context.Context, actor hie.Actor, ps parameters) (
 	req.Roles, req.Abilities = nil, nil
 	d := consent.Compile(s.deps.ConsentEnv(), federation.SubjectOf(person, onFile), onFile.Directives)
 	now := s.deps.Now()
+	teams, err := federation.ReadCareTeams(ctx, s.careTeams(), d)
+	if err != nil {
+		return consent.Residual{}, 0, until, err
+	}
+	req = federation.WithCareTeams(req, d.CareTeams(), teams, s.deps.Network(), now)
 	r := d.Residual(req, record.String(), now)
 	for _, dir := range onFile.Directives {
 		if dir.ID == r.Directive.ID && dir.Record != record.String() {
 			r.Directive = consent.DirectiveName{} // given elsewhere: it is not named here
 		}
 	}
-	return r, record, d.Until(now), nil
+	until = d.Until(now)
+	for _, t := range teams {
+		if turn := t.Turn(now); !turn.IsZero() && (until.IsZero() || turn.Before(until)) {
+			until = turn
+		}
+	}
+	return r, record, until, nil
 }

@@ -160,6 +160,11 @@ func (s *Server) routes() {
 	r.GET("/consent/directives/:id/evidence", readWish, s.listEvidence)
 	r.POST("/consent/directives/:id/verify", writeWish, s.verifyConsent)
 
+	r.GET("/care-teams", readWish, s.listCareTeams)
+	r.GET("/care-teams/:id", readWish, s.readCareTeam)
+	r.PUT("/care-teams/:id", writeWish, s.putCareTeam)
+	r.POST("/care-teams/:id/end", writeWish, s.endCareTeamMember)
+
 	p := s.engine.Group(adminPrefix+"v1/reports", s.authenticate, s.withinLimit)
 	p.GET("/accounting", s.requireReports, s.accountDisclosures)
 	p.GET("/access", s.requireReports, s.listAccess)

@@ -68,6 +68,8 @@ type Deps struct {
 	Desk    Desk
 	Forms   Forms
 	Recheck func(ctx context.Context, record hie.SourcePatientID)
+	// CareTeams are the care teams directives may name; nil knows of none.
+	CareTeams CareTeams
 	// Suspensions keep disclosures off reports.
 	Suspensions Suspensions
 	// Past is what decisions about record's person rested on at an instant; zero is now.

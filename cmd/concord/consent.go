@@ -166,6 +166,14 @@ type explainedBasis struct {
 	Policies  []explainedPack  `json:"policies"`
 	Records   []explainedLink  `json:"records"`
 	Epochs    map[string]int64 `json:"epochs,omitempty"`
+	CareTeams []explainedTeam  `json:"care_teams,omitempty"`
+}
+
+// explainedTeam is a care team the directives name; Member is "yes", "no" or "unknown".
+type explainedTeam struct {
+	Team    string `json:"team"`
+	Version int64  `json:"version"`
+	Member  string `json:"member"`
 }
 
 type explainedPack struct {
@@ -190,6 +198,13 @@ func newExplainedBasis(b *consent.Basis) *explainedBasis {
 	}
 	for _, r := range b.Records {
 		out.Records = append(out.Records, explainedLink{r.ID, string(r.Site), r.Link.String()})
+	}
+	for _, t := range b.Teams {
+		member := map[bool]string{true: "yes", false: "no"}[t.Member]
+		if t.Doubtful {
+			member = "unknown"
+		}
+		out.CareTeams = append(out.CareTeams, explainedTeam{t.Team, t.Version, member})
 	}
 	return out
 }
@@ -262,6 +277,12 @@ func printTrace(out io.Writer, t consent.Trace) error {
 		fmt.Fprintln(w, "\nPOLICY\tVERSION\tEDITION")
 		for _, p := range b.Policies {
 			fmt.Fprintf(w, "%s\t%d\t%s\n", p.Policy, p.Version, p.Edition)
+		}
+		if len(b.CareTeams) > 0 {
+			fmt.Fprintln(w, "\nCARE TEAM\tVERSION\tMEMBER")
+			for _, t := range b.CareTeams {
+				fmt.Fprintf(w, "%s\t%d\t%s\n", t.Team, t.Version, t.Member)
+			}
 		}
 	}
 	if len(x.Directives) > 0 {

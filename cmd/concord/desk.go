@@ -26,6 +26,7 @@ type desk struct {
 	consents *consentpg.Store
 	env      func() *consent.Env
 	network  func() *directory.Network
+	teams    federation.CareTeams
 	now      func() time.Time
 	log      *slog.Logger
 }
@@ -55,7 +56,18 @@ func (d *desk) checkPerson(ctx context.Context, person mpi.Person) error {
 		of[dir.ID] = sites[dir.Record]
 	}
 	var found []consent.DeskTask
-	for _, f := range consent.Compile(d.env(), subject, onFile.Directives).Findings(d.now()) {
+	decider := consent.Compile(d.env(), subject, onFile.Directives)
+	teams, err := federation.ReadCareTeams(ctx, d.teams, decider)
+	if err != nil {
+		return err
+	}
+	var missing []string
+	for _, id := range decider.CareTeams() {
+		if _, known := teams[id]; !known {
+			missing = append(missing, id)
+		}
+	}
+	for _, f := range decider.Findings(d.now(), missing...) {
 		m := of[f.Directive.ID]
 		site, _ := d.network().Site(m.Site)
 		found = append(found, consent.DeskTask{Record: m.Record, Organization: site.Org, Finding: f})

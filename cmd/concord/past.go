@@ -61,5 +61,9 @@ func pastOf(ctx context.Context, db *pg.DB, keys []string, record hie.SourcePati
 	for r, n := range epochs {
 		basis.Epochs[r.String()] = n
 	}
-	return server.Past{Env: env, Network: network, Person: person, OnFile: onFile, Basis: basis}, nil
+	past := server.Past{Env: env, Network: network, Person: person, OnFile: onFile, Basis: basis}
+	if past.Teams, err = pictures.CareTeamsAt(ctx, past.Decider().CareTeams(), at); err != nil {
+		return server.Past{}, err
+	}
+	return past, nil
 }

@@ -150,7 +150,8 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	})
 
 	// Who takes part, and who asks.
-	networks, err := directorypg.New(db, auditpg.Append, hie.Now).Networks(ctx, log)
+	participants := directorypg.New(db, auditpg.Append, hie.Now)
+	networks, err := participants.Networks(ctx, log)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +196,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	handles := federationpg.New(db)
 	running.Go(func() { handles.Watch(background, log) })
 	exchange := federation.New(federation.Parts{
-		Patients: patients, Holdings: documents, Directives: consents.Load, Representatives: consents.Representatives,
+		Patients: patients, Holdings: documents, Directives: consents.Load, Representatives: consents.Representatives, CareTeams: participants.CareTeams,
 		Epochs: func(ctx context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, error) {
 			return epoch.Read(ctx, db, records)
 		},
@@ -206,7 +207,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	})
 	undo.push(exchange.Close)
 
-	staff := &desk{patients: patients, consents: consents, env: environment.env, network: networks.Network, now: hie.Now, log: log}
+	staff := &desk{patients: patients, consents: consents, env: environment.env, network: networks.Network, teams: participants.CareTeams, now: hie.Now, log: log}
 	running.Go(func() { staff.watch(background) })
 	running.Go(func() { staff.follow(background) })
 	running.Go(func() { (&upkeep{index: patients, retention: cfg.NoticeRetention, log: log}).watch(background) })
@@ -221,7 +222,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		Sealer: sealer, Network: networks.Network, Audit: trail, Trail: trail, Proofs: trail, SignTable: sequencer.SignTable, Log: log, Metrics: registry,
 		Patients: patients, Stewardship: patients, Nameable: exchange.Nameable,
 		Documents: noted{documents, health.Published}, Sites: monitorOf(health, networks.Network, consents), Traces: traces, Settings: settingsOf(&g, &cfg), Visible: exchange.Visible, Exchange: exchange,
-		Consents: consents, Emergencies: consents, Suspensions: consents, Desk: consents, Forms: consents, Recheck: staff.recheck, ConsentEnv: environment.env,
+		Consents: consents, Emergencies: consents, Suspensions: consents, Desk: consents, Forms: consents, Recheck: staff.recheck, ConsentEnv: environment.env, CareTeams: participants,
 		Policies: policies, Simulate: impact.simulate,
 		Past: func(ctx context.Context, record hie.SourcePatientID, at time.Time) (server.Past, error) {
 			return pastOf(ctx, db, g.PolicyKey, record, at)

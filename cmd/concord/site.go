@@ -20,6 +20,8 @@ type siteCmd struct {
 	List  siteListCmd  `cmd:"" help:"List sites, or print the whole directory as JSON."`
 
 	Status siteStatusCmd `cmd:"" help:"Show how the sites are, or what calling one was like over the last hours."`
+
+	CareTeam siteCareTeamCmd `cmd:"" name:"careteam" help:"Care teams that consents may name."`
 }
 
 // siteApplyCmd replaces the directory.
