@@ -33,6 +33,16 @@ func (g Grade) String() string {
 	return [...]string{"certainly-not", "possible", "probable", "certain"}[g]
 }
 
+// GradeOf returns the grade a FHIR match-grade code names.
+func GradeOf(code string) (Grade, bool) {
+	for g := GradeNone; g <= GradeCertain; g++ {
+		if g.String() == code {
+			return g, true
+		}
+	}
+	return 0, false
+}
+
 // MatchOptions say what a caller wants of Match. The zero value asks for all identities.
 type MatchOptions struct {
 	// OnlyCertain asks for exactly one provable person or nothing.

@@ -109,6 +109,13 @@ type TaskFilter struct {
 	// the name as Task.ClaimedBy has it.
 	Claimed string
 	Now     time.Time
+	// OpenedBefore selects tasks opened before an instant, zero any.
+	OpenedBefore time.Time
+	// Grade selects tasks whose records the engine graded so, nil any: the band their score lies in.
+	Grade *Grade
+	// MinRisk selects open tasks of at least this risk, MinDocuments open tasks on which at least so many documents hang now.
+	MinRisk      float64
+	MinDocuments int64
 	// After is the last task of the page before, which is looked up; a task that is closed since is skipped over by its
 	// risk as it was.
 	After TaskID
@@ -142,24 +149,42 @@ func (s Stake) weight() float64 {
 	return min(1, math.Log2(1+float64(n))/10)
 }
 
-// Tasks returns review tasks and whether there are more: open ones by risk as last weighed, highest first, closed ones in
-// the order they were opened.
-func (x *Index) Tasks(ctx context.Context, f TaskFilter) (tasks []Task, more bool, err error) {
+// maxTaskScan bounds how many tasks one page reads to find those on which enough documents hang.
+const maxTaskScan = 2000
+
+// Tasks returns a page of tasks, each open one with what hangs on it, and the task after which the next page goes on, 0 at the end:
+// open tasks by risk, closed ones in the order they were opened. What hangs on tasks changes with every document, so it is
+// counted for each task read: a page with MinDocuments may be short, even empty, and go on.
+func (x *Index) Tasks(ctx context.Context, f TaskFilter) (tasks []Task, next TaskID, err error) {
 	n := pageSize(f.Count)
 	if f.Now.IsZero() {
 		f.Now = x.now()
 	}
-	tasks, err = x.store.ListTasks(ctx, f, n+1)
-	if err != nil {
-		return nil, false, fmt.Errorf("mpi: tasks: %w", err)
+	for scanned := 0; ; {
+		page, err := x.store.ListTasks(ctx, f, n+1)
+		if err != nil {
+			return nil, 0, fmt.Errorf("mpi: tasks: %w", err)
+		}
+		more := len(page) > n
+		page = page[:min(n, len(page))]
+		if err := x.weighTasks(ctx, page); err != nil {
+			return nil, 0, fmt.Errorf("mpi: tasks: %w", err)
+		}
+		for i, t := range page {
+			f.After = t.ID
+			if t.Stake.Documents < f.MinDocuments {
+				continue
+			}
+			if tasks = append(tasks, t); len(tasks) == n && (more || i+1 < len(page)) {
+				return tasks, f.After, nil
+			}
+		}
+		if scanned += len(page); !more {
+			return tasks, 0, nil
+		} else if scanned >= maxTaskScan {
+			return tasks, f.After, nil
+		}
 	}
-	if more = len(tasks) > n; more {
-		tasks = tasks[:n]
-	}
-	if err := x.weighTasks(ctx, tasks); err != nil {
-		return nil, false, fmt.Errorf("mpi: tasks: %w", err)
-	}
-	return tasks, more, nil
 }
 
 // Task returns one task, or hie.ErrNotFound.

@@ -2,9 +2,11 @@ package portal
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -123,11 +125,50 @@ func (v *visit) me() string { return string(v.session.Actor.Organization) + "/" 
 // and those settled. Their words are queuestate.STATE.
 var queueStates = []string{"open", "snoozed", "escalated", "mine", "closed"}
 
-// A queueFilter is what the queue's form asks for.
-type queueFilter struct{ Kind, Claimed, State string }
+// What the queue can be narrowed to besides: for how many days a task has waited, the band its score lies in, the risk from which
+// it counts as one of a level, and how many documents hang on it.
+var (
+	queueAges      = []string{"1", "7", "30"}
+	queueGrades    = []string{"certain", "probable", "possible", "certainly-not"}
+	queueRisks     = []string{"70", "40"}
+	queueDocuments = []string{"1", "10", "100"}
+)
 
-func (f queueFilter) query() url.Values {
+// A queueFilter is what the queue's form asks for.
+type queueFilter struct{ Kind, Claimed, State, Age, Grade, Risk, Documents string }
+
+// form is f as the queue's address has it.
+func (f queueFilter) form() url.Values {
+	out := url.Values{"state": {f.State}}
+	for name, value := range map[string]string{"kind": f.Kind, "claimed": f.Claimed, "age": f.Age, "grade": f.Grade, "risk": f.Risk, "documents": f.Documents} {
+		if value != "" {
+			out.Set(name, value)
+		}
+	}
+	return out
+}
+
+// Fields are the names and values of f, for a form that keeps them, in order.
+func (f queueFilter) Fields() (out []struct{ Name, Value string }) {
+	form := f.form()
+	for _, name := range slices.Sorted(maps.Keys(form)) {
+		out = append(out, struct{ Name, Value string }{name, form.Get(name)})
+	}
+	return out
+}
+
+// Narrow reports whether f asks for more than a state, a kind and whose.
+func (f queueFilter) Narrow() bool { return f.Age+f.Grade+f.Risk+f.Documents != "" }
+
+// query is f as the API is asked at now.
+func (f queueFilter) query(now time.Time) url.Values {
 	q := url.Values{}
+	if days, err := strconv.Atoi(f.Age); err == nil {
+		q.Set("opened_before", now.AddDate(0, 0, -days).UTC().Format(time.RFC3339))
+	}
+	if f.Grade != "" {
+		q.Set("grade", f.Grade)
+	}
 	if f.Kind != "" {
 		q.Set("kind", f.Kind)
 	}
@@ -145,6 +186,12 @@ func (f queueFilter) query() url.Values {
 	if f.Claimed != "" {
 		q.Set("claimed", f.Claimed)
 	}
+	if f.Risk != "" {
+		q.Set("risk", f.Risk)
+	}
+	if f.Documents != "" {
+		q.Set("documents", f.Documents)
+	}
 	return q
 }
 
@@ -160,6 +207,16 @@ func readQueueFilter(q url.Values) queueFilter {
 	if !slices.Contains(queueStates, f.State) {
 		f.State = "open"
 	}
+	of := func(name string, all []string) string {
+		if v := q.Get(name); slices.Contains(all, v) {
+			return v
+		}
+		return ""
+	}
+	f.Age, f.Grade = of("age", queueAges), of("grade", queueGrades)
+	if f.State != "closed" { // what was settled does no harm any more
+		f.Risk, f.Documents = of("risk", queueRisks), of("documents", queueDocuments)
+	}
 	return f
 }
 
@@ -171,7 +228,7 @@ func (v *visit) queue() error {
 // showQueue shows the queue that on asks for. form is what somebody wanted to do with several tasks and could not yet.
 func (v *visit) showQueue(status int, on, form url.Values, faults []fault) error {
 	f := readQueueFilter(on)
-	q := f.query()
+	q := f.query(v.now)
 	q.Set("count", "25")
 	if after := on.Get("after"); after != "" {
 		q.Set("after", after)
@@ -200,9 +257,12 @@ func (v *visit) showQueue(status int, on, form url.Values, faults []fault) error
 	slices.Sort(people)
 	next := ""
 	if page.Next != "" {
-		next = "/steward?" + url.Values{"kind": {f.Kind}, "claimed": {f.Claimed}, "state": {f.State}, "after": {page.Next}}.Encode()
+		further := f.form()
+		further.Set("after", page.Next)
+		next = "/steward?" + further.Encode()
 	}
-	v.show(status, "steward/queue", map[string]any{"Tasks": page.Tasks, "Next": next, "Filter": f, "Kinds": mpi.TaskKinds(), "States": queueStates, "Now": v.now,
+	v.show(status, "steward/queue", map[string]any{"Tasks": page.Tasks, "Next": next, "Filter": f, "Kinds": mpi.TaskKinds(), "States": queueStates, "Ages": queueAges, "Grades": queueGrades, "Risks": queueRisks,
+		"Numbers": queueDocuments, "Now": v.now,
 		"Me": v.me(), "People": slices.Compact(people), "Days": v.snoozeDays(), "Form": form, "Faults": faults})
 	return nil
 }

@@ -92,7 +92,7 @@ func (v *visit) workOnTasks() error {
 		return err
 	}
 	f := readQueueFilter(form)
-	return v.redirect("/steward?" + url.Values{"kind": {f.Kind}, "claimed": {f.Claimed}, "state": {f.State}}.Encode())
+	return v.redirect("/steward?" + f.form().Encode())
 }
 
 // assignTasks gives tasks to a steward, "" for who is signed in, and returns how many there were to give.

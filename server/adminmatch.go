@@ -14,7 +14,7 @@ import (
 
 // Stewardship is what the stewards' doors ask of the index. *mpi.Index is one; its methods say what each does.
 type Stewardship interface {
-	Tasks(ctx context.Context, f mpi.TaskFilter) ([]mpi.Task, bool, error)
+	Tasks(ctx context.Context, f mpi.TaskFilter) ([]mpi.Task, mpi.TaskID, error)
 	Task(ctx context.Context, id mpi.TaskID) (mpi.Task, error)
 	ClaimTask(ctx context.Context, actor hie.Actor, id mpi.TaskID, d time.Duration) (mpi.Task, error)
 	ReleaseTask(ctx context.Context, actor hie.Actor, id mpi.TaskID) (mpi.Task, error)
@@ -72,14 +72,14 @@ func verdictWord(v mpi.Verdict) string {
 	return ""
 }
 
-// listTasks answers GET /admin/v1/match/tasks?kind=&closed=&claimed=&snoozed=&escalated=&record=&after=&count=.
+// listTasks answers GET /admin/v1/match/tasks?kind=&closed=&claimed=&snoozed=&escalated=&record=&opened_before=&grade=&risk=&documents=&after=&count=.
 func (s *Server) listTasks(c *gin.Context) {
 	f, err := s.taskFilter(c)
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	tasks, more, err := s.deps.Stewardship.Tasks(c.Request.Context(), f)
+	tasks, next, err := s.deps.Stewardship.Tasks(c.Request.Context(), f)
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -91,8 +91,8 @@ func (s *Server) listTasks(c *gin.Context) {
 	for _, t := range tasks {
 		out.Tasks = append(out.Tasks, s.taskJSON(t))
 	}
-	if more && len(tasks) > 0 {
-		out.Next = out.Tasks[len(tasks)-1].ID
+	if next != 0 {
+		out.Next = s.adminID("task", int64(next))
 	}
 	s.sendJSON(c, http.StatusOK, out)
 }
@@ -142,6 +142,24 @@ func (s *Server) taskFilter(c *gin.Context) (f mpi.TaskFilter, err error) {
 			default:
 				return f, hie.Invalid("escalated", "must be mine or any")
 			}
+		case "opened_before":
+			if f.OpenedBefore, err = time.Parse(time.RFC3339, v); err != nil {
+				return f, hie.Invalid("opened_before", "must be an instant with offset")
+			}
+		case "grade":
+			g, known := mpi.GradeOf(v)
+			if !known {
+				return f, hie.Invalid("grade", "must be certain, probable, possible or certainly-not")
+			}
+			f.Grade = &g
+		case "risk":
+			if f.MinRisk, err = strconv.ParseFloat(v, 64); err != nil || !(f.MinRisk >= 0 && f.MinRisk <= 100) {
+				return f, hie.Invalid("risk", "must be from 0 to 100")
+			}
+		case "documents":
+			if f.MinDocuments, err = strconv.ParseInt(v, 10, 64); err != nil || f.MinDocuments < 0 {
+				return f, hie.Invalid("documents", "must be a number of documents")
+			}
 		case "after":
 			id, err := s.openAdminID("task", v)
 			if err != nil {
@@ -155,6 +173,9 @@ func (s *Server) taskFilter(c *gin.Context) (f mpi.TaskFilter, err error) {
 		default:
 			return f, hie.Invalid(parameterName(name), "is not a parameter of this list")
 		}
+	}
+	if f.Closed && (f.MinRisk > 0 || f.MinDocuments > 0) {
+		return f, hie.Invalid("closed", "must be false where risk or documents are asked about: what was settled does no harm any more")
 	}
 	return f, nil
 }

@@ -29,9 +29,12 @@ type desk struct {
 	grave    bool
 }
 
-func (d *desk) Tasks(_ context.Context, f mpi.TaskFilter) ([]mpi.Task, bool, error) {
+func (d *desk) Tasks(_ context.Context, f mpi.TaskFilter) ([]mpi.Task, mpi.TaskID, error) {
 	d.filter = f
-	return d.tasks, len(d.tasks) > 0, nil
+	if len(d.tasks) == 0 {
+		return nil, 0, nil
+	}
+	return d.tasks, d.tasks[len(d.tasks)-1].ID, nil
 }
 
 func (d *desk) Task(_ context.Context, id mpi.TaskID) (mpi.Task, error) {
@@ -271,6 +274,10 @@ func TestAStewardSettlesATask(t *testing.T) {
 	if r := c.get("/admin/v1/match/tasks/"+task.ID, stewardToken); r.Code != http.StatusOK {
 		t.Errorf("read: %d", r.Code)
 	}
+	if c.get("/admin/v1/match/tasks?grade=probable&risk=40.5&documents=10&opened_before=2026-01-02T03:04:05Z", stewardToken); d.filter.Grade == nil || *d.filter.Grade != mpi.GradeProbable ||
+		d.filter.MinRisk != 40.5 || d.filter.MinDocuments != 10 || !d.filter.OpenedBefore.Equal(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)) {
+		t.Errorf("the filter is %+v", d.filter)
+	}
 	if c.get("/admin/v1/match/tasks?after="+list.Next+"&record="+task.Record+"&closed=true", stewardToken); d.filter.After != 5 || d.filter.Record != 1000 || !d.filter.Closed {
 		t.Errorf("filter = %+v", d.filter)
 	}
@@ -403,6 +410,12 @@ func TestWhatAStewardMayNotDoIsAProblem(t *testing.T) {
 		{"a task's id as a change", c.post("/admin/v1/match/changes/"+c.server.adminID("task", 5)+"/undo", stewardToken, `{"reason":"x"}`), 404, ""},
 		{"an unknown kind", c.get("/admin/v1/match/tasks?kind=x", stewardToken), 400, "kind"},
 		{"an unknown parameter", c.get("/admin/v1/match/tasks?colour=x", stewardToken), 400, "colour"},
+		{"a grade nobody gives", c.get("/admin/v1/match/tasks?grade=sure", stewardToken), 400, "grade"},
+		{"a risk beyond the scale", c.get("/admin/v1/match/tasks?risk=101", stewardToken), 400, "risk"},
+		{"a risk that is no number", c.get("/admin/v1/match/tasks?risk=NaN", stewardToken), 400, "risk"},
+		{"a number of documents below none", c.get("/admin/v1/match/tasks?documents=-1", stewardToken), 400, "documents"},
+		{"an age without an instant", c.get("/admin/v1/match/tasks?opened_before=2026-01-01", stewardToken), 400, "opened_before"},
+		{"what hangs on what is settled", c.get("/admin/v1/match/tasks?closed=true&documents=1", stewardToken), 400, "closed"},
 		{"too many", c.get("/admin/v1/match/tasks?count=1000", stewardToken), 400, "count"},
 		{"an unknown record", c.get("/admin/v1/match/records/"+c.id(4711), stewardToken), 404, ""},
 	} {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -14,15 +15,19 @@ import (
 
 // matchTasksCmd lists tasks.
 type matchTasksCmd struct {
-	Kind      string `enum:"any,overlay,reopen,patient-reported,split,bridge,shared-identifier,deceased-active,household,same-site,hub,cross-site" default:"any" help:"any or one kind: overlay, reopen, patient-reported, split, bridge, shared-identifier, deceased-active, household, same-site, hub, cross-site."`
-	Closed    bool   `help:"List closed tasks instead of open ones."`
-	Claimed   string `enum:"any,mine,none" default:"any" help:"any, mine (you work on them) or none (nobody does)."`
-	Snoozed   bool   `help:"List open tasks that are put off instead."`
-	Escalated string `enum:",any,mine" default:"" help:"any (those handed on) or mine (handed on to you)."`
-	Record    int64  `help:"Only tasks about this record, those put off too." placeholder:"RECORD"`
-	After     int64  `help:"Go on behind this task." placeholder:"TASK"`
-	Count     int    `default:"50" help:"At most so many, up to 200."`
-	Output    string `enum:"table,json" default:"table" help:"table or json."`
+	Kind      string        `enum:"any,overlay,reopen,patient-reported,split,bridge,shared-identifier,deceased-active,household,same-site,hub,cross-site" default:"any" help:"any or one kind: overlay, reopen, patient-reported, split, bridge, shared-identifier, deceased-active, household, same-site, hub, cross-site."`
+	Closed    bool          `help:"List closed tasks instead of open ones."`
+	Claimed   string        `enum:"any,mine,none" default:"any" help:"any, mine (you work on them) or none (nobody does)."`
+	Snoozed   bool          `help:"List open tasks that are put off instead."`
+	Escalated string        `enum:",any,mine" default:"" help:"any (those handed on) or mine (handed on to you)."`
+	Record    int64         `help:"Only tasks about this record, those put off too." placeholder:"RECORD"`
+	Grade     string        `enum:"any,certain,probable,possible,certainly-not" default:"any" help:"any, or what the engine graded the records: certain, probable, possible, certainly-not."`
+	OlderThan time.Duration `help:"Only tasks that have waited longer than this, such as 72h." placeholder:"DURATION"`
+	Risk      float64       `help:"Only open tasks of at least this risk, from 0 to 100."`
+	Documents int64         `help:"Only open tasks on which at least so many documents hang."`
+	After     int64         `help:"Go on behind this task." placeholder:"TASK"`
+	Count     int           `default:"50" help:"At most so many, up to 200."`
+	Output    string        `enum:"table,json" default:"table" help:"table or json."`
 }
 
 // Help implements kong.HelpProvider.
@@ -31,6 +36,7 @@ func (matchTasksCmd) Help() string {
 
 Examples:
   concord match tasks --kind overlay
+  concord match tasks --risk 70 --documents 10 --older-than 72h
   concord match tasks --escalated mine --output json`
 }
 
@@ -77,7 +83,17 @@ func (m *matchTasksCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 		if me := steward(); m.Escalated == "mine" {
 			f.For = &me
 		}
-		tasks, more, err := x.Tasks(ctx, f)
+		if m.Closed && (m.Risk > 0 || m.Documents > 0) {
+			return errors.New("--risk and --documents ask about open tasks: what was settled does no harm any more")
+		}
+		f.MinRisk, f.MinDocuments = m.Risk, m.Documents
+		if m.OlderThan > 0 {
+			f.OpenedBefore = hie.Now().Add(-m.OlderThan)
+		}
+		if g, known := mpi.GradeOf(m.Grade); known {
+			f.Grade = &g
+		}
+		tasks, next, err := x.Tasks(ctx, f)
 		if err != nil {
 			return err
 		}
@@ -97,8 +113,8 @@ func (m *matchTasksCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 		if err := w.Flush(); err != nil {
 			return err
 		}
-		if more {
-			fmt.Fprintf(s.err, "there are more: --after %d\n", rows[len(rows)-1].Task)
+		if next != 0 {
+			fmt.Fprintf(s.err, "there are more: --after %d\n", next)
 		}
 		return nil
 	})

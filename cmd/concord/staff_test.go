@@ -23,6 +23,7 @@ func TestTheStaffPagesInABrowser(t *testing.T) {
 	p := &pagesUnderTest{axe: axe(t)}
 	p.demo, p.dir = runDemo(t)
 	t.Run("the queue by keyboard", p.queueByKeyboard)
+	t.Run("the queue narrowed by what hangs on it", p.narrowedQueue)
 	t.Run("comparing without JavaScript", p.compareWithoutScript)
 	t.Run("tasks are put off, given to a colleague and handed on", p.deskWork)
 	t.Run("a second steward must agree", p.secondSteward)
@@ -205,6 +206,46 @@ func (p *pagesUnderTest) deskWork(t *testing.T) {
 	}
 }
 
+// narrowedQueue narrows the queue by what hangs on its entries, without JavaScript, and keeps to it from page to page and after
+// work was done.
+func (p *pagesUnderTest) narrowedQueue(t *testing.T) {
+	b := p.tab(t)
+	b.run(emulation.SetScriptExecutionDisabled(true))
+	b.as("m.reyes")
+	rows := func() (n int) {
+		t.Helper()
+		b.run(chromedp.Evaluate(`document.querySelectorAll('main tbody tr').length`, &n))
+		return n
+	}
+	all := rows()
+	if all < 2 {
+		t.Fatalf("the queue has %d entries", all)
+	}
+	for name, query := range map[string]string{"by risk": "risk=70", "by documents": "documents=10", "by score": "grade=certainly-not"} {
+		b.visit("/steward?" + query)
+		if n := rows(); n >= all {
+			t.Errorf("narrowed %s the queue has %d entries of %d", name, n, all)
+		}
+	}
+	b.visit("/steward?documents=1")
+	var least int
+	b.run(chromedp.Evaluate(`Math.min(...[...document.querySelectorAll('main tbody td[data-label="Documents affected"]')].map(c => parseInt(c.innerText)))`, &least))
+	if least < 1 {
+		t.Errorf("an entry has %d documents", least)
+	}
+	b.visit("/steward?age=7") // the demo is minutes old
+	b.wants("Nothing here")
+	b.visit("/steward?documents=1&risk=40")
+	b.run(chromedp.Click(`input[name="task"]`, chromedp.ByQuery))
+	b.click(`button[value="claim"]`)
+	if at := b.path(); !strings.Contains(at, "documents=1") || !strings.Contains(at, "risk=40") {
+		t.Errorf("after the work the queue is no longer narrowed: %s", at)
+	}
+	b.visit("/steward?state=closed&risk=70&documents=10") // of what is settled nothing hangs
+	b.wants("Who is who")
+	b.silent()
+}
+
 // there checks whether something is on the page.
 func (b *tab) there(selector string, want bool) {
 	b.t.Helper()
@@ -320,7 +361,7 @@ func staffPages(b *tab) map[string][]string {
 		"i.park":  {"/integrator", "/integrator/errors", "/integrator/api", "/integrator/api/settleTask", "/integrator/people", "/integrator/token?client=patient-app", "/integrator/token?client=steward-desk"},
 		"p.stone": {"/officer", "/officer/reviews?show=closed", "/officer/access", "/officer/wishes", "/officer/wishes?closed=1", "/officer/patients", file, file + "/explain?org=riverside&role=physician&purpose=TREAT&label=ETH",
 			"/officer/policies", "/officer/policies/us-hipaa"},
-		"m.reyes": {"/steward", "/steward?state=closed&kind=hub", "/steward?state=snoozed", "/steward?state=mine", task, "/steward/records", record, record + "?at=2020-01-01T00:00", record + "/all", "/steward/quality"},
+		"m.reyes": {"/steward", "/steward?age=1&grade=possible&risk=40&documents=1", "/steward?state=closed&kind=hub", "/steward?state=snoozed", "/steward?state=mine", task, "/steward/records", record, record + "?at=2020-01-01T00:00", record + "/all", "/steward/quality"},
 	}
 }
 

@@ -138,10 +138,15 @@ func (r reader) TasksAbout(ctx context.Context, records []hie.SourcePatientID) (
 
 // ListTasks implements mpi.Reader.
 func (r reader) ListTasks(ctx context.Context, f mpi.TaskFilter, limit int) ([]mpi.Task, error) {
-	const which = `($2::text = '' or kind = $2) and ($3::bigint = 0 or sp_id = $3 or other_id = $3)`
+	const which = `($2::text = '' or kind = $2) and ($3::bigint = 0 or sp_id = $3 or other_id = $3) and ($5::timestamptz is null or opened < $5)
+		and ($6::smallint is null or grade = $6)`
+	before, grade := sql.NullTime{Time: f.OpenedBefore, Valid: !f.OpenedBefore.IsZero()}, sql.NullInt16{}
+	if f.Grade != nil {
+		grade = sql.NullInt16{Int16: int16(*f.Grade), Valid: true}
+	}
 	if f.Closed {
 		return pg.Collect(ctx, r.q, scanTask, `select `+taskColumns+` from mpi.review_task
-			where closed is not null and task_id > $1 and `+which+` order by task_id limit $4`, int64(f.After), string(f.Kind), int64(f.Record), limit)
+			where closed is not null and task_id > $1 and `+which+` order by task_id limit $4`, int64(f.After), string(f.Kind), int64(f.Record), limit, before, grade)
 	}
 	var by string
 	var roles []string
@@ -150,11 +155,12 @@ func (r reader) ListTasks(ctx context.Context, f mpi.TaskFilter, limit int) ([]m
 	}
 	return pg.Collect(ctx, r.q, scanTask, `select `+taskColumns+` from mpi.review_task t
 		where closed is null and `+which+` and ($1::bigint = 0 or (-risk, task_id) > (select -risk, task_id from mpi.review_task where task_id = $1))
-			and ($5::text = '' or $5 = 'none' and (claimed_by = '' or claimed_until <= $6) or claimed_by = $5 and claimed_until > $6)
-			and ($3::bigint > 0 and not $7 or coalesce(snoozed_until > $6, false) = $7)
-			and (not $8::boolean or escalated_at is not null and ($9::text = '' or escalated_by <> $9
-				and (escalated_user = '' or escalated_user = $9) and (escalated_role = '' or escalated_role = any($10::text[]))))
-		order by risk desc, task_id limit $4`, int64(f.After), string(f.Kind), int64(f.Record), limit, f.Claimed, f.Now, f.Snoozed, f.Escalated, by, roles)
+			and ($7::text = '' or $7 = 'none' and (claimed_by = '' or claimed_until <= $8) or claimed_by = $7 and claimed_until > $8)
+			and ($3::bigint > 0 and not $9 or coalesce(snoozed_until > $8, false) = $9)
+			and (not $10::boolean or escalated_at is not null and ($11::text = '' or escalated_by <> $11
+				and (escalated_user = '' or escalated_user = $11) and (escalated_role = '' or escalated_role = any($12::text[]))))
+			and risk >= $13
+		order by risk desc, task_id limit $4`, int64(f.After), string(f.Kind), int64(f.Record), limit, before, grade, f.Claimed, f.Now, f.Snoozed, f.Escalated, by, roles, f.MinRisk)
 }
 
 // OpenTasksBehind implements mpi.Reader.

@@ -211,11 +211,11 @@ func tasksOnce(t *testing.T, w *World) {
 	if about, err := w.Store.TasksAbout(ctx, []hie.SourcePatientID{6}); err != nil || len(about) != 2 || about[0].ID != 1 || about[1].ID != 3 {
 		t.Errorf("tasks about a record = %+v, %v", about, err)
 	}
-	queue, more, err := w.Tasks(ctx, mpi.TaskFilter{Count: 1})
-	if err != nil || !more || len(queue) != 1 || queue[0].ID != 4 {
+	queue, next, err := w.Tasks(ctx, mpi.TaskFilter{Count: 1})
+	if err != nil || next != 4 || len(queue) != 1 || queue[0].ID != 4 {
 		t.Errorf("the riskiest comes first: %+v, %v", queue, err)
 	}
-	if queue, more, err = w.Tasks(ctx, mpi.TaskFilter{After: 4, Claimed: mpi.Unclaimed}); err != nil || more || len(queue) != 1 || queue[0].ID != 3 {
+	if queue, next, err = w.Tasks(ctx, mpi.TaskFilter{After: 4, Claimed: mpi.Unclaimed}); err != nil || next != 0 || len(queue) != 1 || queue[0].ID != 3 {
 		t.Errorf("the next page = %+v, %v", queue, err)
 	}
 }

@@ -232,5 +232,36 @@ func weighed(t *testing.T, w *World) {
 	tasks, _, err := w.Tasks(ctx, mpi.TaskFilter{Kind: first.Kind})
 	if err != nil || len(tasks) < 2 || tasks[0].ID == first.ID || tasks[0].Risk <= tasks[len(tasks)-1].Risk {
 		t.Errorf("the queue does not begin with what most hangs on: %+v, %v", tasks, err)
+		return
+	}
+	heavy, light := tasks[0], tasks[len(tasks)-1]
+	graded, other := heavy.Grade, (heavy.Grade+1)%4
+	for _, test := range []struct {
+		name string
+		f    mpi.TaskFilter
+		want int
+	}{
+		{"all of them", mpi.TaskFilter{}, len(tasks)},
+		{"those on which documents hang", mpi.TaskFilter{MinDocuments: heavy.Stake.Documents}, 1},
+		{"those on which more hang than on any", mpi.TaskFilter{MinDocuments: heavy.Stake.Documents + 1}, 0},
+		{"those of the highest risk", mpi.TaskFilter{MinRisk: heavy.Risk - 0.01}, 1},
+		{"those of any risk", mpi.TaskFilter{MinRisk: light.Risk - 0.01}, len(tasks)},
+		{"those of the grade they have", mpi.TaskFilter{Grade: &graded}, len(tasks)},
+		{"those of another grade", mpi.TaskFilter{Grade: &other}, 0},
+		{"those that have waited", mpi.TaskFilter{OpenedBefore: hie.Now().Add(time.Hour)}, len(tasks)},
+		{"those that have waited longer than any", mpi.TaskFilter{OpenedBefore: heavy.Opened.Add(-time.Hour)}, 0},
+	} {
+		test.f.Kind = first.Kind
+		if got := queue(t, w, test.f); got != test.want {
+			t.Errorf("%s: %d tasks, want %d", test.name, got, test.want)
+		}
+	}
+	// A page that seeks the last one reads on past those that are not sought.
+	f := mpi.TaskFilter{Kind: first.Kind, Count: 1, MinDocuments: heavy.Stake.Documents}
+	if got, next, err := w.Tasks(ctx, f); err != nil || len(got) != 1 || got[0].ID != heavy.ID || next != heavy.ID {
+		t.Errorf("the first page of one: %d tasks, next %d, %v", len(got), next, err)
+	}
+	if f.After = heavy.ID; queue(t, w, f) != 0 {
+		t.Error("the next page finds what is not sought")
 	}
 }
