@@ -132,11 +132,7 @@ func (x *Exchange) open(ctx context.Context, actor hie.Actor, p mpi.Person) (_ *
 	if !env.Open() {
 		return nil, fmt.Errorf("federation: the policies in force are not known: %w", hie.ErrUnavailable)
 	}
-	epochs, err := x.Epochs(ctx, records)
-	if err != nil {
-		return nil, err
-	}
-	onFile, err := x.Directives(ctx, records)
+	epochs, onFile, err := x.rules(ctx, records)
 	if err != nil {
 		return nil, err
 	}
@@ -156,6 +152,19 @@ func (x *Exchange) open(ctx context.Context, actor hie.Actor, p mpi.Person) (_ *
 	}
 	m.ask()
 	return m, nil
+}
+
+// rules returns the epochs of records and what is on file about them, read no earlier than these.
+func (x *Exchange) rules(ctx context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, consent.OnFile, error) {
+	if x.Rules != nil {
+		return x.Rules(ctx, records)
+	}
+	epochs, err := x.Epochs(ctx, records)
+	if err != nil {
+		return nil, consent.OnFile{}, err
+	}
+	onFile, err := x.Directives(ctx, records)
+	return epochs, onFile, err
 }
 
 // represents returns until when actor may look in the name of the patient they act for, zero when they act for nobody.

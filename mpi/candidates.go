@@ -83,10 +83,11 @@ func (x *Index) near(ctx context.Context, r Reader, s *seeker, counts map[int64]
 // find scores every person that shares a key with f.
 func (x *Index) find(ctx context.Context, r Reader, f *Features, keys []Key) (lookup, error) {
 	l := lookup{skipped: map[int64]bool{}}
-	rows, err := x.candidates(ctx, r, &l, keys)
+	counts, rows, err := r.Look(ctx, hashes(keys), x.hub)
 	if err != nil {
 		return lookup{}, err
 	}
+	x.choose(&l, keys, counts)
 	pairs := x.pairs(&l, f, rows)
 	if len(pairs) == 0 {
 		return l, nil
@@ -115,15 +116,6 @@ func (x *Index) find(ctx context.Context, r Reader, f *Features, keys []Key) (lo
 	return l, nil
 }
 
-// candidates reads the rows under keys, the rarest first as far as the budget goes.
-func (x *Index) candidates(ctx context.Context, r Reader, l *lookup, keys []Key) ([]Candidate, error) {
-	counts, err := r.KeyCounts(ctx, hashes(keys))
-	if err != nil {
-		return nil, err
-	}
-	return r.Candidates(ctx, x.choose(l, keys, counts))
-}
-
 func rank(all []found) {
 	slices.SortFunc(all, func(a, b found) int {
 		return cmp.Or(cmp.Compare(b.grade, a.grade), cmp.Compare(b.set.Bits, a.set.Bits), cmp.Compare(a.ID, b.ID))
@@ -149,27 +141,25 @@ func (x *Index) choose(l *lookup, keys []Key, counts map[int64]int64) []int64 {
 	return look
 }
 
-// pairs returns the records worth a closer look, most alike first.
+// pairs returns the records worth a closer look, most alike first, of those found under keys that were not skipped.
 func (x *Index) pairs(l *lookup, f *Features, rows []Candidate) []hie.SourcePatientID {
-	slices.SortFunc(rows, func(a, b Candidate) int { return cmp.Compare(a.Record, b.Record) })
 	type scored struct {
 		record hie.SourcePatientID
 		bits   Bits
 	}
-	var all []scored
+	all := make([]scored, 0, len(rows))
+	seen := make(map[hie.SourcePatientID]bool, len(rows))
 	var g Features
-	var last hie.SourcePatientID
 	for i := range rows {
-		if rows[i].Record == last {
-			continue
+		if record := rows[i].Record; !l.skipped[rows[i].Key] && !seen[record] {
+			seen[record] = true
+			if g.Decode(rows[i].Features) != nil {
+				l.truncated = true // an unreadable row is somebody not seen
+				continue
+			}
+			c := Compare(f, &g)
+			all = append(all, scored{record, x.model.Score(&c)})
 		}
-		last = rows[i].Record
-		if g.Decode(rows[i].Features) != nil {
-			l.truncated = true // an unreadable row is somebody not seen
-			continue
-		}
-		c := Compare(f, &g)
-		all = append(all, scored{rows[i].Record, x.model.Score(&c)})
 	}
 	slices.SortFunc(all, func(a, b scored) int {
 		return cmp.Or(cmp.Compare(b.bits, a.bits), cmp.Compare(a.record, b.record))

@@ -36,6 +36,9 @@ type Reader interface {
 	KeyCounts(ctx context.Context, keys []int64) (map[int64]int64, error)
 	// Candidates returns the live rows of keys, in no order; one record appears once for each key it shares.
 	Candidates(ctx context.Context, keys []int64) ([]Candidate, error)
+	// Look returns both for keys, which are each once: the counts, and the live rows of those keys that at most hub records
+	// share. A key nobody is found under is left out of counts.
+	Look(ctx context.Context, keys []int64, hub int64) (counts map[int64]int64, rows []Candidate, err error)
 	// Edges returns the edges that have one of records as an end, with that end as A, ordered by A and B.
 	Edges(ctx context.Context, records []hie.SourcePatientID) ([]EdgeRow, error)
 	// Constraints returns the verdicts that have one of records as an end, with that end as A.

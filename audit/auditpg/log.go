@@ -54,7 +54,7 @@ func (l *Log) commit(ctx context.Context, batch [][]row) error {
 	for _, r := range batch {
 		rows = append(rows, r...)
 	}
-	if inline(rows) {
+	if single(rows) {
 		return appendRows(ctx, l.db, rows) // one statement is its own transaction
 	}
 	return pg.InTx(ctx, l.db, sql.LevelReadCommitted, func(tx *pg.Tx) error { return appendRows(ctx, tx, rows) })

@@ -2,11 +2,61 @@ package mpipg
 
 import (
 	"context"
+	"database/sql"
 
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/pg"
 	"github.com/concord-hie/concord/mpi"
 )
+
+// look reads counts and rows by key, which both tables lie by. The second part tells of the keys whose rows are not read.
+const look = `
+	select k.key, k.n, c.sp_id, c.features from mpi.key_claim k join mpi.candidate_key c on c.key = k.key
+		where k.key = any($1) and k.n <= $2 and c.live
+	union all select key, n, 0, null from mpi.key_claim where key = any($1) and n > $2`
+
+// Look implements mpi.Reader: one statement.
+func (r reader) Look(ctx context.Context, keys []int64, hub int64) (map[int64]int64, []mpi.Candidate, error) {
+	counts := make(map[int64]int64, len(keys))
+	if len(keys) == 0 {
+		return counts, nil, nil
+	}
+	rows, err := r.q.Query(ctx, look, keys, hub)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var out []mpi.Candidate
+	var kept heap
+	var key, n, sp int64
+	var features sql.RawBytes
+	for rows.Next() {
+		if err := rows.Scan(&key, &n, &sp, &features); err != nil {
+			return nil, nil, err
+		}
+		counts[key] = n
+		if n <= hub {
+			out = append(out, mpi.Candidate{Key: key, Record: hie.SourcePatientID(sp), Features: kept.keep(features)})
+		}
+	}
+	return counts, out, rows.Err()
+}
+
+// A heap holds copies of many small values in few pieces of memory.
+type heap struct{ free []byte }
+
+// heapPiece is the least a heap takes at once.
+const heapPiece = 8 << 10
+
+// keep returns a copy of b that nothing else is written to.
+func (h *heap) keep(b []byte) []byte {
+	if len(b) > len(h.free) {
+		h.free = make([]byte, max(heapPiece, len(b)))
+	}
+	out := h.free[:copy(h.free, b):len(b)]
+	h.free = h.free[len(b):]
+	return out
+}
 
 // KeyCounts implements mpi.Reader.
 func (r reader) KeyCounts(ctx context.Context, keys []int64) (map[int64]int64, error) {

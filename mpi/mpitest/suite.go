@@ -3,6 +3,8 @@ package mpitest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -22,6 +24,7 @@ func Run(t *testing.T, open func(t *testing.T) mpi.Store) {
 		{"the first to claim an identifier owns it", claimOnce},
 		{"keys count live records and never fall below zero", keyCounts},
 		{"a candidate is found while it is live", candidates},
+		{"a look tells counts and shows nobody under a hub", look},
 		{"persons are gathered with their members, empty ones too", gathered},
 		{"an open task about a pair is opened once", tasksOnce},
 		{"an edge has two ends and is replaced", edges},
@@ -172,6 +175,33 @@ func candidates(t *testing.T, w *World) {
 	}
 	if len(got) != 3 || seen[10] != "one" || seen[11] != "two" || seen[12] != "neu" {
 		t.Errorf("candidates = %v", seen)
+	}
+}
+
+func look(t *testing.T, w *World) {
+	update(t, w, func(tx mpi.Tx) error {
+		for record, keys := range map[hie.SourcePatientID][]int64{1: {20, 21}, 2: {21}, 3: {21, 22}} {
+			var claims []mpi.KeyClaim
+			for _, k := range keys {
+				claims = append(claims, mpi.KeyClaim{Key: k, Add: 1})
+			}
+			if err := tx.ClaimKeys(ctx, claims); err != nil {
+				return err
+			}
+			if err := tx.PutCandidates(ctx, record, keys, nil, fmt.Append(nil, record)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	counts, rows, err := w.Store.Look(ctx, []int64{20, 21, 22, 23}, 2)
+	var got []string
+	for _, c := range rows {
+		got = append(got, fmt.Sprint(c.Key, " ", c.Record, " ", string(c.Features)))
+	}
+	slices.Sort(got)
+	if err != nil || !slices.Equal(got, []string{"20 1 1", "22 3 3"}) || !maps.Equal(counts, map[int64]int64{20: 1, 21: 3, 22: 1}) {
+		t.Errorf("counts %v, rows %q, %v; want the counts of three keys, and no row under the one that three share", counts, got, err)
 	}
 }
 
