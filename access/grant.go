@@ -49,6 +49,8 @@ type Organization struct {
 	ID               hie.OrgID
 	Identifier, Name string
 	Active           bool
+	// Shut says that nothing may be disclosed to it as yet, or any more: it acts for nobody but itself.
+	Shut bool
 }
 
 const (

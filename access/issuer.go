@@ -151,6 +151,9 @@ func (s *Issuer) decide(ctx context.Context, f Form, now time.Time, at *attempt)
 		org, _ = s.cfg.OrganizationByURI(assertion.B2B.OrganizationID)
 	}
 	g, r := considerB2B(assertion, client, org, now)
+	if r == nil && s.cfg.shutDelegate(client, g.Organization) {
+		r = refuse(InvalidGrant, "client's organization not live")
+	}
 	if r != nil {
 		return Grant{}, r, nil
 	}

@@ -104,10 +104,23 @@ func (c *Config) check(g Grant, s *Snapshot, now time.Time) string {
 	if org, known := c.Organization(g.Organization); !known || !org.Active {
 		return "organization not active"
 	}
-	if client, _ := s.Client(g.Client); !client.Represents(g.Organization, now) {
+	client, _ := s.Client(g.Client)
+	switch {
+	case !client.Represents(g.Organization, now):
 		return "organization not the client's"
+	case c.shutDelegate(client, g.Organization):
+		return "client's organization not live"
 	}
 	return ""
+}
+
+// shutDelegate reports whether client would act for another organisation while nothing may be disclosed to its own.
+func (c *Config) shutDelegate(client Client, org hie.OrgID) bool {
+	if client.Organization == org {
+		return false
+	}
+	own, _ := c.Organization(client.Organization)
+	return own.Shut
 }
 
 func (v *Verifier) refused(ctx context.Context, p Presented, reason string, g Grant, now time.Time) error {

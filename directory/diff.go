@@ -138,7 +138,7 @@ func siteRows(n *Network) map[string][]Field {
 		out[string(s.ID)] = []Field{{"org", "", string(s.Org)}, {"name", "", s.Name}, {"authorities", "", list(s.Authorities)},
 			{"zone", "", s.Zone}, {"jurisdiction", "", s.Jurisdiction}, {"regimes", "", list(s.Regimes)},
 			{"labelled", "", yes(s.Labelled)}, {"privilegedRoles", "", list(s.PrivilegedRoles)},
-			{"publishes", "", yes(s.Publishes)}, {"active", "", yes(s.Active)}}
+			{"publishes", "", yes(s.Publishes)}, {"membership", "", string(s.Membership)}, {"active", "", yes(s.Active)}}
 	}
 	return out
 }

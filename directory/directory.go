@@ -48,7 +48,9 @@ type Site struct {
 	// Publishes says that it publishes pointers; a site that does not is asked live.
 	Publishes bool
 	Active    bool
-	Endpoints []Endpoint
+	// Membership says whether anything may be disclosed of it and to it.
+	Membership Participation
+	Endpoints  []Endpoint
 }
 
 // An Endpoint is an address at which a site answers.

@@ -19,6 +19,8 @@ type Network struct {
 	byURI    map[string]hie.OrgID
 	bySystem map[string]hie.SiteID
 	defaults []Default
+	// admitted are the organisations to which something may be disclosed.
+	admitted map[hie.OrgID]bool
 }
 
 // NewNetwork checks that the parts fit together and returns the picture they make. Version rises with every
@@ -46,6 +48,7 @@ func NewNetwork(version int64, orgs []Organization, sites []Site, defaults []Def
 			return nil, err
 		}
 	}
+	n.admit()
 	return n, nil
 }
 
@@ -93,6 +96,8 @@ func (n *Network) addSite(path string, s Site) error {
 		return hie.Required(path + ".name")
 	case len(s.Authorities) == 0:
 		return hie.Required(path + ".authorities")
+	case !s.Membership.Known():
+		return hie.Invalid(path+".membership", "must be joining, live or suspended")
 	}
 	if _, known := n.orgs[s.Org]; !known {
 		return hie.Invalid(path+".org", "is not an organization of this file")

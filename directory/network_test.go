@@ -18,9 +18,9 @@ func sample() File {
 		},
 		Sites: []Site{
 			{ID: "mercy-main", Org: "mercy", Name: "Mercy Main", Authorities: []string{"urn:oid:1.1", "urn:oid:1.2"}, Zone: "America/New_York",
-				Publishes: true, Active: true, Endpoints: []Endpoint{{ID: "mercy-fhir", Protocol: "fhir-r4", Address: "https://mercy.example/fhir"}}},
-			{ID: "mercy-heart-east", Org: "mercy-heart", Name: "Heart East", Authorities: []string{"urn:oid:1.3"}, Zone: "America/New_York", Active: true},
-			{ID: "oak-street", Org: "oak", Name: "Oak Street", Authorities: []string{"urn:oid:2.1"}, Zone: "America/Chicago", Jurisdiction: "US-IL", Active: true},
+				Publishes: true, Active: true, Membership: Live, Endpoints: []Endpoint{{ID: "mercy-fhir", Protocol: "fhir-r4", Address: "https://mercy.example/fhir"}}},
+			{ID: "mercy-heart-east", Org: "mercy-heart", Name: "Heart East", Authorities: []string{"urn:oid:1.3"}, Zone: "America/New_York", Active: true, Membership: Live},
+			{ID: "oak-street", Org: "oak", Name: "Oak Street", Authorities: []string{"urn:oid:2.1"}, Zone: "America/Chicago", Jurisdiction: "US-IL", Active: true, Membership: Live},
 		},
 		Defaults: []Default{{Network: true, PurposeClass: "TREAT", Category: "*", Rule: "basic-normal"},
 			{Jurisdiction: "US-IL", PurposeClass: "TREAT", Category: "*", Rule: "deny"}},
@@ -106,7 +106,7 @@ func TestADiffSaysWhatAFileChanges(t *testing.T) {
 	before := mustNetwork(t, sample())
 	f := sample()
 	f.Organizations = f.Organizations[:2] // oak leaves
-	f.Sites = append(f.Sites[:2:2], Site{ID: "mercy-west", Org: "mercy", Name: "Mercy West", Authorities: []string{"urn:oid:1.4"}, Zone: "America/New_York", Active: true})
+	f.Sites = append(f.Sites[:2:2], Site{ID: "mercy-west", Org: "mercy", Name: "Mercy West", Authorities: []string{"urn:oid:1.4"}, Zone: "America/New_York", Active: true, Membership: Live})
 	f.Sites[0].Publishes = false
 	f.Sites[0].Endpoints = []Endpoint{{ID: "mercy-fhir", Protocol: "fhir-r4", Address: "https://new.example/fhir", Permits: 4}}
 	f.Defaults[1].Rule = "btg-only"
@@ -128,6 +128,7 @@ func TestADiffSaysWhatAFileChanges(t *testing.T) {
     zone: America/New_York
     labelled: no
     publishes: no
+    membership: live
     active: yes
 - site oak-street
 ~ endpoint mercy-fhir

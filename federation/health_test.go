@@ -133,9 +133,9 @@ func TestAReportIsOfRequestsAndOfProbesWhereThereWereNone(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 30, 0, time.UTC)
 	ago := func(d time.Duration) time.Time { return now.Add(-d).Truncate(time.Minute) }
 	n, err := directory.NewNetwork(1, []directory.Organization{{ID: "o", Name: "O", Identifier: "urn:o", Active: true}}, []directory.Site{
-		{ID: "asked", Org: "o", Name: "A", Authorities: []string{"urn:a"}, Zone: "UTC", Active: true, Endpoints: []directory.Endpoint{{ID: "e", Protocol: "fhir-r4", Address: "https://a.example"}}},
-		{ID: "probed", Org: "o", Name: "B", Authorities: []string{"urn:b"}, Zone: "UTC", Active: true},
-		{ID: "taken-out", Org: "o", Name: "C", Authorities: []string{"urn:c"}, Zone: "UTC"}}, nil)
+		{ID: "asked", Org: "o", Name: "A", Authorities: []string{"urn:a"}, Zone: "UTC", Active: true, Membership: directory.Live, Endpoints: []directory.Endpoint{{ID: "e", Protocol: "fhir-r4", Address: "https://a.example"}}},
+		{ID: "probed", Org: "o", Name: "B", Authorities: []string{"urn:b"}, Zone: "UTC", Active: true, Membership: directory.Live},
+		{ID: "taken-out", Org: "o", Name: "C", Authorities: []string{"urn:c"}, Zone: "UTC", Membership: directory.Live}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,9 @@ type matter struct {
 	now      time.Time
 	// until is when something about the answers ends by the passing of time alone; zero is never.
 	until time.Time
-	name  func(locator.Ref) string
+	// shut says that nothing may be disclosed to actor's organisation.
+	shut bool
+	name func(locator.Ref) string
 }
 
 // person returns whom a query is about. hie.ErrNotFound means that nobody is, or nobody this actor may ask about: a
@@ -123,6 +125,29 @@ func theirs(actor hie.Actor, p mpi.Person) []mpi.Member {
 	return out
 }
 
+// disclosable are those of members whose sites' go-live is signed off. Nothing of others is disclosed to anybody, whatever consent
+// says: who is joining, or suspended, has not been found fit for it.
+//
+// Source: spec ux A3; directory.Participation.
+func disclosable(network *directory.Network, members []mpi.Member) []mpi.Member {
+	out := make([]mpi.Member, 0, len(members))
+	for _, m := range members {
+		if network.Live(m.Site) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// shut reports whether nothing may be disclosed to actor. A patient who is told by an app that no participant stands behind is
+// not: it is they who are told.
+func shut(actor hie.Actor, network *directory.Network) bool {
+	if _, known := network.Organization(actor.Organization); !known && actor.Patient != 0 {
+		return false
+	}
+	return !network.Admitted(actor.Organization)
+}
+
 // open reads the rules about p for actor: epochs first, then what they guard.
 func (x *Exchange) open(ctx context.Context, actor hie.Actor, p mpi.Person) (_ *matter, err error) {
 	end := hie.Step(ctx)
@@ -137,7 +162,7 @@ func (x *Exchange) open(ctx context.Context, actor hie.Actor, p mpi.Person) (_ *
 		return nil, err
 	}
 	m := &matter{standing: standing{person: p.ID, version: p.Version, epochs: epochs, picture: env.Version()},
-		actor: actor, members: theirs(actor, p), network: network, env: env, now: x.Now(), name: x.DocumentID}
+		actor: actor, members: disclosable(network, theirs(actor, p)), shut: shut(actor, network), network: network, env: env, now: x.Now(), name: x.DocumentID}
 	acts, err := x.represents(ctx, actor, network, m.now)
 	if err != nil {
 		return nil, err
@@ -275,14 +300,14 @@ func RequestOf(actor hie.Actor, network *directory.Network, p mpi.Person) consen
 }
 
 // relationship says whether the organisation treats p: it, a unit of it or one it is a unit of has registered them. A
-// registration whose link is not sure says nothing.
+// registration whose link is not sure says nothing, nor does one of a site that is not live.
 //
 // Source: 45 CFR 164.506(c)(4); 42 CFR 2.31(a)(4)(ii)(B).
 func relationship(asks hie.OrgID, network *directory.Network, p mpi.Person) consent.Relationship {
 	out := consent.Unrelated
 	for _, m := range p.Members {
 		s, known := network.Site(m.Site)
-		if !known || !slices.Contains(network.Ancestors(s.Org), asks) && !slices.Contains(network.Ancestors(asks), s.Org) {
+		if !known || s.Membership != directory.Live || !slices.Contains(network.Ancestors(s.Org), asks) && !slices.Contains(network.Ancestors(asks), s.Org) {
 			continue
 		}
 		if m.Link == hie.LinkConfirmed {
@@ -393,8 +418,14 @@ func (r *ruling) tidy() {
 	}
 }
 
+// refusal is what is said of everything while nothing may be disclosed to who asks.
+func refusal() ruling { return ruling{reasons: []string{consent.ReasonNetworkForbid.String()}} }
+
 // kind decides a kind of one record.
 func (m *matter) kind(record hie.SourcePatientID, site hie.SiteID, k locator.Kind) ruling {
+	if m.shut || !m.network.Live(site) {
+		return refusal()
+	}
 	r := ruling{release: true}
 	for _, d := range documents(m.about(record, site, k), k) {
 		decision, perRow := m.question.DecideKind(d)
@@ -409,6 +440,9 @@ func (m *matter) document(p locator.Pointer) ruling {
 	if _, member := (mpi.Person{Members: m.members}).Member(p.Record); !member {
 		return ruling{} // not this person's: nothing permits it
 	}
+	if m.shut || !m.network.Live(p.Site) {
+		return refusal()
+	}
 	r := ruling{release: true}
 	for _, d := range documents(m.whole(p), p.Kind) {
 		r.add(m.question.Decide(d), false)
@@ -422,6 +456,10 @@ func (m *matter) document(p locator.Pointer) ruling {
 func (m *matter) grounds(ds []consent.Document) []string {
 	var out []string
 	for _, d := range ds {
+		if m.shut || !m.network.Live(d.Site) {
+			out = append(out, groundMembership)
+			continue
+		}
 		for _, step := range m.decider.Explain(m.request, d, m.now).Steps {
 			if step.Decides && step.Rule != "" {
 				out = append(out, step.Rule)
@@ -431,6 +469,9 @@ func (m *matter) grounds(ds []consent.Document) []string {
 	slices.Sort(out)
 	return slices.Compact(out)
 }
+
+// groundMembership is the ground for what is withheld since a site, or who asks, is not live.
+const groundMembership = "membership"
 
 // worthAsking reports whether member's site, which does not publish, could tell anything that may be shown: whether
 // any kind of document there might be permitted. Its documents are decided one by one when it has answered.

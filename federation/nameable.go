@@ -14,7 +14,7 @@ const registration = "registration"
 
 // Nameable says of which of p's records actor may learn that they exist: the true entries. Records of the actor's
 // own organisation are; others when some document there may be shown, or, where there is none, when the
-// registration itself may be. A patient may name their own records, and nobody else's.
+// registration itself may be; of sites that are not live, none. A patient may name their own records, and nobody else's.
 //
 // still reports whether rules and links are as they were when this was said. Who names a record asks it after everything else,
 // recording included, and then does so within consent.ReleaseLease.
@@ -48,6 +48,9 @@ func (x *Exchange) nameable(ctx context.Context, m *matter, member mpi.Member, h
 	if site, ok := m.network.Site(member.Site); ok && m.actor.Organization != "" && m.network.Within(site.Org, m.actor.Organization) {
 		return true, nil
 	}
+	if m.shut || !m.network.Live(member.Site) {
+		return false, nil
+	}
 	none := true
 	singly := locator.Plan{Record: member.Record, Decide: func(p locator.Pointer) bool { return m.document(p).release }}
 	for _, h := range held {
@@ -73,7 +76,8 @@ func (x *Exchange) nameable(ctx context.Context, m *matter, member mpi.Member, h
 	return len(page.Pointers) > 0, err
 }
 
-// Own returns the records that are surely the patient's who acts, ordered by record. Others get hie.ErrForbidden.
+// Own returns the records that are surely the patient's who acts, at sites that are live, ordered by record. Others get
+// hie.ErrForbidden.
 func (x *Exchange) Own(ctx context.Context, actor hie.Actor) ([]mpi.Member, error) {
 	if actor.Patient == 0 {
 		return nil, fmt.Errorf("federation: own: %w", hie.ErrForbidden)
@@ -82,5 +86,5 @@ func (x *Exchange) Own(ctx context.Context, actor hie.Actor) ([]mpi.Member, erro
 	if err != nil {
 		return nil, fmt.Errorf("federation: own: %w", err)
 	}
-	return theirs(actor, p), nil
+	return disclosable(x.Network(), theirs(actor, p)), nil
 }

@@ -54,12 +54,13 @@ func (x *Exchange) preview(ctx context.Context, actor hie.Actor, p Preview) ([]O
 	if err != nil {
 		return nil, err
 	}
-	own := theirs(actor, person) // the patient is told of their own records alone, whatever As would be shown
+	own := disclosable(x.Network(), theirs(actor, person)) // the patient is told of their own records alone, whatever As would be shown
 	m, err := x.suppose(ctx, p, person.Records())
 	if err != nil {
 		return nil, err
 	}
 	m.members, m.person, m.version = own, person.ID, person.Version
+	m.shut = shut(p.As, m.network)
 	m.request = RequestOf(p.As, m.network, person)
 	m.request.OwnRecord = false
 	m.decider = consent.Compile(x.Env(), SubjectOf(person, m.OnFile), m.Directives)

@@ -70,7 +70,7 @@ func newWorld(t testing.TB) *world {
 		kept: map[locator.Ref]told{}, searches: map[hie.SiteID]int{}}
 	site := func(id, org string, publishes bool) directory.Site {
 		return directory.Site{ID: hie.SiteID(id), Org: hie.OrgID(org), Name: id, Authorities: []string{"urn:" + id}, Zone: "UTC", Labelled: true,
-			Regimes: []string{}, PrivilegedRoles: []string{"ed"}, Publishes: publishes, Active: true,
+			Regimes: []string{}, PrivilegedRoles: []string{"ed"}, Publishes: publishes, Active: true, Membership: directory.Live,
 			Endpoints: []directory.Endpoint{{ID: id + "-fhir", Protocol: "fhir-r4", Address: "https://" + id + ".example.org/fhir"}}}
 	}
 	org := func(id string) directory.Organization {

@@ -17,7 +17,7 @@ func codings(system string, codes ...string) []hie.Coding {
 
 func TestNoPointerAimsElsewhere(t *testing.T) {
 	site := directory.Site{ID: "s", Endpoints: []directory.Endpoint{
-		{ID: "e1", Address: "https://fhir.example.org/r4"}, {ID: "e2", Address: "http://10.0.0.5:8080/base"}}}
+		{ID: "e1", Address: "https://fhir.example.org/r4"}, {ID: "e2", Address: "http://10.0.0.5:8080/base"}}, Membership: directory.Live}
 	for _, tt := range []struct {
 		url, endpoint, path string
 		ok                  bool
@@ -67,7 +67,7 @@ func TestNoPointerAimsElsewhere(t *testing.T) {
 func FuzzLocate(f *testing.F) {
 	n, err := directory.NewNetwork(1, []directory.Organization{{ID: "o", Name: "O", Identifier: "urn:o"}},
 		[]directory.Site{{ID: "s", Org: "o", Name: "S", Authorities: []string{"urn:s"}, Zone: "UTC",
-			Endpoints: []directory.Endpoint{{ID: "e", Protocol: "fhir-r4", Address: "https://fhir.example.org/r4"}}}}, nil)
+			Endpoints: []directory.Endpoint{{ID: "e", Protocol: "fhir-r4", Address: "https://fhir.example.org/r4"}}, Membership: directory.Live}}, nil)
 	if err != nil {
 		f.Fatal(err)
 	}

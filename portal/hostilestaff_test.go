@@ -172,7 +172,7 @@ func hostileWorld(t *testing.T) (*world, *hostileAdmin) {
 	n, err := directory.NewNetwork(1, []directory.Organization{
 		{ID: "network", Name: script, Identifier: "urn:org:network", Kind: "network", Active: true},
 		{ID: "oak", Name: script, Identifier: "urn:org:oak", Kind: "practice", Active: true},
-	}, []directory.Site{{ID: "oak-main", Org: "oak", Name: script, Authorities: []string{"urn:oak"}, Zone: "America/New_York", Active: true,
+	}, []directory.Site{{ID: "oak-main", Org: "oak", Name: script, Authorities: []string{"urn:oak"}, Zone: "America/New_York", Active: true, Membership: directory.Live,
 		Endpoints: []directory.Endpoint{{ID: "oak-fhir", Protocol: "fhir-r4", Address: "https://oak.test/" + script}}}}, nil)
 	if err != nil {
 		t.Fatal(err)

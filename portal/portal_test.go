@@ -159,9 +159,9 @@ func testNetwork(t *testing.T) *directory.Network {
 		{ID: "network", Name: "The Exchange", Identifier: "urn:org:network", Kind: "network", Active: true},
 		{ID: "oak", Name: "Oak Street Practice", Identifier: "urn:org:oak", Kind: "practice", Active: true},
 	}, []directory.Site{
-		{ID: "oak-main", Org: "oak", Name: "Oak Street", Authorities: []string{"urn:oak"}, Zone: "America/New_York", Active: true},
-		{ID: "elm", Org: "oak", Name: "Elm Clinic", Authorities: []string{"urn:elm"}, Zone: "America/New_York", Active: true},
-		{ID: "oak", Org: "oak", Name: "Oak", Authorities: []string{"urn:oak:annex"}, Zone: "America/New_York", Active: true},
+		{ID: "oak-main", Org: "oak", Name: "Oak Street", Authorities: []string{"urn:oak"}, Zone: "America/New_York", Active: true, Membership: directory.Live},
+		{ID: "elm", Org: "oak", Name: "Elm Clinic", Authorities: []string{"urn:elm"}, Zone: "America/New_York", Active: true, Membership: directory.Live},
+		{ID: "oak", Org: "oak", Name: "Oak", Authorities: []string{"urn:oak:annex"}, Zone: "America/New_York", Active: true, Membership: directory.Live},
 	}, nil)
 	if err != nil {
 		t.Fatal(err)

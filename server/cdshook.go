@@ -154,6 +154,10 @@ func (s *Server) consult(ctx context.Context, actor hie.Actor, q consentfhir.Con
 		doc.Record, doc.Site = member.Record.String(), member.Site
 		ok := true
 		for _, req := range requests {
+			if !s.deps.Network().Live(doc.Site) || !s.deps.Network().Admitted(req.Organization) {
+				ok, a.reasons = false, append(a.reasons, consent.ReasonNetworkForbid.String())
+				continue
+			}
 			decision := d.Decide(req, doc, s.deps.Now())
 			ok = ok && decision.Release
 			if r := decision.Reason.String(); !slices.Contains(a.reasons, r) {

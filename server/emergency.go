@@ -58,7 +58,7 @@ func (s *Server) readClaim(c *gin.Context) (consent.Emergency, hie.Identifier, e
 	var claim consent.Emergency
 	actor := caller(c)
 	role, privileged := s.deps.ConsentEnv().PrivilegedAnywhere(actor.Roles)
-	if actor.Patient != 0 || actor.User == "" || !privileged || len(actor.Purposes) == 0 ||
+	if actor.Patient != 0 || actor.User == "" || !privileged || !s.deps.Network().Admitted(actor.Organization) || len(actor.Purposes) == 0 ||
 		slices.ContainsFunc(actor.Purposes, func(p hie.Purpose) bool { return !consent.EmergencyPurpose(p) }) {
 		return claim, hie.Identifier{}, hie.ErrForbidden
 	}

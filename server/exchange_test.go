@@ -64,7 +64,7 @@ func newExchange(t *testing.T) *exchange {
 	}
 	site := func(id string, publishes bool) directory.Site {
 		return directory.Site{ID: hie.SiteID(id), Org: hie.OrgID(id), Name: "The " + id, Authorities: []string{"urn:" + id}, Zone: "UTC", Labelled: true,
-			Publishes: publishes, Active: true, Regimes: []string{}, Endpoints: []directory.Endpoint{{ID: id + "-fhir", Protocol: "fhir-r4", Address: sites.URL + "/" + id}}}
+			Publishes: publishes, Active: true, Membership: directory.Live, Regimes: []string{}, Endpoints: []directory.Endpoint{{ID: id + "-fhir", Protocol: "fhir-r4", Address: sites.URL + "/" + id}}}
 	}
 	network, err := directory.NewNetwork(1, []directory.Organization{org("clinic"), org("hospital"), org("rural")},
 		[]directory.Site{site("clinic", true), site("hospital", true), site("rural", false)},

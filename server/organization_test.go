@@ -20,11 +20,11 @@ func testFile() directory.File {
 		},
 		Sites: []directory.Site{
 			{ID: "mercy-main", Org: "mercy", Name: "Mercy Main", Authorities: []string{"urn:oid:1.3.6.1.4.1.21367.13.20.1000", "urn:mercy:old"},
-				Zone: "America/New_York", Active: true, Endpoints: []directory.Endpoint{
+				Zone: "America/New_York", Active: true, Membership: directory.Live, Endpoints: []directory.Endpoint{
 					{ID: "mercy-fhir", Protocol: "fhir-r4", Address: "https://mercy.example/fhir"}}},
 			{ID: "oak-street", Org: "oak", Name: "Oak Street", Authorities: []string{"urn:oid:1.3.6.1.4.1.21367.13.20.3000"},
-				Zone: "America/Chicago", Active: true},
-			{ID: "elm", Org: "mercy", Name: "Elm", Authorities: []string{"urn:oid:1.3.6.1.4.1.21367.13.20.2000"}, Zone: "America/Chicago"},
+				Zone: "America/Chicago", Active: true, Membership: directory.Live},
+			{ID: "elm", Org: "mercy", Name: "Elm", Authorities: []string{"urn:oid:1.3.6.1.4.1.21367.13.20.2000"}, Zone: "America/Chicago", Membership: directory.Live},
 		},
 	}
 }

@@ -50,6 +50,16 @@ func (p Past) Explain(req consent.Request, doc consent.Document) consent.Trace {
 	d := p.Decider()
 	req = federation.WithCareTeams(req, d.CareTeams(), p.Teams, p.Network, p.Basis.At)
 	t := d.Explain(req, doc, p.Basis.At)
+	if note := p.unfit(req, doc); note != "" {
+		t.Decision = consent.Decision{Atoms: t.Decision.Atoms, Reason: consent.ReasonNetworkForbid, Layer: consent.LayerNetwork}
+		for i := range t.Steps {
+			t.Steps[i].Decides = false
+		}
+		for i := range t.Answers {
+			t.Answers[i].Reason = consent.ReasonNetworkForbid
+		}
+		t.Steps = append([]consent.Step{{Layer: consent.LayerNetwork, Rule: "membership", Effect: "FORBID", Decides: true, Note: note, Source: "directory"}}, t.Steps...)
+	}
 	basis := p.Basis
 	basis.Records = federation.SubjectOf(p.Person, p.OnFile).Records
 	for _, id := range d.CareTeams() {
@@ -58,6 +68,17 @@ func (p Past) Explain(req consent.Request, doc consent.Document) consent.Trace {
 	}
 	t.Basis = &basis
 	return t
+}
+
+// unfit says why the directory let nothing pass then, whatever consent said, or "".
+func (p Past) unfit(req consent.Request, doc consent.Document) string {
+	switch {
+	case !p.Network.Live(doc.Site):
+		return "the site's go-live was not signed off, or it was suspended: nothing of it is disclosed"
+	case !req.OwnRecord && !p.Network.Admitted(req.Organization):
+		return "the organisation has no site that is live: nothing is disclosed to it"
+	}
+	return ""
 }
 
 // basisJSON is what a decision rests on, as it stood then.

@@ -124,6 +124,9 @@ func (s *Server) residual(ctx context.Context, actor hie.Actor, ps parameters) (
 	req := federation.RequestOf(hie.Actor{Organization: organizationIn(ps),
 		Purposes: []hie.Purpose{hie.Purpose(ps.one("purpose").ValueCode)}}, s.deps.Network(), person)
 	req.Roles, req.Abilities = nil, nil
+	if m, _ := person.Member(record); !s.deps.Network().Live(m.Site) || !s.deps.Network().Admitted(req.Organization) {
+		return consent.Residual{}, record, until, nil
+	}
 	d := consent.Compile(s.deps.ConsentEnv(), federation.SubjectOf(person, onFile), onFile.Directives)
 	now := s.deps.Now()
 	teams, err := federation.ReadCareTeams(ctx, s.careTeams(), d)

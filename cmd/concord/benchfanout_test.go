@@ -11,9 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/concord-hie/concord/audit/auditpg"
 	"github.com/concord-hie/concord/directory"
-	"github.com/concord-hie/concord/directory/directorypg"
 	"github.com/concord-hie/concord/hie"
 )
 
@@ -109,9 +107,7 @@ func (b *bencher) enlist(addresses []string) []string {
 		f.Sites = append(f.Sites, directory.Site{ID: hie.SiteID(id), Org: "slow", Name: id, Authorities: []string{authority}, Zone: "America/New_York", Labelled: true, Active: true,
 			Endpoints: []directory.Endpoint{{ID: id + "-fhir", Protocol: "fhir-r4", Address: address, Permits: 20}}})
 	}
-	if _, err := directorypg.New(b.db, auditpg.Append, nil).Apply(b.ctx, operatorActor, f, false); err != nil {
-		b.t.Fatal(err)
-	}
+	b.signOn(f)
 	b.addClient("slow-feed", "slow", "https://slow.example.org", feedScopes)
 	return authorities
 }

@@ -75,6 +75,9 @@ func TestMinorsComeOfAgeAtMidnightOfTheirZones(t *testing.T) {
 		f.Sites = append(f.Sites, directory.Site{ID: hie.SiteID(c.site), Org: "live", Name: c.site, Authorities: []string{c.system}, Zone: zone, Labelled: true, Publishes: true, Active: true,
 			Endpoints: []directory.Endpoint{{ID: c.site + "-fhir", Protocol: "fhir-r4", Address: w.bases["harbor-main"]}}})
 	}
+	for i := range f.Sites {
+		f.Sites[i].Membership = ""
+	}
 	file := filepath.Join(zones, "directory.json")
 	if err := os.WriteFile(file, directoryjson.Write(f), 0o644); err != nil {
 		t.Fatal(err)
@@ -84,6 +87,9 @@ func TestMinorsComeOfAgeAtMidnightOfTheirZones(t *testing.T) {
 	apply := start(t, concord(w.env, "site", "apply", file))
 	if <-apply.done; apply.cmd.ProcessState.ExitCode() != 0 {
 		t.Fatalf("the directory: %s", apply.printed())
+	}
+	if _, err := w.db.SQL().ExecContext(w.ctx, `update directory.site set membership = 'live'`); err != nil { // this process does not know the zones
+		t.Fatal(err)
 	}
 	w.nodes[0] = w.startNode(0)
 

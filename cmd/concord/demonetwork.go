@@ -39,7 +39,7 @@ func demoDirectory(sites []sim.Site, bases map[string]string) directory.File {
 			Kind: s.Kind, Jurisdiction: s.Jurisdiction, Active: true})
 		f.Sites = append(f.Sites, directory.Site{ID: hie.SiteID(s.ID), Org: hie.OrgID(s.Org), Name: s.Name, Authorities: []string{s.Authority},
 			Zone: s.Zone, Jurisdiction: s.Jurisdiction, Regimes: s.Regimes, Labelled: s.Labelled, PrivilegedRoles: s.PrivilegedRoles,
-			Publishes: s.Publishes, Active: true, Endpoints: []directory.Endpoint{{ID: s.ID + "-fhir", Protocol: "fhir-r4", Address: bases[s.ID]}}})
+			Publishes: s.Publishes, Active: true, Membership: directory.Live, Endpoints: []directory.Endpoint{{ID: s.ID + "-fhir", Protocol: "fhir-r4", Address: bases[s.ID]}}})
 		if s.Default != "" {
 			f.Defaults = append(f.Defaults, directory.Default{Site: hie.SiteID(s.ID), PurposeClass: "TREAT", Category: "*", Rule: s.Default})
 		}

@@ -8,12 +8,14 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/concord-hie/concord/access"
 	"github.com/concord-hie/concord/access/accessjwt"
 	"github.com/concord-hie/concord/access/accesspg"
 	"github.com/concord-hie/concord/audit/auditpg"
+	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/directory/directorypg"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/pg"
@@ -88,7 +90,12 @@ func (m *demo) runNode(ctx context.Context, databaseURL, redisURL string) error 
 // apply states who takes part and which clients there are. Applying the same again changes nothing.
 func (m *demo) apply(ctx context.Context, db *pg.DB, keyDir string) error {
 	actor := hie.Actor{Organization: exchangeOrg, Client: "concord-demo", Roles: []string{hie.RoleOperator}}
-	if _, err := directorypg.New(db, auditpg.Append, nil).Apply(ctx, actor, demoDirectory(m.region.Sites, m.bases), false); err != nil {
+	store := directorypg.New(db, auditpg.Append, nil)
+	n, err := store.Load(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := store.Apply(ctx, actor, beside(n, demoDirectory(m.region.Sites, m.bases)), false); err != nil {
 		return err
 	}
 	var clients []access.Client
@@ -104,8 +111,35 @@ func (m *demo) apply(ctx context.Context, db *pg.DB, keyDir string) error {
 		m.clients[string(c.ID)] = &c
 		clients = append(clients, c.Client)
 	}
-	_, err := accesspg.New(db).Apply(ctx, actor, clients, false)
+	_, err = accesspg.New(db).Apply(ctx, actor, clients, false)
 	return err
+}
+
+// beside returns f with whoever else n knows who takes part: what was added by hand to a demo that was up before. How far
+// sites take part is left as it is.
+func beside(n *directory.Network, f directory.File) directory.File {
+	if len(n.Sites()) == 0 {
+		return f
+	}
+	for i := range f.Sites {
+		f.Sites[i].Membership = ""
+	}
+	for _, o := range n.Organizations() {
+		if o.Active && !slices.ContainsFunc(f.Organizations, func(d directory.Organization) bool { return d.ID == o.ID }) {
+			f.Organizations = append(f.Organizations, o)
+		}
+	}
+	for _, s := range n.Sites() {
+		if s.Active && !slices.ContainsFunc(f.Sites, func(d directory.Site) bool { return d.ID == s.ID }) {
+			f.Sites = append(f.Sites, s)
+			for _, d := range n.Defaults() {
+				if d.Site == s.ID {
+					f.Defaults = append(f.Defaults, d)
+				}
+			}
+		}
+	}
+	return f
 }
 
 // orgURI returns the identifier tokens name an organisation of the demo by.

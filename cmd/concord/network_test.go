@@ -216,11 +216,57 @@ func (x *exchangeUnderTest) manySites(n int) []string {
 		f.Sites = append(f.Sites, directory.Site{ID: hie.SiteID(fmt.Sprintf("many-%d", i)), Org: "many", Name: fmt.Sprintf("Clinic %d", i), Authorities: []string{authority},
 			Zone: "America/New_York", Labelled: true, Publishes: true, Active: true})
 	}
+	x.signOn(f)
+	x.addClient("many-feed", "many", "https://many.example.org", feedScopes)
+	return authorities
+}
+
+// signOn makes f the directory and signs off its new sites.
+func (x *exchangeUnderTest) signOn(f directory.File) {
+	x.t.Helper()
+	for i := range f.Sites {
+		f.Sites[i].Membership = ""
+	}
 	if _, err := directorypg.New(x.db, auditpg.Append, nil).Apply(x.ctx, operatorActor, f, false); err != nil {
 		x.t.Fatal(err)
 	}
-	x.addClient("many-feed", "many", "https://many.example.org", feedScopes)
-	return authorities
+	x.goLive()
+}
+
+// goLive has two people sign off every site that is joining.
+func (x *exchangeUnderTest) goLive() {
+	x.t.Helper()
+	store := directorypg.New(x.db, auditpg.Append, nil)
+	n, err := store.Load(x.ctx)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	for _, s := range n.Sites() {
+		if s.Membership != directory.Joining {
+			continue
+		}
+		x.step("anna", directory.Step{Site: s.ID, Move: directory.MoveProposed, Checks: passed()})
+		x.step("ben", directory.Step{Site: s.ID, Move: directory.MoveApproved, Checks: passed()})
+	}
+}
+
+// step takes a step in a site's membership as user.
+func (x *exchangeUnderTest) step(user string, s directory.Step) {
+	x.t.Helper()
+	actor := operatorActor
+	actor.User = user
+	if _, err := directorypg.New(x.db, auditpg.Append, nil).Take(x.ctx, actor, s, false); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// passed are the checks of a site ready to go live.
+func passed() []directory.Check {
+	var out []directory.Check
+	for _, id := range directory.CheckIDs() {
+		out = append(out, directory.Check{ID: id, Result: directory.Pass})
+	}
+	return out
 }
 
 // addClient registers one more client of org, named uri in tokens, and waits until every node has looked at the

@@ -45,8 +45,8 @@ func TestADecisionIsExplainedAsOfItsOwnDay(t *testing.T) {
 	people := directorypg.New(db, auditpg.Append, hie.Now)
 	file := directory.File{Organizations: []directory.Organization{{ID: "mercy", Name: "Mercy", Identifier: "urn:mercy", Kind: "hospital", Active: true},
 		{ID: "oak", Name: "Oak", Identifier: "urn:oak", Kind: "practice", Active: true}},
-		Sites: []directory.Site{{ID: "mercy-main", Org: "mercy", Name: "Mercy Main", Authorities: []string{"urn:mercy-main"}, Zone: "America/New_York", Labelled: true, Publishes: true, Active: true},
-			{ID: "oak-street", Org: "oak", Name: "Oak Street", Authorities: []string{"urn:oak-street"}, Zone: "America/New_York", Labelled: true, Publishes: true, Active: true}},
+		Sites: []directory.Site{{ID: "mercy-main", Org: "mercy", Name: "Mercy Main", Authorities: []string{"urn:mercy-main"}, Zone: "America/New_York", Labelled: true, Publishes: true, Active: true, Membership: directory.Live},
+			{ID: "oak-street", Org: "oak", Name: "Oak Street", Authorities: []string{"urn:oak-street"}, Zone: "America/New_York", Labelled: true, Publishes: true, Active: true, Membership: directory.Live}},
 		Defaults: []directory.Default{{Network: true, PurposeClass: "*", Category: "*", Rule: "deny"}}}
 	_, err = people.Apply(ctx, localOperator(), file, false)
 	ok(err)

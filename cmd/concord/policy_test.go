@@ -36,8 +36,8 @@ func TestAPolicyGoesItsWayFromTheCommandLine(t *testing.T) {
 	defer func() { _ = db.Close() }()
 	network := directory.File{Organizations: []directory.Organization{{ID: "mercy", Name: "Mercy", Identifier: "urn:mercy", Kind: "hospital", Jurisdiction: "US-MD", Active: true},
 		{ID: "oak", Name: "Oak", Identifier: "urn:oak", Kind: "practice", Jurisdiction: "US-MD", Active: true}},
-		Sites: []directory.Site{{ID: "mercy-main", Org: "mercy", Name: "Mercy Main", Authorities: []string{"urn:mercy-main"}, Zone: "America/New_York", Labelled: true, Publishes: true, Active: true},
-			{ID: "oak-street", Org: "oak", Name: "Oak Street", Authorities: []string{"urn:oak-street"}, Zone: "America/New_York", Labelled: true, Publishes: true, Active: true}},
+		Sites: []directory.Site{{ID: "mercy-main", Org: "mercy", Name: "Mercy Main", Authorities: []string{"urn:mercy-main"}, Zone: "America/New_York", Labelled: true, Publishes: true, Active: true, Membership: directory.Live},
+			{ID: "oak-street", Org: "oak", Name: "Oak Street", Authorities: []string{"urn:oak-street"}, Zone: "America/New_York", Labelled: true, Publishes: true, Active: true, Membership: directory.Live}},
 		Defaults: []directory.Default{{Network: true, PurposeClass: "*", Category: "*", Rule: "permit"}}}
 	if _, err := directorypg.New(db, auditpg.Append, hie.Now).Apply(ctx, localOperator(), network, false); err != nil {
 		t.Fatal(err)

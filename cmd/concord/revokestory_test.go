@@ -13,9 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/concord-hie/concord/audit/auditpg"
 	"github.com/concord-hie/concord/directory"
-	"github.com/concord-hie/concord/directory/directorypg"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/sim"
 )
@@ -114,9 +112,7 @@ func newLiveExchange(t *testing.T, sites []*liveSite) (w *town, authorities []st
 		f.Sites = append(f.Sites, directory.Site{ID: hie.SiteID(id), Org: "live", Name: id, Authorities: []string{authority}, Zone: "America/New_York", Labelled: true, Active: true,
 			Endpoints: []directory.Endpoint{{ID: id + "-fhir", Protocol: "fhir-r4", Address: s.base}}})
 	}
-	if _, err := directorypg.New(x.db, auditpg.Append, nil).Apply(x.ctx, operatorActor, f, false); err != nil {
-		t.Fatal(err)
-	}
+	x.signOn(f)
 	x.addClient("live-feed", "live", "https://live.example.org", feedScopes)
 	return &town{exchangeUnderTest: x, real: map[string]string{}, never: map[string]string{}}, authorities
 }

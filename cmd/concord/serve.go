@@ -19,6 +19,7 @@ import (
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/audit/auditpg"
 	"github.com/concord-hie/concord/consent/consentpg"
+	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/directory/directorypg"
 	"github.com/concord-hie/concord/federation"
 	"github.com/concord-hie/concord/federation/federationhttp"
@@ -288,12 +289,14 @@ func accessConfig(cfg nodeConfig, codec *accessjwt.Codec, store *accesspg.Store,
 			return redis.Once(ctx, replaySpace, ttl, string(client), jti)
 		},
 		Organization: func(id hie.OrgID) (access.Organization, bool) {
-			o, ok := networks.Network().Organization(id)
-			return access.Organization{ID: o.ID, Name: o.Name, Identifier: o.Identifier, Active: o.Active}, ok
+			n := networks.Network()
+			o, ok := n.Organization(id)
+			return participant(n, o), ok
 		},
 		OrganizationByURI: func(uri string) (access.Organization, bool) {
-			o, ok := networks.Network().OrganizationByURI(uri)
-			return access.Organization{ID: o.ID, Name: o.Name, Identifier: o.Identifier, Active: o.Active}, ok
+			n := networks.Network()
+			o, ok := n.OrganizationByURI(uri)
+			return participant(n, o), ok
 		},
 		OpenPatient: func(id string) (hie.SourcePatientID, error) {
 			record, rest, err := sealer.OpenID("patient", id)
@@ -307,6 +310,11 @@ func accessConfig(cfg nodeConfig, codec *accessjwt.Codec, store *accesspg.Store,
 			return tokenLimit.Allow(ctx, string(client))
 		},
 	}
+}
+
+// participant is o as access sees it.
+func participant(n *directory.Network, o directory.Organization) access.Organization {
+	return access.Organization{ID: o.ID, Name: o.Name, Identifier: o.Identifier, Active: o.Active, Shut: !n.Admitted(o.ID)}
 }
 
 // readSigners reads the keys that sign access tokens.

@@ -41,7 +41,10 @@ func (siteApplyCmd) Help() string {
    "defaults": [{"network": true, "purposeClass": "TREAT", "category": "*", "rule": "basic-normal"}]}
 
 An organization or site the file no longer names becomes inactive; its registrations and documents keep their names. Nodes
-follow within a second. "concord site list --output json" prints what apply reads.`
+follow within a second. "concord site list --output json" prints what apply reads.
+
+A new site is joining: it may get tokens, register and publish, and nothing is disclosed of it or to it until its go-live is
+signed off. The first file of an empty directory may say "membership": "live" of the sites it begins with.`
 }
 
 // Run applies the file in one transaction with its audit event.
@@ -116,13 +119,13 @@ func (l *siteListCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 		return err
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SITE\tORGANIZATION\tNAME\tACTIVE\tPUBLISHES\tJURISDICTION\tREGIMES\tAUTHORITIES\tENDPOINTS")
+	fmt.Fprintln(w, "SITE\tORGANIZATION\tNAME\tACTIVE\tMEMBERSHIP\tPUBLISHES\tJURISDICTION\tREGIMES\tAUTHORITIES\tENDPOINTS")
 	for _, site := range n.Sites() {
 		var addresses []string
 		for _, e := range site.Endpoints {
 			addresses = append(addresses, e.Address)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%t\t%t\t%s\t%s\t%s\t%s\n", site.ID, site.Org, site.Name, site.Active, site.Publishes, n.Jurisdiction(site.ID),
+		fmt.Fprintf(w, "%s\t%s\t%s\t%t\t%s\t%t\t%s\t%s\t%s\t%s\n", site.ID, site.Org, site.Name, site.Active, site.Membership, site.Publishes, n.Jurisdiction(site.ID),
 			strings.Join(site.Regimes, ","), strings.Join(site.Authorities, " "), strings.Join(addresses, " "))
 	}
 	return w.Flush()

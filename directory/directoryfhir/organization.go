@@ -51,10 +51,10 @@ func Organization(o directory.Organization) fhir.Organization {
 	return out
 }
 
-// Site returns the FHIR form of s: an Organization of type facility that is part of its organisation. Its
-// identifiers are the systems it assigns patient identifiers under, in order.
+// Site returns the FHIR form of s: an Organization of type facility that is part of its organisation, active once its go-live
+// is signed off. Its identifiers are the systems it assigns patient identifiers under, in order.
 func Site(s directory.Site) fhir.Organization {
-	out := fhir.Organization{ResourceType: "Organization", ID: string(s.ID), Active: s.Active, Name: s.Name,
+	out := fhir.Organization{ResourceType: "Organization", ID: string(s.ID), Active: s.Active && s.Membership == directory.Live, Name: s.Name,
 		Type:   []fhir.CodeableConcept{{Coding: []fhir.Coding{{System: facilitySystem, Code: "facility", Display: "Facility"}}, Text: "site"}},
 		PartOf: &fhir.Reference{Reference: "Organization/" + string(s.Org)}}
 	for _, system := range s.Authorities {
@@ -67,13 +67,25 @@ func Site(s directory.Site) fhir.Organization {
 	return out
 }
 
+// endpointStatus says what may be expected of an endpoint of a site.
+//
+// Source: FHIR R4 EndpointStatus ("test": not intended for production use yet).
+func endpointStatus(s directory.Site) string {
+	switch {
+	case !s.Active:
+		return "off"
+	case s.Membership == directory.Live:
+		return "active"
+	case s.Membership == directory.Joining:
+		return "test"
+	default:
+		return "suspended"
+	}
+}
+
 // Endpoint returns the FHIR form of an endpoint of s.
 func Endpoint(s directory.Site, e directory.Endpoint) fhir.Endpoint {
-	status := "active"
-	if !s.Active {
-		status = "off"
-	}
-	return fhir.Endpoint{ResourceType: "Endpoint", ID: e.ID, Status: status, Name: s.Name,
+	return fhir.Endpoint{ResourceType: "Endpoint", ID: e.ID, Status: endpointStatus(s), Name: s.Name,
 		ConnectionType: fhir.Coding{System: "http://terminology.hl7.org/CodeSystem/endpoint-connection-type", Code: "hl7-fhir-rest",
 			Display: "HL7 FHIR"},
 		ManagingOrganization: &fhir.Reference{Reference: "Organization/" + string(s.ID)},

@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write the golden files")
 
 func TestTheDirectoryAsFHIR(t *testing.T) {
 	site := directory.Site{ID: "mercy-main", Org: "mercy", Name: "Mercy Main", Authorities: []string{"urn:oid:1.1", "http://mercy.example/mrn"},
-		Zone: "America/New_York", Active: true, Endpoints: []directory.Endpoint{{ID: "mercy-fhir", Protocol: "fhir-r4", Address: "https://mercy.example/fhir"}}}
+		Zone: "America/New_York", Active: true, Membership: directory.Live, Endpoints: []directory.Endpoint{{ID: "mercy-fhir", Protocol: "fhir-r4", Address: "https://mercy.example/fhir"}}}
 	closed := site
 	closed.Active = false
 	for _, tt := range []struct {

@@ -3,14 +3,14 @@
 //	{
 //	  "organizations": [{"id", "name", "parent", "identifier", "kind", "jurisdiction", "active"}],
 //	  "sites": [{"id", "org", "name", "authorities", "zone", "jurisdiction", "regimes", "labelled",
-//	             "privilegedRoles", "publishes", "active",
+//	             "privilegedRoles", "publishes", "active", "membership",
 //	             "endpoints": [{"id", "protocol", "address", "permits", "capability"}]}],
 //	  "defaults": [{"network", "site", "jurisdiction", "purposeClass", "category", "rule"}]
 //	}
 //
 // It is read strictly: a member it does not know is a mistake in a file that decides who takes part, so it is
 // refused, with its place. What members mean is said in package directory; "active" is true and "protocol" is
-// "fhir-r4" when left out.
+// "fhir-r4" when left out; "membership" is written for whoever reads, and best left out of a file to apply.
 package directoryjson
 
 import (
@@ -51,6 +51,7 @@ type site struct {
 	PrivilegedRoles []string   `json:"privilegedRoles,omitempty"`
 	Publishes       bool       `json:"publishes"`
 	Active          *bool      `json:"active,omitzero"`
+	Membership      string     `json:"membership,omitzero"`
 	Endpoints       []endpoint `json:"endpoints,omitempty"`
 }
 
@@ -86,7 +87,7 @@ func Read(data []byte) (directory.File, error) {
 	for _, s := range in.Sites {
 		d := directory.Site{ID: s.ID, Org: s.Org, Name: s.Name, Authorities: s.Authorities, Zone: s.Zone, Jurisdiction: s.Jurisdiction,
 			Regimes: s.Regimes, Labelled: s.Labelled, PrivilegedRoles: s.PrivilegedRoles, Publishes: s.Publishes,
-			Active: s.Active == nil || *s.Active}
+			Active: s.Active == nil || *s.Active, Membership: directory.Participation(s.Membership)}
 		for _, e := range s.Endpoints {
 			if e.Protocol == "" {
 				e.Protocol = "fhir-r4"
@@ -111,7 +112,8 @@ func Write(f directory.File) []byte {
 	}
 	for _, s := range f.Sites {
 		w := site{ID: s.ID, Org: s.Org, Name: s.Name, Authorities: s.Authorities, Zone: s.Zone, Jurisdiction: s.Jurisdiction,
-			Regimes: s.Regimes, Labelled: s.Labelled, PrivilegedRoles: s.PrivilegedRoles, Publishes: s.Publishes, Active: inactive(s.Active)}
+			Regimes: s.Regimes, Labelled: s.Labelled, PrivilegedRoles: s.PrivilegedRoles, Publishes: s.Publishes, Active: inactive(s.Active),
+			Membership: string(s.Membership)}
 		for _, e := range s.Endpoints {
 			w.Endpoints = append(w.Endpoints, endpoint(e))
 		}

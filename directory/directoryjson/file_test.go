@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/hie"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -25,6 +26,13 @@ func TestAFileIsReadWhole(t *testing.T) {
 	f, err := Read([]byte(sample))
 	if err != nil {
 		t.Fatal(err)
+	}
+	none, err := directory.NewNetwork(0, nil, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f, err = f.Enter(none); err != nil || f.Sites[0].Membership != directory.Joining {
+		t.Fatalf("a site whose file does not say so is %q, %v; want joining", f.Sites[0].Membership, err)
 	}
 	if _, err := f.Network(1); err != nil {
 		t.Fatal(err)

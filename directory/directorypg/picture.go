@@ -42,6 +42,11 @@ func (s *Store) LoadAt(ctx context.Context, at time.Time) (n *directory.Network,
 	if err != nil {
 		return fail(err)
 	}
+	for i, s := range f.Sites {
+		if s.Membership == "" { // from before there were memberships: every site was live
+			f.Sites[i].Membership = directory.Live
+		}
+	}
 	if n, err = f.Network(version); err != nil {
 		return fail(err)
 	}

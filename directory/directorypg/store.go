@@ -75,27 +75,22 @@ func (s *Store) version(ctx context.Context) (v int64, err error) {
 func (s *Store) Apply(ctx context.Context, actor hie.Actor, f directory.File, dryRun bool) (directory.Diff, error) {
 	var diff directory.Diff
 	err := pg.InTx(ctx, s.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
-		if _, err := f.Network(0); err != nil { // before retired parts join, so that places are those of the file
-			return err
-		}
-		var version int64
-		var since time.Time
-		if err := tx.QueryRow(ctx, `select version, changed_at from directory.version where id = 1 for update`).Scan(&version, &since); err != nil {
-			return err
-		}
-		stored, err := read(ctx, tx)
+		before, since, err := hold(ctx, tx)
 		if err != nil {
 			return err
 		}
-		before, err := stored.Network(version)
+		entered, err := f.Enter(before)
 		if err != nil {
 			return err
 		}
-		whole, err := f.Retire(before)
+		if _, err := entered.Network(0); err != nil { // before retired parts join, so that places are those of the file
+			return err
+		}
+		whole, err := entered.Retire(before)
 		if err != nil {
 			return err
 		}
-		after, err := whole.Network(version + 1)
+		after, err := whole.Network(before.Version() + 1)
 		if err != nil {
 			return err
 		}
@@ -107,16 +102,10 @@ func (s *Store) Apply(ctx context.Context, actor hie.Actor, f directory.File, dr
 			return err
 		}
 		now := s.now()
-		if err := keep(ctx, tx, before, since); err != nil {
+		if err := turn(ctx, tx, before, since, after, now); err != nil {
 			return err
 		}
-		if err := keep(ctx, tx, after, now); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `update directory.version set version = $1, changed_at = $2 where id = 1`, version+1, now); err != nil {
-			return err
-		}
-		return s.record(ctx, tx, applied(actor, diff, version+1, s.now()))
+		return s.record(ctx, tx, applied(actor, diff, after.Version(), now))
 	})
 	if pg.IsUnique(err) {
 		// Only two organisations trading identifiers in one file can do this: rows are written one by one.
@@ -126,6 +115,33 @@ func (s *Store) Apply(ctx context.Context, actor hie.Actor, f directory.File, dr
 		return nil, fmt.Errorf("directory: apply: %w", err)
 	}
 	return diff, nil
+}
+
+// hold returns the picture that is current until tx ends, and since when it is: others who would change it wait.
+func hold(ctx context.Context, tx *pg.Tx) (*directory.Network, time.Time, error) {
+	var version int64
+	var since time.Time
+	if err := tx.QueryRow(ctx, `select version, changed_at from directory.version where id = 1 for update`).Scan(&version, &since); err != nil {
+		return nil, since, err
+	}
+	stored, err := read(ctx, tx)
+	if err != nil {
+		return nil, since, err
+	}
+	n, err := stored.Network(version)
+	return n, since, err
+}
+
+// turn makes after the current picture in the place of before, which held since then, and keeps both.
+func turn(ctx context.Context, tx *pg.Tx, before *directory.Network, since time.Time, after *directory.Network, now time.Time) error {
+	if err := keep(ctx, tx, before, since); err != nil {
+		return err
+	}
+	if err := keep(ctx, tx, after, now); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `update directory.version set version = $1, changed_at = $2 where id = 1`, after.Version(), now)
+	return err
 }
 
 func applied(actor hie.Actor, diff directory.Diff, version int64, now time.Time) audit.Event {
@@ -152,9 +168,9 @@ func read(ctx context.Context, q pg.Querier) (directory.File, error) {
 	}
 	f.Sites, err = pg.Collect(ctx, q, func(r *pg.Rows) (s directory.Site, err error) {
 		err = r.Scan(&s.ID, &s.Org, &s.Name, &s.Zone, &s.Jurisdiction, pg.Array(&s.Regimes), &s.Labelled,
-			pg.Array(&s.PrivilegedRoles), &s.Publishes, &s.Active)
+			pg.Array(&s.PrivilegedRoles), &s.Publishes, &s.Active, &s.Membership)
 		return s, err
-	}, `select site_id, org_id, name, zone, jurisdiction, regimes, labelled, privileged_roles, publishes, active
+	}, `select site_id, org_id, name, zone, jurisdiction, regimes, labelled, privileged_roles, publishes, active, membership
 		from directory.site order by site_id`)
 	if err != nil {
 		return f, err
@@ -248,13 +264,14 @@ func write(ctx context.Context, q pg.Querier, n *directory.Network) error {
 
 func writeSite(ctx context.Context, q pg.Querier, s directory.Site) error {
 	if _, err := q.Exec(ctx, `
-		insert into directory.site (site_id, org_id, name, zone, jurisdiction, regimes, labelled, privileged_roles, publishes, active)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+		insert into directory.site (site_id, org_id, name, zone, jurisdiction, regimes, labelled, privileged_roles, publishes, active, membership)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 		on conflict (site_id) do update set org_id = excluded.org_id, name = excluded.name, zone = excluded.zone,
 			jurisdiction = excluded.jurisdiction, regimes = excluded.regimes, labelled = excluded.labelled,
-			privileged_roles = excluded.privileged_roles, publishes = excluded.publishes, active = excluded.active`,
+			privileged_roles = excluded.privileged_roles, publishes = excluded.publishes, active = excluded.active,
+			membership = excluded.membership`,
 		string(s.ID), string(s.Org), s.Name, s.Zone, s.Jurisdiction, some(s.Regimes), s.Labelled,
-		some(s.PrivilegedRoles), s.Publishes, s.Active); err != nil {
+		some(s.PrivilegedRoles), s.Publishes, s.Active, string(s.Membership)); err != nil {
 		return err
 	}
 	for i, system := range s.Authorities {

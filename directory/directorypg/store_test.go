@@ -31,11 +31,11 @@ func sample() directory.File {
 		},
 		Sites: []directory.Site{
 			{ID: "mercy-main", Org: "mercy", Name: "Mercy Main", Authorities: []string{"urn:oid:1.2", "urn:oid:1.1"}, Zone: "America/New_York",
-				Regimes: []string{"part2"}, Labelled: true, PrivilegedRoles: []string{"ed", "physician"}, Publishes: true, Active: true,
+				Regimes: []string{"part2"}, Labelled: true, PrivilegedRoles: []string{"ed", "physician"}, Publishes: true, Active: true, Membership: directory.Live,
 				Endpoints: []directory.Endpoint{
 					{ID: "z-first", Protocol: "fhir-r4", Address: "https://a.example/fhir", Permits: 4, Capability: map[string]string{"search": "patient.identifier"}},
 					{ID: "a-second", Protocol: "fhir-r4", Address: "https://b.example/fhir"}}},
-			{ID: "oak-street", Org: "oak", Name: "Oak Street", Authorities: []string{"urn:oid:2.1"}, Zone: "America/Chicago", Active: true},
+			{ID: "oak-street", Org: "oak", Name: "Oak Street", Authorities: []string{"urn:oid:2.1"}, Zone: "America/Chicago", Active: true, Membership: directory.Live},
 		},
 		Defaults: []directory.Default{{Network: true, PurposeClass: "TREAT", Category: "*", Rule: "permit"},
 			{Site: "mercy-main", PurposeClass: "*", Category: "*", Rule: "deny"}},

@@ -69,7 +69,7 @@ func bench(b *testing.B, n int, h http.Handler, doc *locator.Pointer) *federatio
 	for i := range n {
 		id := fmt.Sprintf("s%d", i)
 		orgs = append(orgs, directory.Organization{ID: hie.OrgID(id), Name: id, Identifier: "urn:org:" + id, Active: true})
-		sites = append(sites, directory.Site{ID: hie.SiteID(id), Org: hie.OrgID(id), Name: id, Authorities: []string{"urn:" + id}, Zone: "UTC", Labelled: true, Active: true,
+		sites = append(sites, directory.Site{ID: hie.SiteID(id), Org: hie.OrgID(id), Name: id, Authorities: []string{"urn:" + id}, Zone: "UTC", Labelled: true, Active: true, Membership: directory.Live,
 			Endpoints: []directory.Endpoint{{ID: id, Protocol: "fhir-r4", Address: srv.URL + "/" + id, Permits: 20}}})
 		p.Members = append(p.Members, mpi.Member{Record: hie.SourcePatientID(i + 1), Site: hie.SiteID(id), Local: hie.Identifier{System: "urn:" + id, Value: "1"}, Link: hie.LinkConfirmed})
 	}

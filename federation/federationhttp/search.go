@@ -194,7 +194,7 @@ func (r *reader) ended(err error) ([]locator.Pointer, error) {
 // Decode implements federation.Sites.
 func (s *Sites) Decode(id hie.SiteID, record hie.SourcePatientID, received []byte) (locator.Pointer, error) {
 	site, known := s.Network().Site(id)
-	if !known || !site.Active {
+	if !known || !site.Active || site.Membership != directory.Live {
 		return locator.Pointer{}, failed("site not active")
 	}
 	return decode(site, record, received)

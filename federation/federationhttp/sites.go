@@ -74,10 +74,10 @@ func failed(reason string) error {
 	return &federation.SiteError{Fate: federation.Failed, Reason: reason}
 }
 
-// endpoint returns the site and its endpoint named id, its first FHIR endpoint when id is "".
+// endpoint returns the site, which is live, and its endpoint named id, its first FHIR endpoint when id is "".
 func (s *Sites) endpoint(id hie.SiteID, endpoint string) (directory.Site, directory.Endpoint, error) {
 	site, known := s.Network().Site(id)
-	if !known || !site.Active {
+	if !known || !site.Active || site.Membership != directory.Live {
 		return site, directory.Endpoint{}, failed("site not active")
 	}
 	for _, e := range site.Endpoints {

@@ -48,7 +48,7 @@ func sitesAt(t testing.TB, address string, edit func(*directory.Endpoint), optio
 		edit(&e)
 	}
 	network, err := directory.NewNetwork(1, []directory.Organization{{ID: "rural", Name: "Rural", Identifier: "urn:org:rural", Active: true}},
-		[]directory.Site{{ID: "rural", Org: "rural", Name: "Rural", Authorities: []string{"urn:rural"}, Zone: "UTC", Labelled: true, Active: true, Endpoints: []directory.Endpoint{e}}}, nil)
+		[]directory.Site{{ID: "rural", Org: "rural", Name: "Rural", Authorities: []string{"urn:rural"}, Zone: "UTC", Labelled: true, Active: true, Membership: directory.Live, Endpoints: []directory.Endpoint{e}}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -398,7 +398,7 @@ func TestACredentialIsNeverLeftOutOrShownElsewhere(t *testing.T) {
 func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(bundle("", docRef(1, ""))))
 	f.Add([]byte(bundle("x", docRef(1, ""), `7`, `{"resourceType":"DocumentReference","content":[{"attachment":{"data":"`+base64.StdEncoding.EncodeToString([]byte("x"))+`"}}]}`)))
-	site := directory.Site{ID: "rural", Org: "rural", Zone: "UTC", Labelled: true, Endpoints: []directory.Endpoint{{ID: "e", Protocol: "fhir-r4", Address: "https://rural.example.org/fhir"}}}
+	site := directory.Site{ID: "rural", Org: "rural", Zone: "UTC", Labelled: true, Endpoints: []directory.Endpoint{{ID: "e", Protocol: "fhir-r4", Address: "https://rural.example.org/fhir"}}, Membership: directory.Live}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := reader{site: site, ask: ask}
 		if _, err := r.add(b); err != nil && len(r.docs) > 0 {

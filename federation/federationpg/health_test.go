@@ -16,7 +16,7 @@ import (
 func oneSite(t *testing.T) func() *directory.Network {
 	t.Helper()
 	n, err := directory.NewNetwork(1, []directory.Organization{{ID: "oak", Name: "Oak", Identifier: "urn:oak", Active: true}},
-		[]directory.Site{{ID: "oak", Org: "oak", Name: "Oak", Authorities: []string{"urn:oak:1"}, Zone: "UTC", Active: true,
+		[]directory.Site{{ID: "oak", Org: "oak", Name: "Oak", Authorities: []string{"urn:oak:1"}, Zone: "UTC", Active: true, Membership: directory.Live,
 			Endpoints: []directory.Endpoint{{ID: "oak-fhir", Protocol: "fhir-r4", Address: "https://oak.example/r4"}}}}, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 // before the database.
 func BenchmarkReady(b *testing.B) {
 	n, err := directory.NewNetwork(1, []directory.Organization{{ID: "o", Name: "O", Identifier: "urn:o", Active: true}},
-		[]directory.Site{{ID: "s", Org: "o", Name: "S", Authorities: []string{"urn:mrn"}, Zone: "America/New_York", Active: true, Endpoints: site.Endpoints}}, nil)
+		[]directory.Site{{ID: "s", Org: "o", Name: "S", Authorities: []string{"urn:mrn"}, Zone: "America/New_York", Active: true, Membership: directory.Live, Endpoints: site.Endpoints}}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 const base = "https://concord.test/fhir"
 
 var site = directory.Site{ID: "s", Org: "o", Zone: "America/New_York", Labelled: true,
-	Endpoints: []directory.Endpoint{{ID: "e", Protocol: "fhir-r4", Address: "https://emr.example.org/fhir"}}}
+	Endpoints: []directory.Endpoint{{ID: "e", Protocol: "fhir-r4", Address: "https://emr.example.org/fhir"}}, Membership: directory.Live}
 
 // known opens ids of the form "d<record>x<pointer>".
 var known = Known{Base: base, Now: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
@@ -386,7 +386,7 @@ func TestTheUSCoreExamples(t *testing.T) {
 			t.Errorf("%s: %v", filepath.Base(name), err)
 			continue
 		}
-		at := directory.Site{ID: "s", Zone: "UTC", Endpoints: []directory.Endpoint{{ID: "e", Address: "http://example.org/fhir"}}}
+		at := directory.Site{ID: "s", Zone: "UTC", Endpoints: []directory.Endpoint{{ID: "e", Address: "http://example.org/fhir"}}, Membership: directory.Live}
 		_, err = Read(at, 7, body)
 		if filepath.Base(name) == "DocumentReference-episode-summary.json" {
 			if err != nil {

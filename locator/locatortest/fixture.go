@@ -28,9 +28,9 @@ func Network(t testing.TB) func() *directory.Network {
 			{ID: "ward", Parent: "general", Name: "Ward", Identifier: "urn:org:ward", Active: true},
 			{ID: "clinic", Name: "Clinic", Identifier: "urn:org:clinic", Active: true}},
 		[]directory.Site{
-			{ID: "g1", Org: "general", Name: "G1", Authorities: []string{"urn:g1"}, Zone: "UTC", Labelled: true, Active: true, Publishes: true,
+			{ID: "g1", Org: "general", Name: "G1", Authorities: []string{"urn:g1"}, Zone: "UTC", Labelled: true, Active: true, Membership: directory.Live, Publishes: true,
 				Endpoints: []directory.Endpoint{{ID: "g1e", Protocol: "fhir-r4", Address: "https://g1.example.org/fhir"}}},
-			{ID: "c1", Org: "clinic", Name: "C1", Authorities: []string{"urn:c1"}, Zone: "UTC", Active: true, Publishes: true,
+			{ID: "c1", Org: "clinic", Name: "C1", Authorities: []string{"urn:c1"}, Zone: "UTC", Active: true, Membership: directory.Live, Publishes: true,
 				Endpoints: []directory.Endpoint{{ID: "c1e", Protocol: "fhir-r4", Address: "https://c1.example.org/fhir"}}}}, nil)
 	if err != nil {
 		t.Fatal(err)
