@@ -55,7 +55,7 @@ func hasState(err error, states ...string) bool {
 // serialization failure and deadlock.
 func retryable(err error) bool { return hasState(err, "40001", "40P01") }
 
-// Clean turns an error of the plain handles ([DB.SQL], [Tx.SQL]) into one that may be logged; nil stays nil.
+// Clean turns an error of the plain handles ([DB.SQL]) into one that may be logged; nil stays nil.
 func Clean(ctx context.Context, err error) error { return clean(ctx, err) }
 
 // clean turns a driver error into one that may be logged. A cancelled or timed-out context shows as the

@@ -84,7 +84,7 @@ func (d *DB) Close() error { return d.db.Close() }
 // Ping asks the server whether it answers.
 func (d *DB) Ping(ctx context.Context) error { return clean(ctx, d.db.PingContext(ctx)) }
 
-// SQL gives the plain handle to the few that need it (goose, COPY, session locks).
+// SQL gives the plain handle to the few that need it (goose, session locks).
 func (d *DB) SQL() *sql.DB { return d.db }
 
 // Stats tells how the pool is used, for metrics.
@@ -159,10 +159,12 @@ func (d *DB) QueryRow(ctx context.Context, query string, args ...any) *Row {
 	return &Row{rows: rows, err: err}
 }
 
-// A Tx is a transaction begun by [InTx].
+// A Tx is a transaction begun by [InTx] or [InCopyTx].
 type Tx struct {
 	tx *sql.Tx
 	db *DB
+	// conn is the connection of a transaction that copies; nil for any other.
+	conn *sql.Conn
 	// unprepared are texts run for the first time. They are prepared once the transaction has given its
 	// connection back: preparing takes a connection of its own, and transactions that hold all of the pool's
 	// while each waits for one more would wait for ever.
@@ -192,9 +194,6 @@ func (t *Tx) stmt(ctx context.Context, query string) *sql.Stmt {
 	}
 	return t.tx.StmtContext(ctx, s)
 }
-
-// SQL gives the plain transaction to the few that need it (COPY).
-func (t *Tx) SQL() *sql.Tx { return t.tx }
 
 // Exec implements [Querier].
 func (t *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {

@@ -2,7 +2,6 @@ package locatorpg
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -76,7 +75,7 @@ func (s *Store) Load(ctx context.Context, b Batch) (Loaded, error) {
 	var out Loaded
 	// The driver would roll back while a COPY still reads from the connection if the transaction's own context ended
 	// under it, so that one does not end; the steps look at ctx themselves.
-	err := pg.InTx(context.WithoutCancel(ctx), s.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
+	err := pg.InCopyTx(context.WithoutCancel(ctx), s.db, func(tx *pg.Tx) error {
 		var err error
 		if out, err = s.load(ctx, tx, b); err != nil {
 			return err
