@@ -41,6 +41,11 @@ type seeker struct {
 
 // seeker returns record as r says it to be.
 func (r *Registration) seeker(record hie.SourcePatientID) seeker {
+	if r.seen != nil {
+		s := *r.seen
+		s.record = record
+		return s
+	}
 	v := normalize(r.withLocal())
 	return seeker{record, v.features(r.Site), v.familyIDs(), v.keys()}
 }
@@ -49,7 +54,7 @@ func (r *Registration) seeker(record hie.SourcePatientID) seeker {
 // from it, for a steward to look at; most alike first, A is s, at most maxPairs. That members of a family share the
 // family's insurance number is no cause to look.
 func (x *Index) near(ctx context.Context, r Reader, s *seeker, counts map[int64]int64) ([]EdgeRow, error) {
-	l, m := lookup{skipped: map[int64]bool{}}, x.model
+	l := lookup{skipped: map[int64]bool{}}
 	look := x.choose(&l, s.keys, counts)
 	if len(look) == 0 {
 		return nil, nil
@@ -58,6 +63,11 @@ func (x *Index) near(ctx context.Context, r Reader, s *seeker, counts map[int64]
 	if err != nil {
 		return nil, err
 	}
+	return likest(x.resembling(s, rows)), nil
+}
+
+// resembling returns those of rows that resemble s, in order. It sorts rows.
+func (x *Index) resembling(s *seeker, rows []Candidate) []EdgeRow {
 	slices.SortFunc(rows, func(a, b Candidate) int { return cmp.Compare(a.Record, b.Record) })
 	var out []EdgeRow
 	var f Features
@@ -70,14 +80,17 @@ func (x *Index) near(ctx context.Context, r Reader, s *seeker, counts map[int64]
 		if f.Decode(rows[i].Features) != nil {
 			continue // written by another version of the program; a rebuild will weigh it
 		}
-		e := m.Edge(&s.features, &f)
-		borrowed := e.vetoes&vetoBorrowed != 0
-		if m.joinable(e) || borrowed && s.features.sharesOwn(&f, s.family) || !borrowed && e.vetoes != 0 && e.Bits >= m.Probable {
+		if e := x.model.Edge(&s.features, &f); x.resembles(s, &f, e) {
 			out = append(out, EdgeRow{A: s.record, B: last, Bits: e.Bits})
 		}
 	}
-	slices.SortFunc(out, func(a, b EdgeRow) int { return cmp.Or(cmp.Compare(b.Bits, a.Bits), cmp.Compare(a.B, b.B)) })
-	return out[:min(len(out), maxPairs)], nil
+	return out
+}
+
+// resembles reports whether e, between s and f, is worth keeping or a look.
+func (x *Index) resembles(s *seeker, f *Features, e Edge) bool {
+	borrowed := e.vetoes&vetoBorrowed != 0
+	return x.model.joinable(e) || borrowed && s.features.sharesOwn(f, s.family) || !borrowed && e.vetoes != 0 && e.Bits >= x.model.Probable
 }
 
 // find scores every person that shares a key with f.

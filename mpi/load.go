@@ -57,6 +57,8 @@ type Mark struct {
 type Loaded struct {
 	Registered
 	Err error
+	// former are the keys the record was found under before.
+	former []int64
 }
 
 // Load takes in registrations in their order as Register does each, with the same outcome for records, persons, edges,
@@ -91,8 +93,10 @@ func (x *Index) Load(ctx context.Context, actor hie.Actor, store Bulk, mark *Mar
 		looking = append(looking, i)
 		a.Locals, a.Records, a.Keys = append(a.Locals, rs[i].Local), append(a.Records, all[i].record), append(a.Keys, hashes(all[i].keys))
 	}
-	a.Near = func(ctx context.Context, r Reader) ([]hie.SourcePatientID, error) {
-		return x.nearAny(ctx, r, all, looking)
+	var f *foresight
+	a.Near = func(ctx context.Context, r Reader) (near []hie.SourcePatientID, err error) {
+		f, near, err = x.foresee(ctx, r, all, looking)
+		return near, err
 	}
 	counted := Mark{}
 	if mark != nil {
@@ -100,7 +104,7 @@ func (x *Index) Load(ctx context.Context, actor hie.Actor, store Bulk, mark *Mar
 	}
 	var err error
 	for try := 1; ; try++ {
-		err = store.Load(ctx, a, x.loading(ctx, all, out, mark, counted))
+		err = store.Load(ctx, a, func(w Workbench) error { return x.loading(ctx, w, all, f, out, mark, counted) })
 		if !errors.Is(err, errMoved) || try == maxTries || ctx.Err() != nil {
 			break
 		}
@@ -111,25 +115,26 @@ func (x *Index) Load(ctx context.Context, actor hie.Actor, store Bulk, mark *Mar
 	return out, nil
 }
 
-// loading returns what a load does in its transaction.
-func (x *Index) loading(ctx context.Context, all []registering, out []Loaded, mark *Mark, counted Mark) func(Workbench) error {
-	return func(w Workbench) error {
-		if mark != nil {
-			*mark = counted
-		}
-		for i := range all {
-			if all[i].x == nil {
-				continue
-			}
-			if err := x.loadOne(ctx, w, all[i], &out[i]); err != nil {
-				return err
-			}
-		}
-		if mark != nil {
-			count(mark, out)
-		}
-		return ctx.Err()
+// loading is what a load does in its transaction.
+func (x *Index) loading(ctx context.Context, w Workbench, all []registering, f *foresight, out []Loaded, mark *Mark, counted Mark) error {
+	if mark != nil {
+		*mark = counted
 	}
+	for i := range all {
+		if all[i].x == nil {
+			continue
+		}
+		g := all[i]
+		f.tell(i, &g)
+		if err := x.loadOne(ctx, w, g, &out[i]); err != nil {
+			return err
+		}
+		f.saw(i, &g, &out[i])
+	}
+	if mark != nil {
+		count(mark, out)
+	}
+	return ctx.Err()
 }
 
 // loadOne is one registration of a load. What is the registration's own fault is put into out.
@@ -142,7 +147,7 @@ func (x *Index) loadOne(ctx context.Context, w Workbench, g registering, out *Lo
 		var inv *hie.InvalidError
 		switch {
 		case err == nil:
-			*out = Loaded{Registered: reg.out}
+			*out = Loaded{Registered: reg.out, former: reg.old.Keys}
 			return nil
 		case errors.Is(err, errMoved) && try < maxTries:
 			continue
@@ -152,27 +157,6 @@ func (x *Index) loadOne(ctx context.Context, w Workbench, g registering, out *Lo
 		}
 		return err
 	}
-}
-
-// nearAny returns the records that resemble one of all, looked for on all processors.
-func (x *Index) nearAny(ctx context.Context, r Reader, all []registering, looking []int) ([]hie.SourcePatientID, error) {
-	found := make([][]EdgeRow, len(looking))
-	errs := make([]error, len(looking))
-	each(len(looking), func(n int) {
-		g := &all[looking[n]]
-		counts, err := r.KeyCounts(ctx, hashes(g.keys))
-		if err == nil {
-			found[n], err = x.near(ctx, r, &g.seeker, counts)
-		}
-		errs[n] = err
-	})
-	var out []hie.SourcePatientID
-	for n := range found {
-		for _, e := range found[n] {
-			out = append(out, e.B)
-		}
-	}
-	return out, errors.Join(errs...)
 }
 
 // count adds what became of registrations to m.

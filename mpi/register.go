@@ -29,6 +29,18 @@ type Registration struct {
 	ReplacedBy *hie.Identifier
 	// IfMatch is the version the caller believes current; 0 means any.
 	IfMatch int64
+	// Packed is what the store keeps of Demographics and Received, if it was made ahead; nil otherwise.
+	Packed []byte
+	// seen is what Prepare worked out; nil without it.
+	seen *seeker
+}
+
+// Prepare works out what r is found by and compared on, so that Load need not. Demographics must not change any more.
+func (r *Registration) Prepare() {
+	if r.check() == nil {
+		s := r.seeker(0)
+		r.seen = &s
+	}
 }
 
 // Registered says what came of a registration.
@@ -107,10 +119,13 @@ type registering struct {
 	actor hie.Actor
 	r     Registration
 	seeker
-	old    PatientRow // zero when created
-	link   hie.LinkState
-	change *change
-	out    Registered
+	// near are the records that resemble a new one, when foreseen says that a load has looked for them ahead.
+	near     []EdgeRow
+	foreseen bool
+	old      PatientRow // zero when created
+	link     hie.LinkState
+	change   *change
+	out      Registered
 }
 
 func (g *registering) run(ctx context.Context) error {
@@ -184,7 +199,7 @@ func (g *registering) revise(ctx context.Context, owner hie.SourcePatientID) (do
 func (g *registering) row(person hie.PersonID, keys []int64) PatientRow {
 	now := g.change.at
 	p := PatientRow{SourcePatient: SourcePatient{Record: g.record, Site: g.r.Site, Local: g.r.Local, Demographics: g.r.Demographics,
-		Received: g.r.Received, Active: g.r.Active, Version: g.out.Version, Created: now, Updated: now}, Person: person, Keys: keys}
+		Received: g.r.Received, Active: g.r.Active, Version: g.out.Version, Created: now, Updated: now}, Person: person, Keys: keys, Packed: g.r.Packed}
 	if !g.out.Created {
 		p.Created, p.AliasOf = g.old.Created, g.old.AliasOf
 	}
@@ -269,9 +284,11 @@ func (g *registering) place(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	near, err := g.x.near(ctx, g.tx, &g.seeker, counts)
-	if err != nil {
-		return err
+	near := g.near
+	if !g.foreseen || !g.out.Created {
+		if near, err = g.x.near(ctx, g.tx, &g.seeker, counts); err != nil {
+			return err
+		}
 	}
 	self := MemberRow{Person: own.Person, Member: Member{Record: g.record, Site: g.r.Site, Local: g.r.Local, Link: own.Link}}
 	self.Features = g.features.AppendTo(nil)

@@ -150,6 +150,8 @@ type PatientRow struct {
 	Person hie.PersonID
 	// Keys are the candidate keys the record is found under, sorted; none when it is inactive.
 	Keys []int64
+	// Packed is Registration.Packed for a row that is being written; nil for one that was read.
+	Packed []byte
 }
 
 // An EdgeRow says that evidence could join two records; Bits is what the pair scored when it was found.

@@ -37,6 +37,11 @@ type desk struct {
 	byKey    map[int64][]mpi.Candidate
 	counts   map[int64]int64
 	claimed  map[int64]int64 // what has been written to the counts already
+	// countsThere is set when a key without a count may have one before this transaction ends.
+	countsThere bool
+	stock       *stock         // nil for none
+	first       map[int64]bool // keys that had no count before
+	altered     map[int64]bool // keys under which a stock does not know all rows any more
 
 	persons map[hie.PersonID]*mpi.PersonRow
 	locked  map[hie.PersonID]bool
@@ -70,7 +75,8 @@ func newDesk(w *writer) *desk {
 		members: map[hie.PersonID]map[hie.SourcePatientID]mpi.MemberRow{}, stored: map[memberKey]bool{}, moved: map[memberKey]bool{},
 		edges: map[hie.SourcePatientID]map[hie.SourcePatientID]mpi.Bits{}, storedEdges: map[pair]bool{}, putEdges: map[pair]bool{},
 		constraints: map[hie.SourcePatientID][]mpi.Constraint{}, tasks: map[mpi.TaskID]*mpi.Task{}, tasksKnown: map[hie.SourcePatientID]bool{},
-		tasksOf: map[hie.SourcePatientID][]mpi.TaskID{}, records: map[hie.SourcePatientID]bool{}}
+		tasksOf: map[hie.SourcePatientID][]mpi.TaskID{}, records: map[hie.SourcePatientID]bool{},
+		first: map[int64]bool{}, altered: map[int64]bool{}}
 }
 
 // Try implements mpi.Workbench.
@@ -170,6 +176,7 @@ func (d *desk) Patients(ctx context.Context, records []hie.SourcePatientID) ([]m
 	for _, r := range slices.Compact(slices.Sorted(slices.Values(records))) {
 		if p := d.patients[r]; p != nil {
 			row := *p
+			row.Packed = nil // who reads it may change it
 			if h := d.homes[r]; h != nil {
 				row.Person, row.AliasOf = h.Person, h.AliasOf
 			}

@@ -74,6 +74,9 @@ func (d *desk) PutCandidates(ctx context.Context, record hie.SourcePatientID, li
 		set(d, d.features, record, features)
 		return nil
 	}
+	for _, k := range slices.Concat(live, dead) {
+		d.altered[k] = true
+	}
 	d.then(func(ctx context.Context) error { return d.writer.PutCandidates(ctx, record, live, dead, features) })
 	return nil
 }

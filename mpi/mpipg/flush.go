@@ -4,11 +4,8 @@ import (
 	"cmp"
 	"context"
 	"maps"
-	"runtime"
 	"slices"
-	"sync"
 
-	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/pg"
 	"github.com/concord-hie/concord/mpi"
 )
@@ -56,35 +53,32 @@ func (d *desk) flushClaims(ctx context.Context) error {
 
 func (d *desk) flushPatients(ctx context.Context) error {
 	records := d.newRecords()
-	bodies, errs := make([][]byte, len(records)), make([]error, len(records))
-	var wg sync.WaitGroup
-	workers := runtime.GOMAXPROCS(0)
-	for w := range workers {
-		wg.Go(func() {
-			for i := w; i < len(records); i += workers {
-				p := d.patients[records[i]]
-				bodies[i], errs[i] = pack(p.Demographics, p.Received)
-			}
-		})
-	}
-	wg.Wait()
 	c, err := pg.CopyInto(ctx, d.tx, `copy mpi.source_patient (sp_id, person_id, alias_of, version, created, updated, birth, active, site, system,
 		value, keys, body) from stdin`)
 	if err != nil {
 		return err
 	}
-	for i, r := range records {
-		p, h := d.patients[r], d.homes[r]
-		if err == nil {
-			err = errs[i]
+	c.Rows(ctx, len(records), func(i int, row *pg.CopyRow) {
+		p, h := d.patients[records[i]], d.homes[records[i]]
+		body, err := packed(p)
+		if err != nil {
+			row.Fail(err)
 		}
-		c.Row(ctx, int64(r), int64(h.Person), int64(h.AliasOf), p.Version, p.Created, p.Updated, birthOf(p.Demographics.Birth), p.Active,
-			string(p.Site), p.Local.System, p.Local.Value, pg.ArrayText(p.Keys), bodies[i])
-	}
-	if e := c.End(ctx); err == nil {
-		err = e
-	}
-	if err != nil {
+		row.Int(int64(records[i]))
+		row.Int(int64(h.Person))
+		row.Int(int64(h.AliasOf))
+		row.Int(p.Version)
+		row.Time(p.Created)
+		row.Time(p.Updated)
+		row.Int(int64(birthOf(p.Demographics.Birth)))
+		row.Bool(p.Active)
+		row.Text(string(p.Site))
+		row.Text(p.Local.System)
+		row.Text(p.Local.Value)
+		row.Ints(p.Keys)
+		row.Bytes(body)
+	})
+	if err := c.End(ctx); err != nil {
 		return err
 	}
 	if c, err = pg.CopyInto(ctx, d.tx, `copy mpi.name_term (sp_id, term) from stdin`); err != nil {
@@ -99,11 +93,14 @@ func (d *desk) flushPatients(ctx context.Context) error {
 }
 
 func (d *desk) flushKeys(ctx context.Context) error {
-	type row struct{ key, record int64 }
+	type row struct {
+		key, record int64
+		features    []byte
+	}
 	var rows []row
 	for _, r := range d.newRecords() {
 		for _, k := range d.patients[r].Keys {
-			rows = append(rows, row{k, int64(r)})
+			rows = append(rows, row{k, int64(r), d.features[r]})
 		}
 	}
 	slices.SortFunc(rows, func(a, b row) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.record, b.record)) }) // as the index lies
@@ -111,9 +108,12 @@ func (d *desk) flushKeys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range rows {
-		c.Row(ctx, r.key, r.record, true, d.features[hie.SourcePatientID(r.record)])
-	}
+	c.Rows(ctx, len(rows), func(i int, row *pg.CopyRow) {
+		row.Int(rows[i].key)
+		row.Int(rows[i].record)
+		row.Bool(true)
+		row.Bytes(rows[i].features)
+	})
 	if err := c.End(ctx); err != nil {
 		return err
 	}

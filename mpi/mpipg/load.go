@@ -3,7 +3,6 @@ package mpipg
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -36,10 +35,31 @@ func (s *Store) Fed(ctx context.Context, feed string) (Fed, error) {
 // Load implements mpi.Bulk. Claims, keys and the persons it may touch are locked first, each in order, then everything
 // it needs is read in a few statements; new rows go in through COPY.
 func (s *Store) Load(ctx context.Context, a mpi.Ahead, f func(mpi.Workbench) error) error {
+	return s.loadWith(ctx, nil, a, f)
+}
+
+// loadWith is Load beside what the load has in stock; nil for nothing.
+func (s *Store) loadWith(ctx context.Context, have *stock, a mpi.Ahead, f func(mpi.Workbench) error) error {
+	d, xact, err := s.load(ctx, have, a, f, false)
+	if pg.IsUnique(err) { // somebody else began to count a key that was new
+		d, xact, err = s.load(ctx, have, a, f, true)
+	}
+	if err == nil && have != nil {
+		have.add(d, xact, a.Hub)
+	}
+	return err
+}
+
+// load is one try. known is set when no key is to be taken for new.
+func (s *Store) load(ctx context.Context, have *stock, a mpi.Ahead, f func(mpi.Workbench) error, known bool) (d *desk, xact string, err error) {
 	// The driver would roll back while a COPY still reads from the connection if the transaction's own context ended
 	// under it, so that one does not end; the steps look at ctx themselves.
-	return pg.InTx(context.WithoutCancel(ctx), s.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
-		d := newDesk(&writer{reader{tx}, tx, s.audit})
+	err = pg.InCopyTx(context.WithoutCancel(ctx), s.db, func(tx *pg.Tx) error {
+		d = newDesk(&writer{reader{tx}, tx, s.audit})
+		d.stock, d.countsThere = have, known
+		if err := tx.QueryRow(ctx, `select pg_current_xact_id()::xid::text`).Scan(&xact); err != nil {
+			return err
+		}
 		if err := d.readAhead(ctx, a); err != nil {
 			return err
 		}
@@ -51,6 +71,7 @@ func (s *Store) Load(ctx context.Context, a mpi.Ahead, f func(mpi.Workbench) err
 		}
 		return pg.Clean(ctx, ctx.Err())
 	})
+	return d, xact, err
 }
 
 // chunk is how many rows one statement takes; what is left over goes in powers of two, so that few texts are prepared.
@@ -239,9 +260,21 @@ func (d *desk) takeKeys(ctx context.Context, keys []int64, hub int64) error {
 	for _, k := range keys {
 		add[k]++
 	}
-	once := slices.Compact(slices.Clone(keys))
-	if _, err := d.KeyCounts(ctx, once); err != nil {
+	once, err := d.takeStocked(ctx, slices.Compact(slices.Clone(keys)), add)
+	if err != nil {
 		return err
+	}
+	there, err := d.writer.KeyCounts(ctx, once)
+	if err != nil {
+		return err
+	}
+	for _, k := range once {
+		d.counts[k], d.claimed[k] = there[k], there[k]
+	}
+	if !d.countsThere {
+		if once, err = d.countNew(ctx, once, there, add); err != nil {
+			return err
+		}
 	}
 	once = slices.DeleteFunc(once, func(k int64) bool { return d.counts[k] > hub })
 	return inChunks(once, func(part []int64) error {
@@ -263,6 +296,35 @@ func (d *desk) takeKeys(ctx context.Context, keys []int64, hub int64) error {
 		}
 		return rows.Err()
 	})
+}
+
+// fewNew is how many new keys are worth a COPY.
+const fewNew = 64
+
+// countNew copies the counts of keys nobody has and returns the other ones. A registration that meets one of these waits, as it
+// does at any row that is locked; one that met it before gives a unique violation, when the load begins again and copies none.
+func (d *desk) countNew(ctx context.Context, keys []int64, there, add map[int64]int64) (others []int64, err error) {
+	var fresh []int64
+	for _, k := range keys {
+		if _, in := there[k]; in {
+			others = append(others, k)
+		} else {
+			fresh = append(fresh, k)
+		}
+	}
+	if len(fresh) < fewNew {
+		return keys, nil
+	}
+	c, err := pg.CopyInto(ctx, d.tx, `copy mpi.key_claim (key, n) from stdin`)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range fresh {
+		c.Row(ctx, k, add[k])
+		d.claimed[k], d.first[k] = add[k], true
+		delete(d.altered, k)
+	}
+	return others, c.End(ctx)
 }
 
 // mark moves the feed's mark.

@@ -51,10 +51,12 @@ type indexed struct {
 	db *pg.DB
 }
 
-func newIndexed(t testing.TB) indexed {
+func newIndexed(t testing.TB) indexed { return indexedWith(t, mpi.Options{}) }
+
+func indexedWith(t testing.TB, o mpi.Options) indexed {
 	db := pgtest.DB(t)
 	s := New(db, auditpg.Append)
-	return indexed{mpi.New(s, hie.NewIDs(nil), auditpg.New(db), mpi.Options{}), s, db}
+	return indexed{mpi.New(s, hie.NewIDs(nil), auditpg.New(db), o), s, db}
 }
 
 var loader = hie.Actor{Organization: "network", User: "operator"}
@@ -116,39 +118,166 @@ func (x indexed) register(t *testing.T, rs []mpi.Registration) {
 	}
 }
 
-// TestALoadGivesWhatRegisteringOneByOneGives compares an index that was registered, one that was loaded, and one that
-// was loaded by half and went on live.
+// TestALoadGivesWhatRegisteringOneByOneGives feeds an index one by one and others by loads: in one part, in parts of one load, by half
+// and then live, and in parts with live registrations between them. All come to the same persons, links, edges, tasks and key counts.
+// The feed holds twins, namesakes and shared numbers as a town does, revisions, withdrawals, merges in a site and what is refused; with the lower
+// limits a key is soon a hub, and the order decides who was looked for under it.
 //
 // Source: issue "Identity", Batch.
 func TestALoadGivesWhatRegisteringOneByOneGives(t *testing.T) {
-	all := town(t, 7, 260)
-	one, bulk, half := newIndexed(t), newIndexed(t), newIndexed(t)
-	one.register(t, all)
-	bulk.load(t, all, 200)
-	half.load(t, all[:len(all)/2], 150)
-	half.register(t, all[len(all)/2:])
-	want := one.partition(t)
-	for name, x := range map[string]indexed{"loaded": bulk, "loaded by half": half} {
-		got := x.partition(t)
-		if !slices.Equal(got, want) {
-			t.Errorf("%s: %d persons, registered one by one %d; differences:\n%s", name, len(got), len(want), difference(got, want))
+	for name, o := range map[string]mpi.Options{"limits as they are": {}, "a key of more than two records is a hub": {Hub: 2, Budget: 9}} {
+		t.Run(name, func(t *testing.T) {
+			all := eventful(town(t, 7, 130))
+			one := indexedWith(t, o)
+			for _, r := range all {
+				var inv *hie.InvalidError
+				if _, err := one.Register(t.Context(), loader, r); err != nil && !errors.As(err, &inv) && !errors.Is(err, hie.ErrConflict) {
+					t.Fatal(err)
+				}
+			}
+			want := one.said(t)
+			for _, way := range []struct {
+				name  string
+				parts []int // registrations a part, in turn; a negative number of live ones
+			}{
+				{"one part", []int{len(all)}}, {"parts", []int{90}}, {"by half and live", []int{len(all) / 2, -len(all)}}, {"live ones between the parts", []int{150, -3, 40, -20}},
+			} {
+				x := indexedWith(t, o)
+				bulk := NewLoading(x.Store, 0)
+				for rest, i := all, 0; len(rest) > 0; i++ {
+					n := way.parts[i%len(way.parts)]
+					part := rest[:min(max(n, -n), len(rest))]
+					rest = rest[len(part):]
+					if n > 0 {
+						if _, err := x.Index.Load(t.Context(), loader, bulk, nil, part); err != nil {
+							t.Fatal(err)
+						}
+						continue
+					}
+					for _, r := range part {
+						_, _ = x.Register(t.Context(), loader, r) // what is refused was refused above
+					}
+				}
+				got := x.said(t)
+				for what := range want {
+					if !slices.Equal(got[what], want[what]) {
+						t.Errorf("%s: %d %s, one by one %d:\n%s", way.name, len(got[what]), what, len(want[what]), difference(got[what], want[what]))
+					}
+				}
+			}
+			t.Logf("%d registrations, %d persons, %d edges, %d tasks", len(all), len(want["persons"]), len(want["edges"])/2, len(want["tasks"]))
+		})
+	}
+}
+
+// eventful is a feed of all in which some come again, changed, withdrawn or merged into another of their site.
+func eventful(all []mpi.Registration) []mpi.Registration {
+	var out []mpi.Registration
+	bySite := map[hie.SiteID]mpi.Registration{}
+	for i, r := range all {
+		out = append(out, r)
+		again := r
+		again.Received = append(bytes.Clone(r.Received), ' ')
+		switch before := bySite[r.Site]; {
+		case i%9 == 4: // moved house: a revision that changes keys
+			again.Demographics.Addresses = append([]mpi.Address{{Lines: []string{fmt.Sprint(i, " Harbor Row")}, City: "Laurel", State: "MD", PostalCode: "20707"}}, r.Demographics.Addresses...)
+			again.Demographics.Telecoms = all[i/2].Demographics.Telecoms
+			out = append(out, again)
+		case i%31 == 7:
+			again.Active = false
+			out = append(out, again)
+		case i%37 == 11 && before.Local.Value != "":
+			again.Active, again.ReplacedBy = false, &before.Local
+			out = append(out, again)
+		case i%41 == 13: // refused: nobody there is merged into
+			again.Active, again.ReplacedBy = false, &hie.Identifier{System: r.Local.System, Value: "nobody"}
+			out = append(out, again)
+		case i%43 == 17: // somebody else's data over it
+			again.Demographics = all[(i+57)%len(all)].Demographics
+			out = append(out, again)
+		case i%23 == 3:
+			out = append(out, r)
 		}
-		if n, m := x.counts(t), one.counts(t); !maps.Equal(n, m) {
-			t.Errorf("%s: rows %v, registered one by one %v", name, n, m)
+		if i%5 == 0 {
+			bySite[r.Site] = r
 		}
 	}
-	var tasks [2][]string
-	for i, x := range []indexed{one, bulk} {
+	return out
+}
+
+// said returns what the index holds, by sort, with records named by their identifiers: each sort in order.
+func (x indexed) said(t *testing.T) map[string][]string {
+	t.Helper()
+	out := map[string][]string{"persons": x.partition(t)}
+	for what, query := range map[string]string{
+		"edges": `select a.system || a.value || ' ' || b.system || b.value || ' ' || e.bits::numeric(9,3) from mpi.match_edge e
+			join mpi.source_patient a on a.sp_id = e.sp_id join mpi.source_patient b on b.sp_id = e.other_id order by 1`,
+		"tasks": `select t.kind || ' ' || least(a.system || a.value, b.system || b.value) || ' ' || greatest(a.system || a.value, b.system || b.value) || (t.closed is null)
+			from mpi.review_task t join mpi.source_patient a on a.sp_id = t.sp_id left join mpi.source_patient b on b.sp_id = t.other_id order by 1`,
+		"moves": `select a.system || a.value || ' ' || count(*) from mpi.link_event e join mpi.source_patient a on a.sp_id = e.sp_id where e.kind = 'moved' group by a.system, a.value order by 1`,
+		"keys":  `select c.key || ' ' || c.n || ' ' || (select count(*) from mpi.candidate_key k where k.key = c.key and k.live) from mpi.key_claim c where c.n > 0 order by 1`,
+	} {
 		rows, err := pg.Collect(t.Context(), x.db, func(r *pg.Rows) (string, error) {
 			var s string
 			return s, r.Scan(&s)
-		}, `/* all shards: a test */ select kind || ' ' || count(*) from mpi.review_task where closed is null group by kind order by kind`)
+		}, `/* all shards: a test */ `+query)
 		if err != nil {
 			t.Fatal(err)
 		}
-		tasks[i] = rows
+		out[what] = rows
 	}
-	t.Logf("%d registrations, %d persons, open tasks one by one %v, loaded %v", len(all), len(want), tasks[0], tasks[1])
+	for table, n := range x.counts(t) {
+		out["rows"] = append(out["rows"], fmt.Sprint(table, " ", n))
+	}
+	slices.Sort(out["rows"])
+	return out
+}
+
+// TestAStockIsUsedAndNotTrustedWhereOthersWrote counts the rows a part reads from the database: none of what the load itself stored, all
+// of what somebody else has touched since.
+func TestAStockIsUsedAndNotTrustedWhereOthersWrote(t *testing.T) {
+	x := newIndexed(t)
+	bulk := NewLoading(x.Store, 0)
+	maria := func(site string) mpi.Registration { return mpitest.Registration(site, "1", mpitest.Maria()) }
+	crowd := town(t, 3, 60) // enough keys for a COPY
+	for _, part := range [][]mpi.Registration{append([]mpi.Registration{maria("first")}, crowd...), {maria("second")}} {
+		if _, err := x.Index.Load(t.Context(), loader, bulk, nil, part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	known := len(bulk.stock.heads)
+	if _, err := x.Register(t.Context(), loader, maria("live")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.Index.Load(t.Context(), loader, bulk, nil, []mpi.Registration{maria("third")}); err != nil {
+		t.Fatal(err)
+	}
+	if lost := known - len(bulk.stock.heads); lost == 0 || lost > 20 {
+		t.Errorf("%d of %d keys are not trusted any more after one record was registered live; want those of the record", lost, known)
+	}
+	p, err := x.Resolve(t.Context(), maria("live").Local)
+	if err != nil || len(p.Members) != 4 {
+		t.Errorf("the person has %d records, %v; want the three loaded and the one that came live", len(p.Members), err)
+	}
+}
+
+// A load that keeps too little to hold them all reads what it does not have, and comes to the same.
+func TestALoadBeyondItsStockComesToTheSame(t *testing.T) {
+	all := town(t, 9, 80)
+	one, x := newIndexed(t), newIndexed(t)
+	one.register(t, all)
+	bulk := NewLoading(x.Store, len(all)/2)
+	for part := range slices.Chunk(all, 40) {
+		if _, err := x.Index.Load(t.Context(), loader, bulk, nil, part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(bulk.stock.records) != 0 {
+		t.Errorf("%d records are kept beyond the bound", len(bulk.stock.records))
+	}
+	if got, want := x.said(t), one.said(t); !maps.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("the outcome differs: %s", difference(got["persons"], want["persons"]))
+	}
 }
 
 func difference(a, b []string) string {

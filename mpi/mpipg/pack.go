@@ -48,20 +48,31 @@ func pack(d mpi.Demographics, received []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	text := make([]byte, 0, binary.MaxVarintLen64+len(j)+len(received))
+	text = append(append(binary.AppendUvarint(text, uint64(len(j))), j...), received...)
+	if len(dictionary)+len(text) <= deflateMost {
+		return appendDeflated(append(make([]byte, 0, 1+len(text)/2), packFormat), text), nil
+	}
 	var out bytes.Buffer
 	out.WriteByte(packFormat)
 	w := deflaters.Get().(*flate.Writer)
 	defer deflaters.Put(w)
 	w.Reset(&out)
-	for _, part := range [][]byte{binary.AppendUvarint(nil, uint64(len(j))), j, received} {
-		if _, err := w.Write(part); err != nil {
-			return nil, err
-		}
+	if _, err := w.Write(text); err != nil {
+		return nil, err
 	}
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), nil
+}
+
+// Pack makes ready what the store keeps of r, so that it need not be done while a load holds its transaction. r's demographics and
+// received bytes must not change any more.
+func Pack(r *mpi.Registration) error {
+	body, err := pack(r.Demographics, r.Received)
+	r.Packed = body
+	return err
 }
 
 // unpack returns what pack took; received is nil where it was empty.

@@ -79,7 +79,7 @@ const upsertPatient = `
 		updated = excluded.updated, birth = excluded.birth, active = excluded.active, keys = excluded.keys, body = excluded.body`
 
 func patientArgs(p mpi.PatientRow) ([]any, error) {
-	body, err := pack(p.Demographics, p.Received)
+	body, err := packed(&p)
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +89,14 @@ func patientArgs(p mpi.PatientRow) ([]any, error) {
 	}
 	return []any{int64(p.Record), int64(p.Person), int64(p.AliasOf), p.Version, p.Created, p.Updated, birthOf(p.Demographics.Birth), p.Active,
 		string(p.Site), p.Local.System, p.Local.Value, keys, body}, nil
+}
+
+// packed is p's body, made ahead or now.
+func packed(p *mpi.PatientRow) ([]byte, error) {
+	if p.Packed != nil {
+		return p.Packed, nil
+	}
+	return pack(p.Demographics, p.Received)
 }
 
 // PutPatient implements mpi.Tx.
