@@ -22,6 +22,8 @@ type sought struct {
 	Purpose       string
 	Emergency     bool
 	Patient       string // a sealed id
+	// Flagged leaves out what there is no reason to look at.
+	Flagged bool
 }
 
 // What the trail can be narrowed to.
@@ -38,7 +40,7 @@ const daysBack = 7
 func (v *visit) readSought(form url.Values) sought {
 	one := func(name string) string { return strings.TrimSpace(form.Get(name)) }
 	s := sought{From: one("from"), To: one("to"), Org: one("org"), User: one("user"), Kind: one("kind"), Outcome: one("outcome"), Purpose: one("purpose"),
-		Emergency: one("emergency") == "1", Patient: one("patient")}
+		Emergency: one("emergency") == "1", Patient: one("patient"), Flagged: one("flagged") == "1"}
 	if !slices.Contains(soughtKinds, audit.Kind(s.Kind)) {
 		s.Kind = ""
 	}
@@ -87,6 +89,45 @@ type traced struct {
 	User string
 	// Patients are the sealed ids of the records it touched.
 	Patients []string
+	// Flags say why it may be worth a look.
+	Flags []flag
+}
+
+// A flag is one reason with the figures it rests on, as the API gives it.
+type flag struct {
+	Code  string `json:"code"`
+	Count int    `json:"count"`
+	Usual int    `json:"usual"`
+}
+
+// flagged asks which of rows may be worth a look and why, and leaves the others out when only is set.
+func (v *visit) flagged(rows []traced, only bool) ([]traced, error) {
+	at, in := map[string]int{}, []string{}
+	for i, r := range rows {
+		if r.Kind == audit.DocumentsQueried || r.Kind == audit.Disclosed || r.Kind == audit.EmergencyClaimed {
+			at[r.ID], in = i, append(in, r.ID)
+		}
+	}
+	for part := range slices.Chunk(in, 200) { // as many as the API takes at once
+		var out struct {
+			Flagged []struct {
+				Event string `json:"event"`
+				Flags []flag `json:"flags"`
+			} `json:"flagged"`
+		}
+		if err := v.read(http.MethodPost, "/admin/v1/audit/flags", map[string]any{"events": part}, &out); err != nil {
+			return nil, err
+		}
+		for _, f := range out.Flagged {
+			if i, there := at[f.Event]; there {
+				rows[i].Flags = f.Flags
+			}
+		}
+	}
+	if only {
+		rows = slices.DeleteFunc(rows, func(r traced) bool { return len(r.Flags) == 0 })
+	}
+	return rows, nil
 }
 
 func (v *visit) readTraced(raw []byte) (traced, error) {
@@ -148,7 +189,9 @@ func (v *visit) trail(s sought, cursor string, n int) ([]traced, string, error) 
 }
 
 // explorer answers GET /officer/access?patient=&cursor=: what was sought last. A patient is named by a sealed id.
-func (v *visit) explorer() error {
+func (v *visit) explorer() error { return v.showExplorer(http.StatusOK, nil) }
+
+func (v *visit) showExplorer(status int, faults []fault) error {
 	form := v.draft("explorer")
 	if p := v.c.Query("patient"); p != "" { // a link from a patient's file begins anew
 		form = url.Values{"patient": {p}, "from": {v.now.AddDate(-1, 0, 0).Format(time.DateOnly)}}
@@ -161,10 +204,17 @@ func (v *visit) explorer() error {
 	if err != nil {
 		return err
 	}
+	if rows, err = v.flagged(rows, s.Flagged); err != nil {
+		return err
+	}
 	if next != "" {
 		next = "/officer/access?" + url.Values{"cursor": {next}}.Encode()
 	}
-	v.show(http.StatusOK, "officer/access", map[string]any{"Sought": s, "Rows": rows, "Next": next, "Orgs": v.sharers(), "Kinds": soughtKinds,
+	saved, err := v.savedSearches()
+	if err != nil {
+		return err
+	}
+	v.show(status, "officer/access", map[string]any{"Sought": s, "Saved": saved, "Faults": faults, "Rows": rows, "Next": next, "Orgs": v.sharers(), "Kinds": soughtKinds,
 		"Outcomes": soughtOutcomes, "Purposes": explainPurposes})
 	return nil
 }

@@ -183,7 +183,7 @@ func hostileWorld(t *testing.T) (*world, *hostileAdmin) {
 		Token: func(context.Context, SandboxAsk) (SandboxToken, error) {
 			return SandboxToken{Token: script, Scopes: []string{script}, Expires: time.Minute}, nil
 		}}
-	w.deps.Questions, w.deps.Requests = hostileQuestions{}, hostileRequests{}
+	w.deps.Questions, w.deps.Requests, w.deps.Searches = hostileQuestions{}, hostileRequests{}, hostileSearches{}
 	h := newHostileAdmin(t)
 	w.api.answer = h.ServeHTTP
 	return w, h
@@ -218,6 +218,17 @@ func (hostileRequests) ExtendReport(context.Context, hie.Actor, consent.ReportRe
 func (hostileRequests) AnswerReport(context.Context, hie.Actor, consent.ReportRequest, consent.ReportOutcome, string) error {
 	return nil
 }
+
+// hostileSearches are searches somebody saved under a hostile name.
+type hostileSearches struct{ Searches }
+
+func (hostileSearches) Of(context.Context, hie.Actor) ([]audit.SavedSearch, error) {
+	return []audit.SavedSearch{{ID: 1, Name: script, User: script, Days: 7}}, nil
+}
+
+func (hostileSearches) Save(context.Context, hie.Actor, audit.SavedSearch) error { return nil }
+
+func (hostileSearches) Forget(context.Context, hie.Actor, int64) error { return nil }
 
 // staff returns a browser of somebody of a duty who has just proved who they are.
 func (w *world) staff(duty access.Duty) *browser {

@@ -90,6 +90,7 @@ type Deps struct {
 	Reporter  Reporter
 	Helpers   Helpers
 	Requests  Requests
+	Searches  Searches
 	Forms     Forms
 	Audit     Recorder
 	// Trace takes how a page's request went, and returns at once; nil takes nothing.

@@ -194,4 +194,5 @@ func (s *Server) routes() {
 	a.GET("/checkpoint", s.readCheckpoint)
 	a.GET("/events/:id/proof", s.readProof)
 	a.POST("/table", s.exportEvents)
+	a.POST("/flags", s.flagEvents)
 }

@@ -22,6 +22,7 @@ type auditCmd struct {
 	Prove  auditProveCmd  `cmd:"" help:"Prove that one event is in the log, or check such a proof."`
 	Export auditExportCmd `cmd:"" help:"Write the whole log as NDJSON, to be verified elsewhere."`
 	Table  auditTableCmd  `cmd:"" help:"Check the signature of a table of events."`
+	Flags  auditFlagsCmd  `cmd:"" help:"Looks at records that may be worth a look themselves, and why."`
 	Shred  auditShredCmd  `cmd:"" help:"Remove what one event says for good; its proof stays."`
 	Key    auditKeyCmd    `cmd:"" help:"Print the public key auditors check with."`
 }

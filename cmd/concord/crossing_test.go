@@ -139,6 +139,7 @@ func doors(w *town) []door {
 	proof := desk("GET /admin/v1/audit/events/:id/proof", "/admin/v1/audit/events/{event}/proof", "", "auditor-desk", asReader, "concord/audit.read", 404)
 	table := desk("POST /admin/v1/audit/table", "/admin/v1/audit/table", "date=ge2020-01-01", "auditor-desk", asReader, "concord/audit.read", 200)
 	table.form = true
+	flags := desk("POST /admin/v1/audit/flags", "/admin/v1/audit/flags", `{"events":["{event}"]}`, "auditor-desk", asReader, "concord/audit.read", 404)
 	explain := officer("POST /admin/v1/consent/explain", "/admin/v1/consent/explain", `{"patient":"{patient}","organization":"riverside","purposes":["TREAT"],"roles":["physician"],
  "document":{"class":"11488-4","type":"18842-5","confidentiality":"N","labelled":true}}`, "concord/consent.read", 404)
 	presence := search("POST /fhir/DocumentReference/$presence", "/fhir/DocumentReference/$presence", "", "DocumentReference")
@@ -211,7 +212,7 @@ func doors(w *town) []door {
 		trail("GET /fhir/AuditEvent", "/fhir/AuditEvent?patient=Patient/{patient}&date=lt{since}", "", 200),
 		trail("GET /fhir/AuditEvent", "/fhir/AuditEvent?patient.identifier="+who+"&date=lt{since}", "", 200),
 		trail("POST /fhir/AuditEvent/_search", "/fhir/AuditEvent/_search", "patient=Patient/{patient}&date=lt{since}", 200),
-		event, checkpoint, proof, table,
+		event, checkpoint, proof, table, flags,
 
 		steward("GET /admin/v1/match/tasks", "/admin/v1/match/tasks?record={patient}", "", "concord/match.read"),
 		steward("GET /admin/v1/match/tasks/:id", "/admin/v1/match/tasks/{task}", "", "concord/match.read", "task"),

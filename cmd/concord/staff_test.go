@@ -29,6 +29,7 @@ func TestTheStaffPagesInABrowser(t *testing.T) {
 	t.Run("a second steward must agree", p.secondSteward)
 	t.Run("figures of quality", p.quality)
 	t.Run("an officer puts a guardian on record and ends it", p.consentDesk)
+	t.Run("an officer keeps a search and sees why looks are marked", p.keepsASearch)
 	t.Run("an integrator makes a token and tries what the page of people promises", p.sandbox)
 	t.Run("every staff page, both languages, both widths", p.everyStaffPage)
 	t.Run("a hostile feed, and hostile words of people", p.hostileFeed)
@@ -328,6 +329,67 @@ func (p *pagesUnderTest) consentDesk(t *testing.T) {
 	}
 	b.click(`form[action$="/end"] button`)
 	b.wants("They act for the patient no longer.")
+	b.silent()
+}
+
+// keepsASearch saves what is sought, opens it again in another session, and forgets it; what it seeks stands in no address.
+func (p *pagesUnderTest) keepsASearch(t *testing.T) {
+	bloom := p.tab(t)
+	bloom.as("dr-bloom")
+	bloom.findByNumber("RF-1001")
+	b := p.tab(t)
+	b.as("p.stone")
+	b.visit("/officer/access")
+	b.wants("Saved searches", "none is a score")
+	b.run(chromedp.SetValue("#user", "dr-bloom", chromedp.ByQuery), chromedp.SetValue("#kind", "documents.queried", chromedp.ByQuery))
+	b.click(`main form.filters button[type="submit"]`)
+	b.wants("Dr. Avery Bloom")
+	b.run(chromedp.Evaluate(`document.querySelector('details.filters').open = true`, nil))
+	b.click(`form[action="/officer/access/saved"] button`)
+	b.wants("Please fix this first", "Give it a name of one line")
+	b.checked("a search without a name", p.axe)
+	b.run(chromedp.SetValue("#name", "What Dr. Bloom asked for", chromedp.ByQuery))
+	b.click(`form[action="/officer/access/saved"] button`)
+	b.wants("Saved. Only you see it.", "What Dr. Bloom asked for", "the last 7 days")
+	b.checked("a saved search", p.axe)
+	b.shot("officer-searches")
+
+	other, again := p.tab(t), p.tab(t)
+	other.as("l.ortega")
+	other.visit("/officer/access")
+	if strings.Contains(other.says(), "What Dr. Bloom asked for") {
+		t.Error("another officer sees the search")
+	}
+	again.run(emulation.SetScriptExecutionDisabled(true))
+	again.as("p.stone")
+	again.visit("/officer/access")
+	again.click(`form[action^="/officer/access/saved/"] button`)
+	var user, kind string
+	again.run(chromedp.Value("#user", &user, chromedp.ByQuery), chromedp.Value("#kind", &kind, chromedp.ByQuery))
+	if user != "dr-bloom" || kind != "documents.queried" {
+		t.Errorf("opened again it seeks %q of %q", kind, user)
+	}
+	for _, one := range []*tab{b, again} {
+		for _, u := range one.urls {
+			if strings.Contains(u, "bloom") {
+				t.Errorf("an address names whom it is about: %s", u)
+			}
+		}
+	}
+	again.click(`form[action$="/forget"] button`)
+	again.wants("Forgotten.")
+	again.there(`form[action^="/officer/access/saved/"]`, false)
+
+	// A look at night of somebody whose past is short is marked, one at noon is not: which it is depends on the clock here.
+	zone := eastern(t)
+	hour := time.Now().In(zone).Hour()
+	b.visit("/officer/access")
+	if night := hour >= 22 || hour < 6; night != strings.Contains(b.says(), "At night. Between 10 PM and 6 AM") {
+		t.Errorf("at %d o'clock the page says\n%s", hour, b.says())
+	}
+	b.run(chromedp.Click("#flagged", chromedp.ByQuery))
+	b.click(`main form.filters button[type="submit"]`)
+	b.wants("Only what may be worth a look")
 	b.silent()
 }
 
