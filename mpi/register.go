@@ -211,6 +211,9 @@ func (g *registering) put(ctx context.Context, person hie.PersonID, live []int64
 	if err := g.putRow(ctx, g.row(person, live)); err != nil {
 		return err
 	}
+	if g.out.Created { // written before its keys were claimed
+		return nil
+	}
 	dead := slices.DeleteFunc(slices.Clone(g.old.Keys), func(k int64) bool { _, in := slices.BinarySearch(live, k); return in })
 	if len(live)+len(dead) == 0 {
 		return nil
@@ -280,6 +283,13 @@ func (g *registering) place(ctx context.Context) error {
 			return err
 		}
 	}
+	self := MemberRow{Person: own.Person, Member: Member{Record: g.record, Site: g.r.Site, Local: g.r.Local, Link: own.Link}}
+	self.Features = g.features.AppendTo(nil)
+	if g.out.Created { // what a new record is found by is settled: the shorter its keys are locked, the shorter others wait
+		if err := g.tx.PutCandidates(ctx, g.record, hashes(g.keys), nil, self.Features); err != nil {
+			return err
+		}
+	}
 	counts, err := g.claim(ctx)
 	if err != nil {
 		return err
@@ -290,8 +300,6 @@ func (g *registering) place(ctx context.Context) error {
 			return err
 		}
 	}
-	self := MemberRow{Person: own.Person, Member: Member{Record: g.record, Site: g.r.Site, Local: g.r.Local, Link: own.Link}}
-	self.Features = g.features.AppendTo(nil)
 	s, err := g.settle(ctx, self, near)
 	if err != nil {
 		return err

@@ -42,6 +42,9 @@ type Row struct {
 	err  error
 }
 
+// FailedRow returns a Row whose Scan returns err.
+func FailedRow(err error) *Row { return &Row{err: err} }
+
 // Scan copies the row into dest, or returns hie.ErrNotFound when there was none.
 func (r *Row) Scan(dest ...any) error {
 	if r.err != nil {

@@ -118,7 +118,7 @@ var putCandidates = newTexts(func(n int) string {
 })
 
 // PutCandidates implements mpi.Tx. A row that is no longer live stays, empty, so that no delete runs over many
-// shards (spec scale-out section 2, rule 8).
+// shards (spec scale-out section 2, rule 8). What is held back has no part in it.
 func (w *writer) PutCandidates(ctx context.Context, record hie.SourcePatientID, live, dead []int64, features []byte) error {
 	if len(live)+len(dead) == 0 {
 		return nil
@@ -130,6 +130,6 @@ func (w *writer) PutCandidates(ctx context.Context, record hie.SourcePatientID, 
 	for _, k := range dead {
 		args = append(args, k, int64(record), false, []byte{})
 	}
-	_, err := w.q.Exec(ctx, putCandidates.of(len(live)+len(dead)), args...)
+	_, err := w.tx.Exec(ctx, putCandidates.of(len(live)+len(dead)), args...)
 	return err
 }

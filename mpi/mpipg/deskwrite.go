@@ -127,7 +127,7 @@ func (d *desk) Lock(ctx context.Context, ids []hie.PersonID) error {
 	if len(ask) == 0 {
 		return nil
 	}
-	if err := d.writer.raise(ctx, ask, 0); err != nil {
+	if err := d.writer.raise(ctx, ask, 0, d.now); err != nil {
 		return err
 	}
 	for _, p := range ask {

@@ -34,7 +34,7 @@ func (w *writer) PutEdges(ctx context.Context, edges []mpi.EdgeRow) error {
 		for _, e := range edges[:n] {
 			args = append(args, int64(e.A), int64(e.B), float64(e.Bits), int64(e.B), int64(e.A), float64(e.Bits))
 		}
-		if _, err := w.q.Exec(ctx, putEdges.of(2*n), args...); err != nil {
+		if err := w.later(ctx, "match_edge", putEdges.of(2*n), args...); err != nil {
 			return err
 		}
 		edges = edges[n:]

@@ -26,7 +26,7 @@ func (w *writer) AddEvents(ctx context.Context, events []mpi.Event) error {
 		for _, e := range events[:n] {
 			args = append(args, eventArgs(e)...)
 		}
-		if _, err := w.q.Exec(ctx, insertEvents.of(n), args...); err != nil {
+		if err := w.later(ctx, "link_event", insertEvents.of(n), args...); err != nil {
 			return err
 		}
 		events = events[n:]

@@ -139,7 +139,7 @@ func (d *desk) flushPersons(ctx context.Context) error {
 	if err := c.End(ctx); err != nil {
 		return err
 	}
-	return d.writer.raise(ctx, slices.Sorted(maps.Keys(d.raised)), 1)
+	return d.writer.raise(ctx, slices.Sorted(maps.Keys(d.raised)), 1, d.now)
 }
 
 func (d *desk) flushMembers(ctx context.Context) error {

@@ -55,7 +55,7 @@ func (s *Store) load(ctx context.Context, have *stock, a mpi.Ahead, f func(mpi.W
 	// The driver would roll back while a COPY still reads from the connection if the transaction's own context ended
 	// under it, so that one does not end; the steps look at ctx themselves.
 	err = pg.InCopyTx(context.WithoutCancel(ctx), s.db, func(tx *pg.Tx) error {
-		d = newDesk(&writer{reader{tx}, tx, s.audit})
+		d = newDesk(&writer{reader{tx}, tx, s.audit, nil})
 		d.stock, d.countsThere = have, known
 		if err := tx.QueryRow(ctx, `select pg_current_xact_id()::xid::text`).Scan(&xact); err != nil {
 			return err

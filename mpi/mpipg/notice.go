@@ -27,7 +27,7 @@ func (w *writer) Notify(ctx context.Context, notices []mpi.Notice) error {
 		for _, v := range notices[:n] {
 			args = append(args, v.ID(), v.At, string(v.Kind), int64(v.Record), int64(v.Person), int64(v.Former), int64(v.Change))
 		}
-		if _, err := w.q.Exec(ctx, insertNotices.of(n), args...); err != nil {
+		if err := w.later(ctx, "identity_change", insertNotices.of(n), args...); err != nil {
 			return err
 		}
 		notices = notices[n:]

@@ -143,7 +143,7 @@ func (w *writer) PutRegistration(ctx context.Context, p mpi.PatientRow, was *mpi
 		for _, t := range terms[:maxTerms] {
 			args = append(args, t, int64(p.Record))
 		}
-		if _, err := w.q.Exec(ctx, insertTerms.of(maxTerms), args...); err != nil {
+		if _, err := w.tx.Exec(ctx, insertTerms.of(maxTerms), args...); err != nil {
 			return err
 		}
 		terms = terms[maxTerms:]
@@ -164,7 +164,7 @@ func (w *writer) PutRegistration(ctx context.Context, p mpi.PatientRow, was *mpi
 	for _, t := range terms {
 		args = append(args, t)
 	}
-	_, err = w.q.Exec(ctx, putRegistration.of(n), args...)
+	_, err = w.tx.Exec(ctx, putRegistration.of(n), args...)
 	return err
 }
 

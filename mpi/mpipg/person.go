@@ -85,10 +85,11 @@ func (r reader) Gathered(ctx context.Context, ids []hie.PersonID) (map[hie.Perso
 
 // NewPerson implements mpi.Tx: both rows lie by the person's id.
 func (w *writer) NewPerson(ctx context.Context, m mpi.MemberRow) error {
-	_, err := w.q.Exec(ctx, `with p as (`+`
-		insert into mpi.person (person_id, version, redirect) values ($1, 1, 0))
-		insert into mpi.person_member (person_id, sp_id, link, site, system, value, features) values ($1, $2, $3, $4, $5, $6, $7)`, memberArgs(m)...)
-	return err
+	err := w.later(ctx, "person", `insert into mpi.person (person_id, version, redirect) values ($1, 1, 0)`, int64(m.Person))
+	if err != nil {
+		return err
+	}
+	return w.PutMember(ctx, m)
 }
 
 func memberArgs(m mpi.MemberRow) []any {
@@ -102,14 +103,14 @@ var lockPersons = newTexts(func(n int) string {
 		on conflict (person_id) do update set version = person.version + excluded.version`
 })
 
-func (w *writer) raise(ctx context.Context, ids []hie.PersonID, by int64) error {
+func (w *writer) raise(ctx context.Context, ids []hie.PersonID, by int64, run func(ctx context.Context, table, text string, args ...any) error) error {
 	for len(ids) > 0 {
 		n := min(len(ids), 64)
 		args := make([]any, 0, 3*n)
 		for _, id := range ids[:n] {
 			args = append(args, int64(id), by, int64(0))
 		}
-		if _, err := w.q.Exec(ctx, lockPersons.of(n), args...); err != nil {
+		if err := run(ctx, "person", lockPersons.of(n), args...); err != nil {
 			return err
 		}
 		ids = ids[n:]
@@ -123,11 +124,13 @@ func (w *writer) Lock(ctx context.Context, ids []hie.PersonID) error {
 		_, err := w.q.Exec(ctx, `select from mpi.person where person_id = $1 for update`, int64(ids[0]))
 		return err
 	}
-	return w.raise(ctx, ids, 0)
+	return w.raise(ctx, ids, 0, w.now)
 }
 
 // Bump implements mpi.Tx.
-func (w *writer) Bump(ctx context.Context, ids []hie.PersonID) error { return w.raise(ctx, ids, 1) }
+func (w *writer) Bump(ctx context.Context, ids []hie.PersonID) error {
+	return w.raise(ctx, ids, 1, w.later)
+}
 
 // Redirect implements mpi.Tx.
 func (w *writer) Redirect(ctx context.Context, id, into hie.PersonID) error {
@@ -137,10 +140,9 @@ func (w *writer) Redirect(ctx context.Context, id, into hie.PersonID) error {
 
 // PutMember implements mpi.Tx.
 func (w *writer) PutMember(ctx context.Context, m mpi.MemberRow) error {
-	_, err := w.q.Exec(ctx, `
+	return w.later(ctx, "person_member", `
 		insert into mpi.person_member (person_id, sp_id, link, site, system, value, features) values ($1, $2, $3, $4, $5, $6, $7)
 		on conflict (person_id, sp_id) do update set link = excluded.link, features = excluded.features`, memberArgs(m)...)
-	return err
 }
 
 // PutFeatures implements mpi.Tx.

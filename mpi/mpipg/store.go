@@ -33,7 +33,11 @@ func New(db *pg.DB, audit Audit) *Store { return &Store{reader: reader{db}, db: 
 // Update implements mpi.Store: READ COMMITTED, run again on deadlock.
 func (s *Store) Update(ctx context.Context, f func(mpi.Tx) error) error {
 	return pg.InTx(ctx, s.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
-		return f(&writer{reader{tx}, tx, s.audit})
+		held := &sheaf{tx: tx}
+		if err := f(&writer{reader{held}, tx, s.audit, held}); err != nil {
+			return err
+		}
+		return held.write(ctx)
 	})
 }
 
@@ -45,6 +49,21 @@ type writer struct {
 	reader
 	tx    *pg.Tx
 	audit Audit
+	held  *sheaf // nil holds nothing back
+}
+
+// now runs an insert into table.
+func (w *writer) now(ctx context.Context, _, text string, args ...any) error {
+	_, err := w.q.Exec(ctx, text, args...)
+	return err
+}
+
+// later runs an insert into table, with others where that can be: nothing else the transaction does depends on it.
+func (w *writer) later(ctx context.Context, table, text string, args ...any) error {
+	if w.held != nil {
+		return w.held.add(ctx, table, text, args)
+	}
+	return w.now(ctx, table, text, args...)
 }
 
 // Record implements mpi.Tx.
