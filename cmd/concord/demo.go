@@ -65,6 +65,8 @@ type demoState struct {
 	Sites  int            `json:"sites"`
 	People int            `json:"people"` // registered and published so far
 	Ports  map[string]int `json:"ports"`  // pointers name these ports, so they stay
+	// Cast is how many people the stories had when the region was made: everybody else's number follows theirs.
+	Cast int `json:"cast"`
 	// Consents says that the people of the stories have stated their wishes.
 	Consents bool `json:"consents"`
 }
@@ -75,7 +77,7 @@ func (d demoCmd) Run(ctx context.Context, s *streams) (err error) {
 		return errors.New("--sites must be 5 to 40")
 	}
 	if d.People < 14 || d.People > 1_000_000 {
-		return errors.New("--people must be 14 to 1000000: the people of the stories live there in any case")
+		return fmt.Errorf("--people must be 14 to 1000000: the %d people of the stories live there in any case", sim.Cast())
 	}
 	dir, err := filepath.Abs(d.Data)
 	if err != nil {
@@ -287,6 +289,9 @@ func (m *demo) readState() error {
 	}
 	if err := json.Unmarshal(raw, &m.state); err != nil {
 		return fmt.Errorf("demo: %s cannot be read; remove the data directory to begin anew", m.stateFile())
+	}
+	if m.state.People > 0 && m.state.Cast != sim.Cast() {
+		return fmt.Errorf("demo: %s holds a region made by an older program, in which people have other numbers; remove it to begin anew", m.dir)
 	}
 	if m.state.Seed != demoSeed || m.state.Sites != m.Sites {
 		return fmt.Errorf("demo: %s holds a region of %d sites made otherwise; give --sites %d or another --data directory", m.dir, m.state.Sites, m.state.Sites)

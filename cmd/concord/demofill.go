@@ -52,7 +52,7 @@ func (m *demo) fill(ctx context.Context) error {
 		if err := m.publish(ctx, todo); err != nil {
 			return err
 		}
-		m.state.People = len(m.region.People)
+		m.state.People, m.state.Cast = len(m.region.People), sim.Cast()
 	}
 	if !m.state.Consents {
 		if err := m.overlay(ctx); err != nil {

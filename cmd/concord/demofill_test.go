@@ -95,6 +95,20 @@ func TestThePortOfASiteStays(t *testing.T) {
 	if err := m.readState(); err != nil || m.state.Ports["harbor-main"] != 1 {
 		t.Errorf("ports read back: %v, %v", m.state.Ports, err)
 	}
+	m.state.People, m.state.Cast = 14, sim.Cast()-1
+	if err := m.writeState(); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.readState(); err == nil {
+		t.Error("a region of fewer stories in the same directory must be refused: everybody else has another number now")
+	}
+	m.state.People = 0
+	if err := m.writeState(); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.readState(); err != nil {
+		t.Errorf("a directory in which nobody is registered yet was refused: %v", err)
+	}
 	m.Sites = 7
 	if err := m.readState(); err == nil {
 		t.Error("a region of other sites in the same directory must be refused: its identifiers mean other people")

@@ -287,6 +287,24 @@ func (p *pagesUnderTest) sandbox(t *testing.T) {
 			t.Errorf("%s: %d documents for treatment", person.Story, got)
 		}
 	}
+	for _, story := range []string{sim.Teen, sim.PlaceholderID, sim.NoAddress, sim.TwoCountries} { // one person at both sites
+		i := slices.IndexFunc(p.demo.People, func(person demoJSONPerson) bool { return person.Story == story })
+		if i < 0 || len(p.demo.People[i].Identifiers) != 2 {
+			t.Errorf("%s: not among the people at two sites", story)
+			continue
+		}
+		region, err := sim.Population(demoSeed, 14, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := 0
+		for _, n := range region.Story(story)[0].Registrations {
+			want += region.Registrations[n].Documents
+		}
+		if got := found(p.demo.People[i].Identifiers[0]); got != want {
+			t.Errorf("%s: %d documents by the practice's number, want %d of both sites", story, got, want)
+		}
+	}
 	for _, row := range []struct {
 		name string
 		form url.Values

@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/consent/consentfhir"
+	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/sim"
 )
 
@@ -27,7 +29,66 @@ func (m *demo) stateWishes(ctx context.Context) error {
 			}
 		}
 	}
+	for _, p := range m.region.Story(sim.Teen) {
+		if err := m.proxyWish(ctx, p, "riverside-clinic", time.Now()); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// motherRef names Sofia Delgado's mother wherever she acts for her.
+const motherRef = "RelatedPerson/ruth-delgado"
+
+// proxyWish puts the mother of p, a child, on record as her proxy, and files the permission the mother signs on p's record at
+// site. Both end when p comes of age; somebody who has, speaks for themselves, and nothing is filed.
+//
+// Source: spec consent 2.20 and scenario 11.
+func (m *demo) proxyWish(ctx context.Context, p sim.Person, site string, now time.Time) error {
+	if !now.Before(p.Birth.AddDate(18, 0, 0)) {
+		return nil
+	}
+	id, err := m.patientID(ctx, p, site)
+	if err != nil {
+		return err
+	}
+	officer := asker{purposes: "HCOMPL", user: "p.stone", name: "Priya Stone", role: hie.RolePrivacyOfficer, scopes: "concord/consent.write"}
+	r, err := m.clients["privacy-desk"].api.call(ctx, officer, http.MethodPost, "/admin/v1/consent/representatives",
+		map[string]any{"patient": id, "ref": motherRef, "name": "Ruth Delgado", "capacity": string(consent.CapacityParent), "rights": string(consent.RightsManage)})
+	if err != nil {
+		return err
+	}
+	if r.status != http.StatusOK {
+		return fmt.Errorf("demo: a proxy was refused: %s", r.problem())
+	}
+	mother := patientActs(id)
+	mother.representative = motherRef
+	r, err = m.clients["patient-app"].api.call(ctx, mother, http.MethodPost, "/fhir/Consent", permission(id, motherRef, now))
+	if err != nil {
+		return err
+	}
+	if r.status != http.StatusCreated && r.status != http.StatusOK {
+		return fmt.Errorf("demo: a proxy's consent was refused: %s", r.problem())
+	}
+	return nil
+}
+
+// permission is the Consent by which performer lets those who treat patient have everything.
+//
+// Source: FHIR R4 Consent; IHE PCF; spec consent 2.7.
+func permission(patient, performer string, now time.Time) []byte {
+	type object = map[string]any
+	c := object{"resourceType": "Consent", "status": "active", "patient": object{"reference": "Patient/" + patient}, "performer": []object{{"reference": performer}},
+		"dateTime":  now.UTC().Format(time.RFC3339),
+		"scope":     object{"coding": []object{{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}}},
+		"category":  []object{{"coding": []object{{"system": "http://loinc.org", "code": "59284-0", "display": "Consent Document"}}}},
+		"policy":    []object{{"uri": consent.PolicyAdditional}},
+		"provision": object{"type": "permit", "purpose": []object{{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "TREAT"}}}}
+	body, err := json.Marshal(c)
+	if err != nil { // maps of strings are always JSON
+		panic("demo: " + err.Error())
+	}
+	return body
 }
 
 // wish files a refusal by p, given on their record at site: nobody may have anything, except in an emergency

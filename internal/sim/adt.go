@@ -42,7 +42,7 @@ func (e Event) message(s Site, g *Registration, n int) []byte {
 		mother = name(r.MotherMaiden, "", "", "", "M")
 	}
 	a := r.Address
-	address := strings.TrimRight(hl7(a.Line)+"^^"+hl7(a.City)+"^"+hl7(a.State)+"^"+hl7(a.ZIP)+"^"+map[bool]string{true: "USA"}[a != Address{}], "^")
+	address := strings.TrimRight(hl7(a.Line)+"^^"+hl7(a.City)+"^"+hl7(a.State)+"^"+hl7(a.ZIP)+"^"+map[bool]string{true: map[string]string{"US": "USA", "CA": "CAN"}[a.Country()]}[a != Address{}], "^")
 	telecom := ""
 	if r.Phone != "" {
 		telecom = "^PRN^PH^^1^" + strings.ReplaceAll(strings.Replace(r.Phone, "-", "^", 1), "-", "")

@@ -140,7 +140,7 @@ func (g Registration) Patient(s Site) []byte {
 		p.Telecom = append(p.Telecom, contact{"email", g.Email})
 	}
 	if a := g.Address; a != (Address{}) {
-		p.Address = []postal{{Line: []string{a.Line}, City: a.City, State: a.State, PostalCode: a.ZIP, Country: "US"}}
+		p.Address = []postal{{Line: []string{a.Line}, City: a.City, State: a.State, PostalCode: a.ZIP, Country: a.Country()}}
 	}
 	return marshal(p)
 }

@@ -69,6 +69,14 @@ type Person struct {
 // An Address is a place as an envelope names it.
 type Address struct{ Line, City, State, ZIP string }
 
+// Country is the ISO code of the country a is in: everywhere but for one person's stay in Ontario the United States.
+func (a Address) Country() string {
+	if a.State == "ON" {
+		return "CA"
+	}
+	return "US"
+}
+
 // A Registration is what one site wrote down about one person on one day: the person as of that day, passed
 // through the site's channel.
 type Registration struct {

@@ -71,7 +71,7 @@ func TestLocalIdsAreUniqueInASiteAndEveryoneIsKnownSomewhere(t *testing.T) {
 func TestEveryStoryHasItsPeople(t *testing.T) {
 	r := region(t, 1, 50, 5)
 	for story, want := range map[string]int{Ordinary: 1, OptedOut: 1, EmergencyOnly: 1, Part2Only: 1, Twins: 2, NameChange: 1, Overlay: 1,
-		Deceased: 1, Heavy: 1, Namesakes: 2, AskedLive: 1} {
+		Deceased: 1, Heavy: 1, Namesakes: 2, AskedLive: 1, Teen: 1, PlaceholderID: 1, NoAddress: 1, TwoCountries: 1} {
 		if got := len(r.Story(story)); got != want {
 			t.Errorf("%s: %d people, want %d", story, got, want)
 		}

@@ -16,8 +16,12 @@ const (
 	Overlay       = "overlay"        // the hospital put somebody else's data over this record
 	Deceased      = "deceased"
 	Heavy         = "5000-documents"
-	Namesakes     = "namesakes"  // two people of one name and birth date, easily linked by mistake
-	AskedLive     = "asked-live" // known to the housing agency, which is asked live
+	Namesakes     = "namesakes"       // two people of one name and birth date, easily linked by mistake
+	AskedLive     = "asked-live"      // known to the housing agency, which is asked live
+	Teen          = "teen"            // fifteen years old; her mother is her proxy until she comes of age
+	PlaceholderID = "placeholder-ssn" // the hospital typed a number that stands for none
+	NoAddress     = "no-fixed-address"
+	TwoCountries  = "two-countries" // registered here, and at the hospital while living in Canada
 )
 
 // Unknown is a local id no site has given.
@@ -50,6 +54,9 @@ const (
 var baltimore = Address{City: "Baltimore", State: "MD", ZIP: "21230"}
 
 func at(line string) Address { a := baltimore; a.Line = line; return a }
+
+// Cast is how many people the stories have. They come first in every region.
+func Cast() int { return len(cast()) }
 
 // cast is who is in the stories. Names, numbers and dates are invented.
 func cast() []character {
@@ -93,7 +100,33 @@ func cast() []character {
 		{AskedLive, Person{Sex: "female", Given: "Denise", Middle: "Claire", Family: "Fontaine", Birth: day(1979, 2, 19), SSN: "900-85-3360",
 			Phone: "410-962-4483", Email: "denise.fontaine@mail.example", Address: at("1805 Race Street")},
 			[]visitor{{practice, "RF-1011", 2, nil}, {housing, "BH-0711", 2, capitals}}},
+		{Teen, Person{Sex: "female", Given: "Sofia", Middle: "Ines", Family: "Delgado", Birth: day(2011, 8, 19), SSN: "900-58-4427",
+			Phone: "443-555-7086", Email: "delgado.home@mail.example", Address: at("214 Heath Street")},
+			[]visitor{{practice, "RF-1012", 2, nil}, {hospital, "HG-20427", 1, capitals}}},
+		{PlaceholderID, Person{Sex: "male", Given: "Anton", Middle: "Lev", Family: "Birnbaum", Birth: day(1964, 11, 8), SSN: "900-70-1946",
+			Phone: "410-663-8021", Email: "anton.birnbaum@mail.example", Address: at("57 Ostend Street")},
+			[]visitor{{practice, "RF-1013", 2, nil}, {hospital, "HG-20428", 2, placeholderSSN}}},
+		{NoAddress, Person{Sex: "male", Given: "Calvin", Middle: "Roy", Family: "Whitlock", Birth: day(1972, 3, 27), SSN: "900-23-6615",
+			Phone: "443-870-2294", Email: "calvin.whitlock@mail.example"},
+			[]visitor{{practice, "RF-1014", 2, nil}, {hospital, "HG-20429", 3, noFixedAddress}}},
+		{TwoCountries, Person{Sex: "female", Given: "Chantal", Middle: "Odette", Family: "Beaulieu", Birth: day(1985, 6, 3), SSN: "900-81-5530",
+			Phone: "410-494-3718", Email: "chantal.beaulieu@mail.example", Address: at("88 Montgomery Street")},
+			[]visitor{{practice, "RF-1015", 3, nil}, {hospital, "HG-20430", 2, fromCanada}}},
 	}
+}
+
+func placeholderSSN(g *Registration) { g.note("ssn", "placeholder"); g.SSN = "999-99-9999" }
+
+func noFixedAddress(g *Registration) {
+	g.note("address", "placeholder")
+	g.Address = Address{"NO FIXED ADDRESS", "Baltimore", "MD", ""}
+}
+
+func fromCanada(g *Registration) {
+	g.note("address", "stale")
+	g.note("phone", "stale")
+	g.note("ssn", "missing")
+	g.SSN, g.Phone, g.Address = "", "416-555-0148", Address{"61 Elgin Street", "Toronto", "ON", "M5V 2T6"}
 }
 
 func capitals(g *Registration) {
