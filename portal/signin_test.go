@@ -250,3 +250,26 @@ func TestPagesLoadNothingFromElsewhereAndHoldNothingInline(t *testing.T) {
 		}
 	}
 }
+
+// Outside a demonstration there are no invented people, and no key of a client to make a token with.
+func TestARealExchangeMakesNoTokens(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	b.signIn(identities()[access.DutyIntegrator])
+	calls := len(w.api.actors)
+	for _, r := range []struct {
+		method string
+		form   url.Values
+	}{{http.MethodGet, nil}, {http.MethodPost, url.Values{"client": {"c1"}, "purpose": {"TREAT"}, "user": {"x"}, "role": {"physician"}}}} {
+		got := b.do(r.method, "/integrator/token", r.form)
+		if got.Code != http.StatusForbidden || !strings.Contains(got.Body.String(), w.words.say("en", "token.real.title")) || strings.Contains(got.Body.String(), "<select") {
+			t.Errorf("%s: %d:\n%s", r.method, got.Code, got.Body.String())
+		}
+	}
+	if len(w.api.actors) != calls || len(w.trail.events) != 0 && w.trail.events[len(w.trail.events)-1].Detail["interaction"] == "token made" {
+		t.Error("a token was asked for")
+	}
+	if got := b.get("/integrator/people"); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), w.words.say("en", "sandbox.real.title")) {
+		t.Errorf("the page of people: %d", got.Code)
+	}
+}

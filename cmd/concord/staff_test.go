@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/url"
 	"slices"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -303,7 +305,38 @@ func (p *pagesUnderTest) quality(t *testing.T) {
 		t.Errorf("the chart tells of %d entries that came in, the table of %d", opened, rows)
 	}
 	b.shot("steward-quality")
+	b.run(chromedp.Click("details[data-figures] summary", chromedp.ByQuery)) // closed again
+	b.printsCharts()
+	b.printed("steward-quality-printed")
 	b.silent()
+}
+
+// printsCharts checks that charts fit the paper and that their figures are printed with them, and that the page is afterwards as
+// it was before.
+func (b *tab) printsCharts() {
+	b.t.Helper()
+	type page struct {
+		Width float64
+		Open  bool
+	}
+	const look = `({ Width: Math.max(...[...document.querySelectorAll('[data-chart] canvas')].map(c => c.getBoundingClientRect().width)), Open: document.querySelector('details[data-figures]').open })`
+	var before, during, after page
+	b.run(chromedp.Evaluate(look, &before), chromedp.Evaluate(`dispatchEvent(new Event('beforeprint'))`, nil), chromedp.Sleep(200*time.Millisecond), chromedp.Evaluate(look, &during),
+		chromedp.Evaluate(`dispatchEvent(new Event('afterprint'))`, nil), chromedp.Sleep(200*time.Millisecond), chromedp.Evaluate(look, &after))
+	if before.Open || !during.Open || after != before {
+		b.t.Errorf("the figures of the chart: %+v, printed %+v, afterwards %+v", before, during, after)
+	}
+	if during.Width > 640 || during.Width < 300 || before.Width <= 640 {
+		b.t.Errorf("a chart is %.0f px wide on paper, %.0f on the screen", during.Width, before.Width)
+	}
+	var paper []byte
+	b.run(chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		paper, _, err = cdppage.PrintToPDF().WithPreferCSSPageSize(true).Do(ctx)
+		return err
+	}))
+	if len(paper) < 1000 || string(paper[:5]) != "%PDF-" {
+		b.t.Errorf("%d bytes were printed", len(paper))
+	}
 }
 
 // consentDesk puts somebody who may act on a patient's record, ends it, and looks at a consent and what it rests on.

@@ -333,6 +333,8 @@ func (p *pagesUnderTest) follows(t *testing.T) {
 		t.Errorf("%d charts are drawn, want 2", drawn)
 	}
 	quist.shot("operator-site")
+	quist.printsCharts()
+	quist.printed("operator-site-printed")
 	bloom.silent()
 	quist.silent()
 

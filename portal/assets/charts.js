@@ -1,6 +1,7 @@
 // Draws the charts of pages with uPlot, from what stands in data-chart. A comfort: each page says the same in a table.
 "use strict";
 (() => {
+  const paper = 620; // CSS pixels that A4 and Letter have between margins of 18 mm
   const colours = ["#12704a", "#a3182d", "#8a5a00", "#2b4c9b", "#47595e"];
   const dashes = [[], [8, 4], [2, 3], [10, 3, 2, 3], [1, 5]];
   const language = document.documentElement.lang;
@@ -22,5 +23,15 @@
       series: [{}, ...chart.names.map((name, i) => ({ label: name, stroke: colours[i], dash: dashes[i], width: 2, spanGaps: false, points: { size: 4 } }))],
     }, [chart.times, ...chart.values], place);
     addEventListener("resize", () => plot.setSize({ width: width(), height: 220 }));
+    // On paper a chart is as wide as the paper, whatever the window was.
+    addEventListener("beforeprint", () => plot.setSize({ width: paper, height: 220 }));
+    addEventListener("afterprint", () => plot.setSize({ width: width(), height: 220 }));
   });
+  // Paper cannot be opened: the figures of a chart are printed with it.
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll("details[data-figures]:not([open])")];
+    opened.forEach((d) => { d.open = true; });
+  });
+  addEventListener("afterprint", () => { opened.forEach((d) => { d.open = false; }); opened = []; });
 })();
