@@ -5,28 +5,66 @@ import (
 	"time"
 )
 
-// message returns e as an HL7 v2.5.1 message: segments end in a carriage return, the message in a line feed. n
-// is the event's number in g's life.
+// structures are the message structures of the triggers that have one of their own.
 //
-// Source: HL7 v2.5.1 chapter 3 (A04, A08, A28, A31, A40: MSH, EVN, PID, MRG); IHE PAM.
+// Source: HL7 v2.5.1 chapter 3, table of ADT messages.
+var structures = map[string]string{"A28": "ADT_A05", "A31": "ADT_A05", "A40": "ADT_A39", "A24": "ADT_A24", "A37": "ADT_A37", "A43": "ADT_A43", "A23": "ADT_A21", "A29": "ADT_A21"}
+
+// control is the message control id of the n-th event of g's life.
+func (g *Registration) control(s Site, n int) string {
+	return s.prefix + digits(g.Index) + "-" + digits(n)
+}
+
+// when is the instant e's message bears.
+func (e Event) when(g *Registration, n int) time.Time { return e.On.Add(moment(g.Index, n)).UTC() }
+
+// message returns e as an HL7 v2.5.1 message: segments end in a carriage return, the message in a line feed. n
+// is the event's number in g's life. Of two records, the one that stays comes first.
+//
+// Source: HL7 v2.5.1 chapter 3 (A04, A08, A23, A24, A28, A29, A31, A37, A40, A43: MSH, EVN, PID, MRG, PV1); IHE PAM.
 func (e Event) message(s Site, g *Registration, n int) []byte {
-	on := e.On.Add(moment(g.Index, n)).UTC().Format("20060102150405") + "+0000"
-	structure := map[string]string{"A28": "ADT_A05", "A31": "ADT_A05", "A40": "ADT_A39"}[e.Trigger]
+	on := e.when(g, n).Format("20060102150405") + "+0000"
+	structure := structures[e.Trigger]
 	if structure == "" {
 		structure = "ADT_A01"
-	}
-	r, local := e.State, g.Local
-	if e.Trigger == "A40" {
-		local = g.MergedInto
 	}
 	var b strings.Builder
 	segment := func(fields ...string) {
 		b.WriteString(strings.TrimRight(strings.Join(fields, "|"), "|"))
 		b.WriteByte('\r')
 	}
-	segment("MSH", `^~\&`, "REG", hl7(s.ID), "CONCORD", "HIE", on, "", "ADT^"+e.Trigger+"^"+structure, s.prefix+digits(g.Index)+"-"+digits(n), "P", "2.5.1", "", "", "AL", "NE", "", "UNICODE UTF-8")
+	segment("MSH", `^~\&`, "REG", hl7(s.ID), "CONCORD", "HIE", on, "", "ADT^"+e.Trigger+"^"+structure, g.control(s, n), "P", "2.5.1", "", "", "AL", "NE", "", "UNICODE UTF-8")
 	segment("EVN", e.Trigger, on)
-	ids := cx(local, s.Authority, "MR")
+	own := cx(g.Local, s.Authority, "MR")
+	switch e.Trigger {
+	case "A40":
+		segment(e.Other.pid(s, "")...)
+		segment("MRG", own)
+	case "A24", "A37":
+		segment(e.Other.pid(s, "")...)
+		segment(e.State.pid(s, "")...)
+	case "A43": // the number stays, and goes from one chart to another
+		segment(e.State.pid(s, chart(s, e.State.Person))...)
+		segment("MRG", own, "", "", chart(s, e.Former))
+	case "A04", "A08", "A23":
+		segment(e.State.pid(s, "")...)
+		segment("PV1", "1", "O")
+	default:
+		segment(e.State.pid(s, "")...)
+		segment("PV1", "1", "N")
+	}
+	b.WriteByte('\n')
+	return []byte(b.String())
+}
+
+// chart is the number under which s files all of a person's: it tells nothing of who that is.
+func chart(s Site, person int) string {
+	return cx("E"+s.prefix+digits(int(siteHash(s.ID, "chart"+digits(person)))), s.Authority+"/chart", "PI")
+}
+
+// pid returns r as a PID segment; chart is what else s files it under, "" for nothing.
+func (r *Registration) pid(s Site, chart string) []string {
+	ids := cx(r.Local, s.Authority, "MR")
 	if r.SSN != "" {
 		ids += "~" + hl7(r.SSN) + "^^^&2.16.840.1.113883.4.1&ISO^SS"
 	}
@@ -60,18 +98,24 @@ func (e Event) message(s Site, g *Registration, n int) []byte {
 	if r.Death != "" {
 		dead = "Y"
 	}
-	segment("PID", "1", "", ids, "", names, mother, plainDate(r.Birth), hl7Sex(r.Sex), "", "", address, "", telecom, "", "", "", "", "", "", "", "", "", "",
-		twin, order, "", "", "", plainDate(r.Death), dead)
-	switch e.Trigger {
-	case "A40":
-		segment("MRG", cx(g.Local, s.Authority, "MR"))
-	case "A04", "A08":
-		segment("PV1", "1", "O")
-	default:
-		segment("PV1", "1", "N")
+	return []string{"PID", "1", chart, ids, "", names, mother, plainDate(r.Birth), hl7Sex(r.Sex), "", "", address, "", telecom, "", "", "", "", "", "", "", "", "", "",
+		twin, order, "", "", "", plainDate(r.Death), dead}
+}
+
+// truth returns e as a line of events.csv: whose data the message bears, and what the site is wrong about.
+func (e Event) truth(seed uint64, s Site, g *Registration, n int) []byte {
+	other, whose, mistake := "", "", ""
+	if e.Other != nil {
+		other, whose = e.Other.Local, personID(e.Other.Person)
 	}
-	b.WriteByte('\n')
-	return []byte(b.String())
+	if e.Mistake {
+		mistake = "1"
+	}
+	var errs []string
+	for _, d := range e.State.Errors {
+		errs = append(errs, d.Field+":"+d.Kind)
+	}
+	return csvRow(nil, g.control(s, n), RecordID(seed, g.Index), e.when(g, n).Format(time.RFC3339), e.Trigger, personID(e.State.Person), other, whose, mistake, strings.Join(errs, "|"))
 }
 
 // cx returns an identifier with its assigning authority, a URI.

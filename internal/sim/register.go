@@ -111,8 +111,9 @@ func (t *Town) enter(p *life, s Site, rnd *rand.Rand, n int, out *Family) {
 	}
 	if k := len(p.records); t.accidents && k > 0 && p.records[k-1].site == s.ID && chance(rnd, .3) && on.AddDate(0, 1, 0).Before(Today) {
 		// The site found its duplicate and merged it away. The record stays in the truth as it was.
-		g.MergedInto = out.Records[len(out.Records)-1].Local
-		g.Events = append(g.Events, Event{On: on.AddDate(0, 1, 0), Trigger: "A40", State: g.state()})
+		into := out.Records[len(out.Records)-1]
+		g.MergedInto = into.Local
+		g.Events = append(g.Events, Event{On: on.AddDate(0, 1, 0), Trigger: "A40", State: g.state(), Other: into.state(), Mistake: into.Person != g.Person})
 	}
 	p.records = append(p.records, recordRef{g.Index, s.ID, born})
 	out.Records = append(out.Records, g)

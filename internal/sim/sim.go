@@ -113,8 +113,14 @@ type Registration struct {
 // An Event is one message a site's feed sends about a record.
 type Event struct {
 	On      time.Time
-	Trigger string // HL7 v2: "A28", "A04", "A08", "A31" or "A40"
+	Trigger string // HL7 v2: "A28", "A04", "A08", "A31", "A40", "A37", "A24", "A43", "A29" or "A23"
 	State   *Registration
+	// Other is the record that State's is merged into, linked to or parted from; nil for none.
+	Other *Registration
+	// Former is whom the site took a moved record to be of (A43).
+	Former int
+	// Mistake is set where the records merged or linked are of two people.
+	Mistake bool
 }
 
 // state returns a copy of g without its events.

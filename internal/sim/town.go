@@ -81,6 +81,9 @@ func (t *Town) Next(limit int) Family {
 	for _, r := range f.relations {
 		t.pair(&out, r.a, r.b, r.kind)
 	}
+	if t.accidents {
+		t.feed(&out, f.relations)
+	}
 	for _, p := range living {
 		out.People = append(out.People, p.Person)
 		t.remember(p)

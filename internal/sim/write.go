@@ -14,7 +14,7 @@ import (
 )
 
 // The formats [Write] knows, and their files: records.csv, truth.csv and hard_pairs.csv; patients.ndjson;
-// messages.hl7; documents.ndjson; consents.ndjson.
+// messages.hl7 and events.csv; documents.ndjson; consents.ndjson.
 const (
 	CSV       = "csv"
 	FHIR      = "fhir"
@@ -77,11 +77,11 @@ func Write(ctx context.Context, o Order) (Summary, error) {
 
 type writer struct {
 	Order
-	sites                                                          []Site
-	papers                                                         *papers
-	files                                                          []*sorted
-	perSite                                                        map[string]int
-	records, truth, pairs, patients, messages, documents, consents *sorted
+	sites                                                                  []Site
+	papers                                                                 *papers
+	files                                                                  []*sorted
+	perSite                                                                map[string]int
+	records, truth, pairs, patients, messages, events, documents, consents *sorted
 }
 
 func (w *writer) run(ctx context.Context) (sum Summary, err error) {
@@ -151,17 +151,18 @@ func (w *writer) open(summary string) error {
 		}
 		return s, err
 	}
-	for _, name := range []string{"simulation.json", "records.csv", "truth.csv", "hard_pairs.csv", "patients.ndjson", "messages.hl7", "documents.ndjson", "consents.ndjson"} {
+	for _, name := range []string{"simulation.json", "records.csv", "truth.csv", "hard_pairs.csv", "patients.ndjson", "messages.hl7", "events.csv", "documents.ndjson", "consents.ndjson"} {
 		if _, err := os.Stat(filepath.Join(w.Dir, name)); !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("sim: %s: %w", filepath.Join(w.Dir, name), fs.ErrExist)
 		}
 	}
-	var errs [7]error
+	var errs [8]error
 	w.records, errs[0] = file(CSV, "records.csv", recordsHead, byKey)
 	w.truth, errs[1] = file(CSV, "truth.csv", truthHead, byKey)
 	w.pairs, errs[2] = file(CSV, "hard_pairs.csv", pairsHead, byKey)
 	w.patients, errs[3] = file(FHIR, "patients.ndjson", "", byKey)
 	w.messages, errs[4] = file(ADT, "messages.hl7", "", byTime)
+	w.events, errs[7] = file(ADT, "events.csv", eventsHead, byTime)
 	w.documents, errs[5] = file(Documents, "documents.ndjson", "", byKey)
 	w.consents, errs[6] = file(Consents, "consents.ndjson", "", byKey)
 	return errors.Join(errs[:]...)
@@ -217,7 +218,11 @@ func (w *writer) record(people map[int]*Person, g *Registration) error {
 	}
 	if w.messages != nil {
 		for n, e := range g.Events {
-			if err := w.messages.add(uint64(e.On.Add(moment(g.Index, n)).Unix()), e.message(site, g, n)); err != nil {
+			at := uint64(e.when(g, n).Unix())
+			if err := w.messages.add(at, e.message(site, g, n)); err != nil {
+				return err
+			}
+			if err := w.events.add(at, e.truth(w.Seed, site, g, n)); err != nil {
 				return err
 			}
 		}
@@ -262,6 +267,7 @@ func RecordID(seed uint64, index int) string { return fmt.Sprintf("s%016x", reco
 const (
 	recordsHead = "record_id,person_id,source,given,middle,family,suffix,birth_date,sex,ssn,phone,email,street,city,state,postal_code,mrn,extra\n"
 	truthHead   = "record_id,person_id,household_id,twin_person_id,first_person_id,merged_into_mrn,ethnicity,true_sex,true_birth_date,story,errors\n"
+	eventsHead  = "control_id,record_id,at,trigger,person_id,other_mrn,other_person_id,mistake,errors\n"
 	pairsHead   = "record_id_1,record_id_2,expected,category\n"
 )
 

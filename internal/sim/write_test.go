@@ -42,8 +42,8 @@ func TestASeedAlwaysGivesTheSameFiles(t *testing.T) {
 	b, _ := written(t, 5, 800)
 	other, _ := written(t, 6, 800)
 	files, err := os.ReadDir(a)
-	if err != nil || len(files) != 8 {
-		t.Fatalf("files = %v, %v, want eight", files, err)
+	if err != nil || len(files) != 9 {
+		t.Fatalf("files = %v, %v, want nine", files, err)
 	}
 	for _, f := range files {
 		x, _ := os.ReadFile(filepath.Join(a, f.Name()))
@@ -103,6 +103,9 @@ func TestTheFilesAgreeWithEachOther(t *testing.T) {
 			t.Fatal("the messages are not in order of time")
 		}
 		last = when
+	}
+	if events := rows(t, filepath.Join(dir, "events.csv")); len(events) != sum.Rows["messages.hl7"] {
+		t.Errorf("%d events are told of %d messages", len(events), sum.Rows["messages.hl7"])
 	}
 	for _, name := range []string{"patients.ndjson", "documents.ndjson", "consents.ndjson"} {
 		text, _ := os.ReadFile(filepath.Join(dir, name))
