@@ -7,16 +7,12 @@ import (
 
 // digest hashes parts so that no two lists of parts give the same input.
 func digest(parts ...string) [sha256.Size]byte {
-	h := sha256.New()
-	var n [8]byte
+	var room [256]byte // most are shorter, and need no memory
+	b := room[:0]
 	for _, p := range parts {
-		binary.BigEndian.PutUint64(n[:], uint64(len(p)))
-		_, _ = h.Write(n[:])
-		_, _ = h.Write([]byte(p))
+		b = append(binary.BigEndian.AppendUint64(b, uint64(len(p))), p...)
 	}
-	var out [sha256.Size]byte
-	h.Sum(out[:0])
-	return out
+	return sha256.Sum256(b)
 }
 
 // hash63 returns a positive number that stands for parts.

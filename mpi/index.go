@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -122,6 +123,38 @@ func (x *Index) HomeOf(ctx context.Context, id hie.Identifier) (hie.SourcePatien
 		return 0, Home{}, fmt.Errorf("mpi: home of: %w", err)
 	}
 	return record, home, nil
+}
+
+// A Located is a record with where it belongs and whose it is.
+type Located struct {
+	Record hie.SourcePatientID
+	Home
+}
+
+// HomesOf is HomeOf for many at once; what no site has registered is left out.
+func (x *Index) HomesOf(ctx context.Context, ids []hie.Identifier) (map[hie.Identifier]Located, error) {
+	owners, err := x.store.Owners(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("mpi: homes of: %w", err)
+	}
+	homes, err := x.store.Homes(ctx, slices.Collect(maps.Values(owners)))
+	if err != nil {
+		return nil, fmt.Errorf("mpi: homes of: %w", err)
+	}
+	out := make(map[hie.Identifier]Located, len(owners))
+	for id, record := range owners {
+		home, there := homes[record]
+		if !there {
+			continue
+		}
+		if home.AliasOf != 0 {
+			if record, home, err = x.survivor(ctx, x.store, record); err != nil {
+				return nil, fmt.Errorf("mpi: homes of: %w", err)
+			}
+		}
+		out[id] = Located{record, home}
+	}
+	return out, nil
 }
 
 func (x *Index) homeOf(ctx context.Context, r Reader, id hie.Identifier) (hie.SourcePatientID, Home, error) {

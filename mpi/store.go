@@ -21,6 +21,8 @@ type Store interface {
 type Reader interface {
 	// Owner returns the record that claimed id, or hie.ErrNotFound.
 	Owner(ctx context.Context, id hie.Identifier) (hie.SourcePatientID, error)
+	// Owners returns the records that claimed ids; an id nobody claimed is left out.
+	Owners(ctx context.Context, ids []hie.Identifier) (map[hie.Identifier]hie.SourcePatientID, error)
 	// Patients returns rows ordered by record, each once.
 	Patients(ctx context.Context, records []hie.SourcePatientID) ([]PatientRow, error)
 	// Homes returns where records belong, without their demographics.

@@ -30,6 +30,10 @@ type bulk[T any] struct {
 	mark func(ctx context.Context, feed string) (bulkMark, error)
 	// check makes a line ready. An *hie.InvalidError is the line's fault; any other error ends the load.
 	check func(ctx context.Context, text []byte) (T, error)
+	// ahead, unless nil, reads for the checked lines of a batch what finish then makes each ready with, on all processors; an error of finish is as
+	// one of check.
+	ahead  func(ctx context.Context, lines []bulkLine[T]) error
+	finish func(ctx context.Context, item T) (T, error)
 	// store stores lines, which follow each other, and moves sum and, in the transaction that stores them, the feed's mark over
 	// them. Rejects are written before the mark moves past them: a crash in between names a line twice, never not at all.
 	store func(ctx context.Context, feed string, sum *bulkMark, lines []bulkLine[T], rejects *rejectFile) error
@@ -138,7 +142,13 @@ func (b *bulk[T]) read(ctx context.Context, f io.Reader, skip int64, out chan<- 
 				lines = append(lines, l)
 			}
 		}
-		if err := b.checkAll(ctx, lines); err != nil {
+		err := b.eachLine(ctx, lines, func(l *bulkLine[T]) (T, error) { return b.check(ctx, l.text) })
+		if err == nil && b.ahead != nil {
+			if err = b.ahead(ctx, lines); err == nil {
+				err = b.eachLine(ctx, lines, func(l *bulkLine[T]) (T, error) { return b.finish(ctx, l.item) })
+			}
+		}
+		if err != nil {
 			return err
 		}
 		if len(lines) == 0 {
@@ -153,8 +163,8 @@ func (b *bulk[T]) read(ctx context.Context, f io.Reader, skip int64, out chan<- 
 	return nil
 }
 
-// checkAll makes each line ready or says what is wrong with it, on all processors.
-func (b *bulk[T]) checkAll(ctx context.Context, lines []bulkLine[T]) error {
+// eachLine makes each line that is good so far ready or says what is wrong with it, on all processors.
+func (b *bulk[T]) eachLine(ctx context.Context, lines []bulkLine[T], ready func(*bulkLine[T]) (T, error)) error {
 	var wg sync.WaitGroup
 	workers := runtime.GOMAXPROCS(0)
 	failed := make([]error, workers)
@@ -162,7 +172,7 @@ func (b *bulk[T]) checkAll(ctx context.Context, lines []bulkLine[T]) error {
 		wg.Go(func() {
 			for i := w; i < len(lines) && failed[w] == nil; i += workers {
 				if l := &lines[i]; l.err == nil {
-					l.item, l.err = b.check(ctx, l.text)
+					l.item, l.err = ready(l)
 					if _, own := errors.AsType[*hie.InvalidError](l.err); l.err != nil && !own {
 						failed[w] = l.err
 					}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/concord-hie/concord/audit/auditpg"
@@ -173,4 +175,32 @@ func (in *consentImport) homeOf(ctx context.Context, id hie.Identifier) (home, e
 		return home{}, nil
 	}
 	return home{record: record, site: site}, nil
+}
+
+// A homeCache remembers homes for one run, each looked up when it is first asked for.
+type homeCache struct {
+	find  func(ctx context.Context, id hie.Identifier) (home, error)
+	mu    sync.Mutex
+	known map[[sha256.Size]byte]home
+}
+
+func (c *homeCache) of(ctx context.Context, id hie.Identifier) (home, error) {
+	key := sha256.Sum256(fmt.Appendf(nil, "%d:%s%s", len(id.System), id.System, id.Value))
+	c.mu.Lock()
+	h, ok := c.known[key]
+	c.mu.Unlock()
+	if ok {
+		return h, nil
+	}
+	h, err := c.find(ctx, id)
+	if err != nil {
+		return home{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.known == nil || len(c.known) >= maxHomes {
+		c.known = map[[sha256.Size]byte]home{}
+	}
+	c.known[key] = h
+	return h, nil
 }

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
+	"maps"
+	"slices"
 
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/audit/auditpg"
@@ -42,7 +42,7 @@ Example:
 
 // Run loads the files one after another.
 func (i *importDocumentsCmd) Run(ctx context.Context, g *Globals, std *streams) error {
-	load := bulk[locator.Document]{kind: "documents", files: i.Files, rejects: i.Rejects, batch: i.Batch, dryRun: i.DryRun, std: std}
+	load := bulk[documentLine]{kind: "documents", files: i.Files, rejects: i.Rejects, batch: i.Batch, dryRun: i.DryRun, std: std}
 	if err := load.ready(50000); err != nil {
 		return err
 	}
@@ -64,8 +64,8 @@ func (i *importDocumentsCmd) Run(ctx context.Context, g *Globals, std *streams) 
 	store := locatorpg.New(db)
 	im := &importer{importDocumentsCmd: i, std: std, actor: actor, store: store, network: networks.Network,
 		index: locator.New(store, networks.Network, ids, nil), patients: mpi.New(mpipg.New(db, auditpg.Append), ids, auditpg.New(db), mpi.Options{})}
-	im.homes.find = im.homeOf
-	load.mark, load.check, load.store, load.said = im.mark, im.check, im.storeBatch, im.said
+	im.homes.find = im.homesOf
+	load.mark, load.check, load.ahead, load.finish, load.store, load.said = im.mark, im.check, im.ahead, im.finish, im.storeBatch, im.said
 	return load.run(ctx)
 }
 
@@ -78,7 +78,7 @@ type importer struct {
 	index    *locator.Index
 	patients *mpi.Index
 	network  func() *directory.Network
-	homes    homeCache
+	homes    patientHomes
 }
 
 func (im *importer) mark(ctx context.Context, feed string) (bulkMark, error) {
@@ -94,34 +94,50 @@ func (im *importer) said(sum bulkMark) string {
 	return fmt.Sprintf("%d %s, %d repeated, %d rejected", sum.taken, verb, sum.repeated, sum.rejected)
 }
 
-func (im *importer) check(ctx context.Context, text []byte) (locator.Document, error) {
+// A documentLine is a line on its way to a document.
+type documentLine struct {
+	read *locatorfhir.Published // nil once doc is made
+	doc  locator.Document
+}
+
+func (im *importer) check(_ context.Context, text []byte) (documentLine, error) {
 	p, err := locatorfhir.ReadPublished(text, locatorfhir.Known{Document: func(string) (locator.Ref, bool) { return locator.Ref{}, false }})
-	if err != nil {
-		return locator.Document{}, err
+	if err == nil && len(p.Subject.Identifiers) == 0 {
+		err = &hie.InvalidError{Path: "DocumentReference.subject", Rule: "must name the patient by identifier", Code: "required"}
 	}
-	if len(p.Subject.Identifiers) == 0 {
-		return locator.Document{}, &hie.InvalidError{Path: "DocumentReference.subject", Rule: "must name the patient by identifier", Code: "required"}
+	return documentLine{read: p}, err
+}
+
+// ahead looks up the patients of a batch that are not known yet, together.
+func (im *importer) ahead(ctx context.Context, lines []bulkLine[documentLine]) error {
+	ask := make([]hie.Identifier, 0, len(lines))
+	for _, l := range lines {
+		if l.err == nil {
+			ask = append(ask, l.item.read.Subject.Identifiers[0])
+		}
 	}
-	home, err := im.homes.of(ctx, p.Subject.Identifiers[0])
-	if err != nil {
-		return locator.Document{}, err
-	}
+	return im.homes.learn(ctx, ask)
+}
+
+func (im *importer) finish(_ context.Context, l documentLine) (documentLine, error) {
+	home := im.homes.known[l.read.Subject.Identifiers[0]]
 	if home.record == 0 {
-		return locator.Document{}, &hie.InvalidError{Path: "DocumentReference.subject", Rule: "must name a patient registered by a site of the organization", Code: "not-found", Detail: locator.ErrorUnknownPatient}
+		return l, &hie.InvalidError{Path: "DocumentReference.subject", Rule: "must name a patient registered by a site of the organization", Code: "not-found", Detail: locator.ErrorUnknownPatient}
 	}
-	s, err := p.Submission(home.site, home.record)
+	s, err := l.read.Submission(home.site, home.record)
 	if err != nil {
-		return locator.Document{}, err
+		return l, err
 	}
-	return im.index.Ready(im.actor, s)
+	doc, err := im.index.Ready(im.actor, s)
+	return documentLine{doc: doc}, err
 }
 
 // storeBatch stores one batch. Lines that relate to other documents go one by one, each in its place, since a
 // replacement must find what it replaces; they are recognised when they come again.
-func (im *importer) storeBatch(ctx context.Context, feed string, sum *bulkMark, batch []bulkLine[locator.Document], rejects *rejectFile) error {
+func (im *importer) storeBatch(ctx context.Context, feed string, sum *bulkMark, batch []bulkLine[documentLine], rejects *rejectFile) error {
 	from := 0
 	for i := range batch {
-		if batch[i].err != nil || len(batch[i].item.Pointer.Relations) == 0 {
+		if batch[i].err != nil || len(batch[i].item.doc.Pointer.Relations) == 0 {
 			continue
 		}
 		if err := im.load(ctx, feed, sum, batch[from:i], rejects); err != nil {
@@ -137,23 +153,23 @@ func (im *importer) storeBatch(ctx context.Context, feed string, sum *bulkMark, 
 
 // single publishes a document with relations, then moves the watermark over it. A crash between the two
 // publishes it again, which finds the one there is.
-func (im *importer) single(ctx context.Context, feed string, sum *bulkMark, l *bulkLine[locator.Document], rejects *rejectFile) error {
+func (im *importer) single(ctx context.Context, feed string, sum *bulkMark, l *bulkLine[documentLine], rejects *rejectFile) error {
 	if im.DryRun {
 		sum.taken++
 		return nil
 	}
-	s := locator.Submission{Pointer: l.item.Pointer, Path: "DocumentReference", Render: l.item.Render}
+	s := locator.Submission{Pointer: l.item.doc.Pointer, Path: "DocumentReference", Render: l.item.doc.Render}
 	done, err := im.index.Publish(ctx, im.actor, []locator.Submission{s})
 	var inv *hie.InvalidError
 	switch {
 	case errors.As(err, &inv):
-		return im.load(ctx, feed, sum, []bulkLine[locator.Document]{{n: l.n, err: err}}, rejects)
+		return im.load(ctx, feed, sum, []bulkLine[documentLine]{{n: l.n, err: err}}, rejects)
 	case err != nil:
 		return err
 	case done[0].Existing:
-		return im.load(ctx, feed, sum, []bulkLine[locator.Document]{{n: l.n, err: errRepeated}}, rejects)
+		return im.load(ctx, feed, sum, []bulkLine[documentLine]{{n: l.n, err: errRepeated}}, rejects)
 	default:
-		return im.load(ctx, feed, sum, []bulkLine[locator.Document]{{n: l.n, err: errStored}}, rejects)
+		return im.load(ctx, feed, sum, []bulkLine[documentLine]{{n: l.n, err: errStored}}, rejects)
 	}
 }
 
@@ -163,7 +179,7 @@ var (
 	errRepeated = errors.New("repeated")
 )
 
-func (im *importer) load(ctx context.Context, feed string, sum *bulkMark, lines []bulkLine[locator.Document], rejects *rejectFile) error {
+func (im *importer) load(ctx context.Context, feed string, sum *bulkMark, lines []bulkLine[documentLine], rejects *rejectFile) error {
 	if len(lines) == 0 {
 		return nil
 	}
@@ -175,7 +191,7 @@ func (im *importer) load(ctx context.Context, feed string, sum *bulkMark, lines 
 		var inv *hie.InvalidError
 		switch {
 		case l.err == nil:
-			b.Documents, b.Lines = append(b.Documents, l.item), append(b.Lines, l.n)
+			b.Documents, b.Lines = append(b.Documents, l.item.doc), append(b.Lines, l.n)
 		case errors.Is(l.err, errStored):
 			b.Stored++
 		case errors.Is(l.err, errRepeated):
@@ -216,51 +232,51 @@ type home struct {
 	site   directory.Site
 }
 
-// A homeCache remembers homes for one run: a bulk file names each patient many times.
-type homeCache struct {
-	find  func(ctx context.Context, id hie.Identifier) (home, error)
-	mu    sync.Mutex
-	known map[[sha256.Size]byte]home
+// patientHomes remember homes for one run: a bulk file names each patient many times, and those of a batch are looked up together. The zero home of an identifier means that it is
+// nobody's. It is filled and read in turn.
+type patientHomes struct {
+	find  func(ctx context.Context, ids []hie.Identifier) (map[hie.Identifier]home, error)
+	known map[hie.Identifier]home
 }
 
 // maxHomes bounds the cache; when it is full it begins anew.
 const maxHomes = 1 << 18
 
-func (c *homeCache) of(ctx context.Context, id hie.Identifier) (home, error) {
-	key := sha256.Sum256(fmt.Appendf(nil, "%d:%s%s", len(id.System), id.System, id.Value))
-	c.mu.Lock()
-	h, ok := c.known[key]
-	c.mu.Unlock()
-	if ok {
-		return h, nil
+// learn has the homes of ids known.
+func (c *patientHomes) learn(ctx context.Context, ids []hie.Identifier) error {
+	if c.known == nil || len(c.known)+len(ids) > maxHomes {
+		c.known = map[hie.Identifier]home{}
 	}
-	h, err := c.find(ctx, id)
-	if err != nil {
-		return home{}, err
+	var ask []hie.Identifier
+	for _, id := range ids {
+		if _, known := c.known[id]; !known {
+			c.known[id] = home{}
+			ask = append(ask, id)
+		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.known == nil || len(c.known) >= maxHomes {
-		c.known = map[[sha256.Size]byte]home{}
+	if len(ask) == 0 {
+		return nil
 	}
-	c.known[key] = h
-	return h, nil
+	found, err := c.find(ctx, ask)
+	maps.Copy(c.known, found)
+	return err
 }
 
-func (im *importer) homeOf(ctx context.Context, id hie.Identifier) (home, error) {
-	site, known := im.network().SiteOf(id.System)
-	if !known || !site.Active || !im.network().Within(site.Org, im.Org) {
-		return home{}, nil
+func (im *importer) homesOf(ctx context.Context, ids []hie.Identifier) (map[hie.Identifier]home, error) {
+	network := im.network()
+	ids = slices.DeleteFunc(ids, func(id hie.Identifier) bool {
+		site, known := network.SiteOf(id.System)
+		return !known || !site.Active || !network.Within(site.Org, im.Org)
+	})
+	located, err := im.patients.HomesOf(ctx, ids)
+	if err != nil {
+		return nil, err
 	}
-	record, at, err := im.patients.HomeOf(ctx, id)
-	if errors.Is(err, hie.ErrNotFound) {
-		return home{}, nil
+	out := make(map[hie.Identifier]home, len(located))
+	for id, at := range located {
+		if site, known := network.Site(at.Site); known && at.Active {
+			out[id] = home{record: at.Record, site: site}
+		}
 	}
-	if err != nil || !at.Active {
-		return home{}, err
-	}
-	if site, known = im.network().Site(at.Site); !known {
-		return home{}, nil
-	}
-	return home{record: record, site: site}, nil
+	return out, nil
 }

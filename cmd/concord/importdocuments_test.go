@@ -16,7 +16,6 @@ import (
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/pg"
 	"github.com/concord-hie/concord/internal/pgtest"
-	"github.com/concord-hie/concord/locator"
 	"github.com/concord-hie/concord/mpi"
 	"github.com/concord-hie/concord/mpi/mpipg"
 )
@@ -206,8 +205,8 @@ func TestAnInterruptedImportGoesOnWhereItStopped(t *testing.T) {
 }
 
 func TestLongLinesAreSkippedToTheirEnd(t *testing.T) {
-	in := bulk[locator.Document]{batch: 10, check: (&importer{}).check}
-	out := make(chan []bulkLine[locator.Document], 10)
+	in := bulk[documentLine]{batch: 10, check: (&importer{}).check}
+	out := make(chan []bulkLine[documentLine], 10)
 	text := "{}\n" + strings.Repeat("x", 3*maxLine) + "\n[]\r\n\nlast"
 	if err := in.read(t.Context(), strings.NewReader(text), 0, out); err != nil {
 		t.Fatal(err)

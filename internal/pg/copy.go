@@ -64,9 +64,7 @@ func (c *Copier) Row(ctx context.Context, values ...any) {
 	}
 	var r CopyRow
 	r.b = c.buf
-	for _, v := range values {
-		r.any(v)
-	}
+	r.Values(values...)
 	r.end()
 	c.buf = r.b
 	if c.err = r.err; c.err == nil && len(c.buf) >= copyFlush {
@@ -214,6 +212,13 @@ func (r *CopyRow) Ints(ns []int64) {
 	}
 	r.b = append(r.b, '}')
 	r.sep()
+}
+
+// Values writes what database/sql would take as arguments.
+func (r *CopyRow) Values(values ...any) {
+	for _, v := range values {
+		r.any(v)
+	}
 }
 
 // any writes what database/sql would take as an argument.

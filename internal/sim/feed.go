@@ -8,11 +8,11 @@ import (
 // How often a site's register goes astray and is put right, beside what its clerks write. The spec names the kinds of event and
 // states no rates; these give about one wrong merge among thirty.
 const (
-	linksKept    = .15 // of second records not merged: linked to the first (A24) instead
-	entered      = .03 // of second records: entered by mistake, and deleted (A29, A23)
+	linksKept    = .15  // of second records not merged: linked to the first (A24) instead
+	entered      = .03  // of second records: entered by mistake, and deleted (A29, A23)
 	wrongMerges  = .008 // of pairs of relatives and namesakes at one site: merged (A40)
-	noticed      = .80 // of wrong merges and links: undone (A37)
-	movedOverlay = .50 // of overlays: noticed, and the number moved to whom it is now of (A43)
+	noticed      = .80  // of wrong merges and links: undone (A37)
+	movedOverlay = .50  // of overlays: noticed, and the number moved to whom it is now of (A43)
 )
 
 // feed adds to the events of a family's records what their sites do about duplicates, and what they get wrong about strangers. It

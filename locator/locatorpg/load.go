@@ -188,20 +188,17 @@ func copyPointers(ctx context.Context, tx *pg.Tx, ps []locator.Pointer) error {
 	if err != nil {
 		return err
 	}
-	bodies := make([][]any, 0, len(ps))
-	for _, p := range ps {
-		args := pointerArgsWith(p, pg.ArrayText(p.Terms()))
-		c.Row(ctx, args[:23]...)
-		bodies = append(bodies, args[23:])
-	}
+	c.Rows(ctx, len(ps), func(i int, r *pg.CopyRow) { r.Values(pointerArgsWith(ps[i], pg.ArrayText(ps[i].Terms()))[:23]...) })
 	if err := c.End(ctx); err != nil {
 		return err
 	}
 	if c, err = pg.CopyInto(ctx, tx, `copy locator.pointer_body (sp_id, ptr_id, received) from stdin`); err != nil {
 		return err
 	}
-	for _, body := range bodies {
-		c.Row(ctx, body...)
-	}
+	c.Rows(ctx, len(ps), func(i int, r *pg.CopyRow) {
+		r.Int(int64(ps[i].Record))
+		r.Int(int64(ps[i].ID))
+		r.Bytes(ps[i].Received)
+	})
 	return c.End(ctx)
 }

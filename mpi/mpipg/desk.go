@@ -131,6 +131,22 @@ func (d *desk) Owner(ctx context.Context, id hie.Identifier) (hie.SourcePatientI
 	return d.writer.Owner(ctx, id)
 }
 
+// Owners implements mpi.Reader.
+func (d *desk) Owners(ctx context.Context, ids []hie.Identifier) (map[hie.Identifier]hie.SourcePatientID, error) {
+	out := make(map[hie.Identifier]hie.SourcePatientID, len(ids))
+	var ask []hie.Identifier
+	for _, id := range ids {
+		if r := d.owners[id]; r != 0 {
+			out[id] = r
+		} else {
+			ask = append(ask, id)
+		}
+	}
+	rest, err := d.writer.Owners(ctx, ask)
+	maps.Copy(out, rest)
+	return out, err
+}
+
 // Claim implements mpi.Tx. A claim of this load whose registration came to nothing goes to the next that asks. A record
 // that claims its own identifier is new unless it was read before: who claims for a record that is there has read it.
 func (d *desk) Claim(ctx context.Context, id hie.Identifier, record hie.SourcePatientID) (hie.SourcePatientID, error) {

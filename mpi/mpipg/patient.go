@@ -31,6 +31,37 @@ func (r reader) Owner(ctx context.Context, id hie.Identifier) (hie.SourcePatient
 	return hie.SourcePatientID(sp), err
 }
 
+// Owners implements mpi.Reader.
+func (r reader) Owners(ctx context.Context, ids []hie.Identifier) (map[hie.Identifier]hie.SourcePatientID, error) {
+	out := make(map[hie.Identifier]hie.SourcePatientID, len(ids))
+	if len(ids) == 0 {
+		return out, nil
+	}
+	asked, claims := make(map[hie.Identifier]bool, len(ids)), make([]int64, 0, len(ids))
+	for _, id := range ids {
+		if !asked[id] {
+			asked[id] = true
+			claims = append(claims, claimOf(id))
+		}
+	}
+	rows, err := r.q.Query(ctx, `select system, value, sp_id from mpi.identifier_key where claim = any($1)`, claims)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var id hie.Identifier
+		var sp int64
+		if err := rows.Scan(&id.System, &id.Value, &sp); err != nil {
+			return nil, err
+		}
+		if asked[id] { // and not another of the same hash
+			out[id] = hie.SourcePatientID(sp)
+		}
+	}
+	return out, rows.Err()
+}
+
 // Claim implements mpi.Tx. The update changes nothing and takes the row's lock.
 func (w *writer) Claim(ctx context.Context, id hie.Identifier, record hie.SourcePatientID) (hie.SourcePatientID, error) {
 	var sp int64

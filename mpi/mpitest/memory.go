@@ -111,6 +111,11 @@ func (m *Memory) Owner(ctx context.Context, id hie.Identifier) (hie.SourcePatien
 	return locked(m, func() (hie.SourcePatientID, error) { return m.tables.Owner(ctx, id) })
 }
 
+// Owners implements mpi.Reader.
+func (m *Memory) Owners(ctx context.Context, ids []hie.Identifier) (map[hie.Identifier]hie.SourcePatientID, error) {
+	return locked(m, func() (map[hie.Identifier]hie.SourcePatientID, error) { return m.tables.Owners(ctx, ids) })
+}
+
 func (m *Memory) Patients(ctx context.Context, r []hie.SourcePatientID) ([]mpi.PatientRow, error) {
 	return locked(m, func() ([]mpi.PatientRow, error) { return m.tables.Patients(ctx, r) })
 }
@@ -191,6 +196,16 @@ func (m *Memory) TaskByID(ctx context.Context, id mpi.TaskID) (mpi.Task, error) 
 
 func (m *Memory) Find(ctx context.Context, p mpi.Probe, after hie.SourcePatientID, limit int) ([]hie.SourcePatientID, error) {
 	return locked(m, func() ([]hie.SourcePatientID, error) { return m.tables.Find(ctx, p, after, limit) })
+}
+
+func (t *tables) Owners(_ context.Context, ids []hie.Identifier) (map[hie.Identifier]hie.SourcePatientID, error) {
+	out := map[hie.Identifier]hie.SourcePatientID{}
+	for _, id := range ids {
+		if r, there := t.owners[id]; there {
+			out[id] = r
+		}
+	}
+	return out, nil
 }
 
 func (t *tables) Owner(_ context.Context, id hie.Identifier) (hie.SourcePatientID, error) {

@@ -145,6 +145,10 @@ func claimOnce(t *testing.T, w *World) {
 	if got, err := w.Store.Owner(ctx, Local("a", "x")); err != nil || got != 1 {
 		t.Errorf("owner = %d, %v; want 1", got, err)
 	}
+	owners, err := w.Store.Owners(ctx, []hie.Identifier{Local("a", "x"), Local("nowhere", "x"), Local("a", "x")})
+	if err != nil || len(owners) != 1 || owners[Local("a", "x")] != 1 {
+		t.Errorf("owners of an identifier that is claimed, twice, and one that is not: %d, %v", len(owners), err)
+	}
 }
 
 func keyCounts(t *testing.T, w *World) {
