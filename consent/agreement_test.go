@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -132,5 +133,40 @@ func dumpProvision(line func(string, ...any), p consent.Provision, depth int) {
 	line("%s%+v period=%v times=%v teams=%v", strings.Repeat("  ", depth), p, p.Period, p.DataPeriod, teams)
 	for _, k := range kids {
 		dumpProvision(line, k, depth+1)
+	}
+}
+
+// TestWhatPeopleShareAnswersAsIfItWereTheirOwn decides about random people under one environment, where what their directives
+// say is made ready once for all who say the same, and about each under an environment of their own.
+func TestWhatPeopleShareAnswersAsIfItWereTheirOwn(t *testing.T) {
+	released := 0
+	for group := range 200 {
+		g := gen{rand.New(rand.NewPCG(uint64(group), 43))}
+		first := g.all()
+		first.engine(t) // gives the setup its zones
+		shared, err := consent.NewEnv(first.setup)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 30 {
+			o := g.all()
+			o.setup = first.setup
+			another := slices.Clone(o.dirs) // somebody who said the same at other times, before them
+			for i := range another {
+				d := &another[i]
+				d.Filed, d.Signed, d.Verified, d.Performers = g.day(), g.day(), g.chance(50), []string{"RelatedPerson/somebody"}
+			}
+			consent.Compile(shared, o.subj, another)
+			got, want := asVerdict(consent.Compile(shared, o.subj, o.dirs).Decide(o.req, o.doc, o.now)), asVerdict(o.engine(t).Decide(o.req, o.doc, o.now))
+			if got.String() != want.String() {
+				t.Fatalf("%v among others, %v alone\n%s", got, want, o.dump())
+			}
+			if got.release {
+				released++
+			}
+		}
+	}
+	if released < 200 {
+		t.Errorf("only %d of 6000 are released: little is shown", released)
 	}
 }

@@ -129,29 +129,31 @@ func exceptWithin(named, aExcept, bExcept []string) bool {
 // Shadowed says which permits of d can release nothing as things stand at q's instant, because a denial that they do not
 // beat covers all they speak of.
 func (d *Decider) Shadowed(q *Question) []Redundancy {
-	var permits, denies []*node
+	var permits, denies []said
 	for i := range q.phase.live {
 		l := &q.phase.live[i]
 		if l.mode == tombstones {
-			denies = append(denies, l.tombs...)
+			for _, t := range l.tombs {
+				denies = append(denies, said{l.compiled, t})
+			}
 			continue
 		}
 		for n := range l.root.all {
 			switch {
 			case n.sense == denying:
-				denies = append(denies, n)
+				denies = append(denies, said{l.compiled, n})
 			case l.mode == inForce && !l.restricted():
-				permits = append(permits, n)
+				permits = append(permits, said{l.compiled, n})
 			}
 		}
 	}
 	var out []Redundancy
 	for _, p := range permits {
 		for _, n := range denies {
-			if n.dir == p.dir || n.scope.period != nil || n.scope.action != nil || n.beatenBy.has(p.place) || n.dir.research && !p.dir.research || !covers(n, p) || !n.childless() {
+			if n.compiled == p.compiled || n.scope.period != nil || n.scope.action != nil || d.beat(p, n) || n.research && !p.research || !covers(n.node, p.node) || !n.childless() {
 				continue
 			}
-			out = append(out, Redundancy{Rule: p.dir.name() + " " + p.path, By: n.dir.name() + " " + n.path, What: "shadowed", Why: "a denial it does not beat covers all it permits"})
+			out = append(out, Redundancy{Rule: p.name() + " " + p.path, By: n.name() + " " + n.path, What: "shadowed", Why: "a denial it does not beat covers all it permits"})
 			break
 		}
 	}

@@ -3,6 +3,7 @@ package consent
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/concord-hie/concord/hie"
 )
@@ -18,14 +19,10 @@ var confidentialities = [...]string{"U", "L", "M", "N", "R", "V"}
 
 // readConfidentiality returns the place of code, or noConfidentiality for anything outside the list.
 func readConfidentiality(code string) confidentiality {
-	if len(code) == 1 {
-		for i, c := range confidentialities {
-			if c == code {
-				return confidentiality(i)
-			}
-		}
+	if len(code) != 1 {
+		return noConfidentiality
 	}
-	return noConfidentiality
+	return confidentiality(strings.IndexByte("ULMNRV", code[0])) // -1 is noConfidentiality
 }
 
 // An atom kind is a sensitivity code of the list, or one of three that are none: plain (a completely labelled
@@ -144,6 +141,8 @@ type purpose struct {
 	up []*purpose
 	// index tells it from the others of one Env: its place in lists made for purposes.
 	index int
+	// set is up as far as their index goes into it.
+	set purposeSet
 	// treatment and research say it is under TREAT or HRESCH; breakGlass that it is BTG or under it.
 	treatment, research, breakGlass bool
 }
@@ -162,6 +161,19 @@ func (p *purpose) coveredBy(q *purpose, s sense) bool {
 	}
 	return s == denying || !p.breakGlass || q.breakGlass
 }
+
+// purposeSet is a set of purposes by their index, of those below maxPurposeSet; there are some fifty, and few local ones.
+type purposeSet [2]uint64
+
+const maxPurposeSet = 128
+
+func (s *purposeSet) add(p *purpose) {
+	if p.index < maxPurposeSet {
+		s[p.index/64] |= 1 << (p.index % 64)
+	}
+}
+
+func (s *purposeSet) meets(o *purposeSet) bool { return s[0]&o[0]|s[1]&o[1] != 0 }
 
 type purposeTree map[hie.Purpose]*purpose
 
@@ -203,6 +215,7 @@ func (t purposeTree) grow(first int, parents map[hie.Purpose]hie.Purpose, find f
 			at = find(above)
 		}
 		for _, q := range p.up {
+			p.set.add(q)
 			p.treatment = p.treatment || q.code == hie.PurposeTreat
 			p.research = p.research || q.code == "HRESCH"
 			p.breakGlass = p.breakGlass || q.code == hie.PurposeBreakGlass

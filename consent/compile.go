@@ -3,7 +3,6 @@ package consent
 import (
 	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -14,69 +13,72 @@ func orgID(s string) hie.OrgID { return hie.OrgID(s) }
 
 // A node is one node of a directive's tree, or a tombstone left by a revoked or expired one.
 type node struct {
-	dir   *compiled
 	path  string // "provision.provision[1]"
-	sense sense
 	scope scope
 	kids  []*node
-	index int // among all nodes of the person
-
-	// Of a permit: its place among all permits. Of a deny: the permits that beat it, whether it is absolute and
-	// whether it is a tombstone.
-	place     int
-	beatenBy  bits
+	// index is its place among all nodes of its shape, place that of a permit among the permits.
+	index, place int32
+	sense        sense
+	// Of a deny: whether it is absolute, and whether it is a tombstone.
 	absolute  bool
 	tombstone bool
-	// When it was recorded and signed; signed is always (the beginning of time) when not known.
-	filed, signed micros
-	hasSigned     bool
 }
 
-// bits is a set of permit places.
+// bits is a set of small numbers.
 type bits []uint64
 
 func (b bits) has(i int) bool { return b[i/64]>>(i%64)&1 == 1 }
 func (b bits) set(i int)      { b[i/64] |= 1 << (i % 64) }
 
-// compiled is a directive made ready.
+// compiled is a directive made ready: its shape, and what is this patient's own.
 type compiled struct {
-	*Directive
-	record *Record // nil when it is not one of the subject's
-	root   *node
-	tombs  []*node
-	begins micros // root period
-	ends   micros
-	lapses micros // when a proxy's permit ends with their power
-	key    string
-	// held lists why the directive could not be understood whole; its denies act, its permits do not.
-	held []string
-	// research limits it to research purposes; ignored takes it out for good.
-	research bool
-	ignored  string
-	// exhaustive permits refuse what they name and do not cover.
-	exhaustive bool
-	denyExpiry bool
-	instrument []string
-	// erase says that a release its permits give ends with its period, on day eraseBy.
-	erase   bool
-	eraseBy string
-	later   bits // permits filed and signed after it: what lifts a NOT_COVERED
+	*shape         // nil for one that is ignored
+	id      string // with version, names it
+	version int64
+	record  *Record // nil when it is not one of the subject's
+	grantor string  // as grantorOf says
+	filed   time.Time
+	// signed is when the patient signed it; it counts for nothing where hasSigned is false.
+	signed  micros
+	lapses  micros // when a proxy's permit ends with their power
+	held    []string
+	ignored string // why it is out for good
+	// number is its place among the directives; its nodes and permits are numbered through from these on.
+	number, firstNode, firstPermit int32
+	hasSigned, verified            bool
 }
 
 // restricted reports whether only what d denies acts, whatever document it is about.
-func (d *compiled) restricted() bool { return d.held != nil || !d.Verified }
+func (d *compiled) restricted() bool { return d.held != nil || !d.verified }
+
+// sameWish reports whether c and o are versions of one wish.
+//
+// Source: spec consent 2.8b; spec consent-cases 16.
+func (c *compiled) sameWish(o *compiled) bool {
+	return c.record == o.record && c.grantor == o.grantor && c.wish == o.wish
+}
+
+// A said is a node of one of a person's directives.
+type said struct {
+	*compiled
+	*node
+}
 
 // A Decider decides about one person: their directives, compiled against one Env. It may be shared.
 type Decider struct {
 	env     *Env
-	subject Subject
-	grants  []Grant
+	records []Record
+	subject *Subject // besides the records, which it has none of
 	died    micros
-	dirs    []*compiled
+	dirs    []compiled
 	nodes   int // how many nodes there are
-	phase   atomic.Pointer[phase]
-	fault   bool // a directive without a filing time: nothing can be said
-	teams   []string
+	// beats is, for each node that denies, the set of the permits that beat it, each of words words; nil while there is only
+	// one directive, since none beats itself.
+	beats []uint64
+	words int
+	phase atomic.Pointer[phase]
+	fault bool // a directive without a filing time: nothing can be said
+	teams []string
 }
 
 // CareTeams are the ids of the care teams that the directives name, each once: those of which a request must say whether the
@@ -91,32 +93,42 @@ func (d *Decider) CareTeams() []string { return d.teams }
 //
 // Source: spec consent 2.6-2.8, 2.13.
 func Compile(env *Env, subject Subject, directives []Directive) *Decider {
-	d := &Decider{env: env, subject: subject, grants: subject.Grants, died: always}
+	d := &Decider{env: env, records: subject.Records, subject: &nothingKnown, died: always}
+	if subject.Home != "" || subject.Proxies != nil || subject.Grants != nil || subject.Instruments != nil || !subject.Died.IsZero() {
+		rest := subject
+		rest.Records, d.subject = nil, &rest
+	}
 	if !subject.Died.IsZero() {
 		d.died = directiveTime(subject.Died)
+	}
+	if len(directives) > 0 {
+		d.dirs = make([]compiled, len(directives))
 	}
 	for i := range directives {
 		if directives[i].Filed.IsZero() {
 			d.fault = true
 		}
-		d.dirs = append(d.dirs, d.compile(&directives[i]))
+		d.compile(&d.dirs[i], &directives[i], i)
 	}
 	d.compare()
 	return d
 }
 
+// nothingKnown is what is known of most people besides their records and wishes.
+var nothingKnown Subject
+
 func (d *Decider) record(id string) *Record {
-	for i := range d.subject.Records {
-		if d.subject.Records[i].ID == id {
-			return &d.subject.Records[i]
+	for i := range d.records {
+		if d.records[i].ID == id {
+			return &d.records[i]
 		}
 	}
 	return nil
 }
 
-// compile reads one directive.
-func (d *Decider) compile(in *Directive) *compiled {
-	c := &compiled{Directive: in, record: d.record(in.Record), begins: always, ends: forever, lapses: forever}
+// compile reads one directive into c.
+func (d *Decider) compile(c *compiled, in *Directive, number int) {
+	c.id, c.version, c.record, c.filed, c.verified, c.lapses, c.number = in.ID, in.Version, d.record(in.Record), in.Filed, in.Verified, forever, int32(number)
 	switch {
 	case in.Status != "active" && in.Status != "inactive":
 		c.ignored = "status " + strconv.Quote(in.Status) + " does not count"
@@ -126,53 +138,15 @@ func (d *Decider) compile(in *Directive) *compiled {
 		c.ignored = "given on a record that is not this person's"
 	}
 	if c.ignored != "" {
-		return c
+		return
 	}
-	zone := d.env.zoneOf(in.Organizations, c.record.Site)
-	b := builder{env: d.env, c: c, zone: zone}
-	b.policies()
-	b.header(d.subject.Proxies)
-	c.key = directiveKey(in)
-	root := in.Provision
-	if root == nil {
-		root = &Provision{}
+	if !in.Signed.IsZero() {
+		c.signed, c.hasSigned = directiveTime(in.Signed), true
 	}
-	base := b.base(root)
-	if root.Period != nil {
-		if span := b.span(root.Period); !span.unreadable {
-			c.begins, c.ends = span.from, span.to
-		}
-	}
-	if c.eraseBy = "never"; c.ends != forever {
-		c.eraseBy = time.UnixMicro(int64(c.ends)).In(zone).Format(time.DateOnly)
-	}
-	c.root = b.node(root, nil, base, 1, "provision")
-	b.times(c.root)
-	if base == permitting && (in.Status == "inactive" && !in.ReturnToDefault || c.denyExpiry && c.ends != forever) {
-		b.tombstones(c.root)
-	}
-	c.exhaustive = base == permitting && (!b.additive || len(in.Policies) == 0)
-	return c
-}
-
-// directiveKey is what two versions of one wish share: sorted policies, sorted organisations, scope, grantor
-// and record.
-//
-// Source: spec consent 2.8b; spec consent-cases 16.
-func directiveKey(d *Directive) string {
-	grantor := ""
-	if len(d.Performers) > 0 && !strings.HasPrefix(d.Performers[0], "Patient/") {
-		grantor = "=" + d.Performers[0] // also one without a name: it is not the patient, whose wish it must not replace
-	}
-	policies, orgs := slices.Sorted(slices.Values(d.Policies)), slices.Sorted(slices.Values(d.Organizations))
-	var b []byte
-	for _, list := range [][]string{policies, orgs, {d.Scope, grantor, d.Record}} {
-		b = strconv.AppendInt(b, int64(len(list)), 10)
-		for _, s := range list {
-			b = strconv.AppendQuote(b, s)
-		}
-	}
-	return string(b)
+	c.grantor = grantorOf(in)
+	c.shape = d.env.shapeOf(in, c.record.Site)
+	c.held = c.shape.held
+	c.signers(in, d.subject.Proxies)
 }
 
 // compare settles which permits beat which denies: signed and recorded strictly after, contained in its scope
@@ -180,62 +154,93 @@ func directiveKey(d *Directive) string {
 //
 // Source: spec consent 2.8c; spec consent-cases 20 and 21.
 func (d *Decider) compare() {
-	var permits, denies []*node
-	for _, c := range d.dirs {
-		if c.root == nil {
+	permits, counted := 0, 0
+	for i := range d.dirs {
+		c := &d.dirs[i]
+		if c.shape == nil {
 			continue
 		}
-		for n := range c.root.all {
-			n.index = d.nodes
-			d.nodes++
-			d.nameTeams(n)
-			if n.sense == denying {
-				denies = append(denies, n)
-			} else {
-				n.place = len(permits)
-				permits = append(permits, n)
-			}
-		}
-		for _, t := range c.tombs {
-			t.index = d.nodes
-			d.nodes++
-		}
-		denies = append(denies, c.tombs...)
+		c.firstNode, c.firstPermit = int32(d.nodes), int32(permits)
+		d.nodes += len(c.nodes)
+		permits += c.permits
+		counted++
+		d.nameTeams(c.teams)
 	}
-	words := (len(permits) + 63) / 64
-	for _, n := range denies {
-		n.beatenBy = make(bits, words)
-		for _, p := range permits {
-			if !n.absolute && p.after(n) && narrower(p, n) {
-				n.beatenBy.set(p.place)
-			}
-		}
+	if counted < 2 || permits == 0 {
+		return
 	}
-	for _, c := range d.dirs {
-		if c.root == nil || !c.exhaustive {
-			continue
-		}
-		c.later = make(bits, words)
-		for _, p := range permits {
-			if p.after(c.root) {
-				c.later.set(p.place)
+	d.words = (permits + 63) / 64
+	d.beats = make([]uint64, d.nodes*d.words)
+	for i := range d.dirs {
+		for j := range d.dirs {
+			deny, permit := &d.dirs[i], &d.dirs[j]
+			if i != j && deny.shape != nil && permit.shape != nil && permit.permits > 0 {
+				d.compareTwo(deny, permit)
 			}
 		}
 	}
 }
 
-func (d *Decider) nameTeams(n *node) {
-	for i := range n.scope.recipient {
-		if team := n.scope.recipient[i].team; team != "" && !slices.Contains(d.teams, team) {
-			d.teams = append(d.teams, team)
+// compareTwo settles which of permit's permits beat which of deny's denies.
+func (d *Decider) compareTwo(deny, permit *compiled) {
+	for _, n := range deny.nodes {
+		if n.sense != denying || n.absolute || !permit.after(said{deny, n}) {
+			continue
+		}
+		beatenBy := d.beatenBy(said{deny, n})
+		for _, p := range permit.nodes {
+			if p.sense == permitting && narrower(p, n) {
+				beatenBy.set(int(permit.firstPermit + p.place))
+			}
 		}
 	}
 }
 
-// after reports whether p was signed and recorded strictly after n. A signing time not known is never later.
-func (p *node) after(n *node) bool {
-	return p.hasSigned && n.hasSigned && p.signed > n.signed && p.filed > n.filed
+// beatenBy is the set of permits that beat n, nil where none is.
+func (d *Decider) beatenBy(n said) bits {
+	if d.beats == nil {
+		return nil
+	}
+	at := int(n.firstNode+n.index) * d.words
+	return bits(d.beats[at : at+d.words])
 }
+
+// beat reports whether p beats n.
+func (d *Decider) beat(p, n said) bool {
+	b := d.beatenBy(n)
+	return b != nil && b.has(int(p.firstPermit+p.place))
+}
+
+// nameTeams adds the care teams of one directive. Of one directive alone they are its shape's own, which nobody may change.
+func (d *Decider) nameTeams(teams []string) {
+	if d.teams == nil {
+		d.teams = slices.Clip(teams)
+		return
+	}
+	for _, t := range teams {
+		if !slices.Contains(d.teams, t) {
+			d.teams = append(d.teams, t)
+		}
+	}
+}
+
+// after reports whether what c permits was signed and recorded strictly after n. A signing time not known is never later. A
+// revocation dates from its filing; what an expired directive leaves keeps its times.
+//
+// Source: spec consent-cases 18 and 20.
+func (c *compiled) after(n said) bool {
+	signed, known, filed := n.signed, n.hasSigned, directiveTime(n.filed)
+	if n.tombstone && n.revoked {
+		if !known {
+			signed = filed
+		}
+		signed, known = max(filed, signed), true
+	}
+	return c.hasSigned && known && c.signed > signed && directiveTime(c.filed) > filed
+}
+
+// afterRoot is after of the root of o.
+func (c *compiled) afterRoot(o *compiled) bool { return c.after(said{o, o.root}) }
 
 // all yields n and everything under it.
 func (n *node) all(yield func(*node) bool) { n.walk(yield) }
@@ -281,16 +286,17 @@ func (d *Decider) at(now micros) *phase {
 	}
 	p := &phase{from: always, to: forever}
 	var begun []*compiled
-	for _, c := range d.dirs {
+	for i := range d.dirs {
+		c := &d.dirs[i]
 		if c.ignored != "" {
 			continue
 		}
-		if filed := micros(c.Filed.UnixMicro()); p.turn(now, filed) && p.turn(now, c.begins) {
+		if filed := directiveTime(c.filed); p.turn(now, filed) && p.turn(now, c.begins) {
 			begun = append(begun, c)
 		}
 	}
 	for _, c := range begun {
-		newest := !slices.ContainsFunc(begun, func(o *compiled) bool { return o.key == c.key && o.Filed.After(c.Filed) })
+		newest := !slices.ContainsFunc(begun, func(o *compiled) bool { return o.sameWish(c) && o.filed.After(c.filed) })
 		if !newest {
 			continue
 		}
@@ -299,8 +305,8 @@ func (d *Decider) at(now micros) *phase {
 			continue // the default holds: the patient speaks for themselves now
 		}
 		switch {
-		case c.Status == "inactive":
-			if permit && !c.ReturnToDefault {
+		case c.revoked:
+			if permit && !c.returnToDefault {
 				p.live = append(p.live, live{c, tombstones})
 			}
 		case c.ends == forever || !p.turn(now, c.ends+1):

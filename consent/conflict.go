@@ -46,7 +46,7 @@ func (d *Decider) Conflicts(now time.Time) []Conflict {
 			if n.mode != inForce || n.compiled == p.compiled || n.research != p.research {
 				continue
 			}
-			if c, found := conflict(p.compiled, n.compiled); found {
+			if c, found := d.conflict(p.compiled, n.compiled); found {
 				out = append(out, c)
 			}
 		}
@@ -55,20 +55,20 @@ func (d *Decider) Conflicts(now time.Time) []Conflict {
 }
 
 // conflict returns the first conflict between a permit of p and a deny of n.
-func conflict(p, n *compiled) (Conflict, bool) {
+func (d *Decider) conflict(p, n *compiled) (Conflict, bool) {
 	for permit := range p.root.all {
 		if permit.sense != permitting {
 			continue
 		}
 		for deny := range n.root.all {
-			if deny.sense != denying || deny.beatenBy.has(permit.place) || deny.after(permit) || !overlap(&permit.scope, &deny.scope) {
+			if deny.sense != denying || d.beat(said{p, permit}, said{n, deny}) || n.after(said{p, permit}) || !overlap(&permit.scope, &deny.scope) {
 				continue
 			}
 			why := ConflictSameTime
 			switch {
-			case permit.after(deny) && deny.absolute:
+			case p.after(said{n, deny}) && deny.absolute:
 				why = ConflictAbsolute
-			case permit.after(deny):
+			case p.after(said{n, deny}):
 				why = ConflictWider
 			}
 			return Conflict{Permit: p.named(), Deny: n.named(), PermitNode: permit.path, DenyNode: deny.path, Why: why}, true
@@ -77,7 +77,7 @@ func conflict(p, n *compiled) (Conflict, bool) {
 	return Conflict{}, false
 }
 
-func (c *compiled) named() DirectiveName { return DirectiveName{ID: c.ID, Version: c.Version} }
+func (c *compiled) named() DirectiveName { return DirectiveName{ID: c.id, Version: c.version} }
 
 // overlap reports whether some document and request may lie in both scopes: false only when a dimension keeps them
 // apart for certain.

@@ -108,7 +108,7 @@ func TestAPreviewSaysWhoCanSeeWhatBeforeAndAfter(t *testing.T) {
 	choice := Provision{Type: "deny", Provisions: []Provision{{Type: "permit", Actors: []Actor{{Reference: "Organization/elm"}}, Purposes: []string{"TREAT"}},
 		{Type: "deny", Labels: []string{"HIV"}}}}
 	now, then := wishes(t), wishes(t, wish("1", "p1", filed, choice))
-	askers := then.env.PreviewAskers(then.subject, []Directive{wish("1", "p1", filed, choice)}, nil, 8)
+	askers := then.env.PreviewAskers(Subject{Records: then.records}, []Directive{wish("1", "p1", filed, choice)}, nil, 8)
 	if len(askers) != 2 || askers[0].Organization != "elm" || askers[1].Organization != "gh" {
 		t.Fatalf("askers %v", askers)
 	}

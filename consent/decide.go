@@ -160,7 +160,8 @@ func (d *Decider) sum(q *query, now time.Time, sum *summary) Decision {
 func (d *Decider) sumDocument(q *query, now time.Time, purposes *asked, ph *phase, silent []bits, sum *summary) Decision {
 	out := Decision{}
 	req, doc := q.req, q.doc
-	if r := d.gateDocument(q); r != ReasonNone {
+	site, r := d.gateDocument(q)
+	if r != ReasonNone {
 		return refuseAll(doc, r)
 	}
 	holds, refuse := d.emergencyHolds(q, now)
@@ -169,7 +170,6 @@ func (d *Decider) sumDocument(q *query, now time.Time, purposes *asked, ph *phas
 	}
 	q.emergency, out.Emergency = holds, holds
 	mandated, first := false, reasons
-	site := d.env.sites[doc.Site] // not q.site: what is taken from there would move every query to the heap
 	answerAtom := func(a atom) {
 		q.atom = a
 		permit := true
@@ -245,17 +245,18 @@ func (d *Decider) gateRequest(q *query, now time.Time, purposes *asked) Reason {
 	return ReasonNone
 }
 
-// gateDocument refuses a document that cannot be decided about, and otherwise fills q.
+// gateDocument refuses a document that cannot be decided about, and otherwise fills q and returns its site: what is taken
+// from q.site would move every query to the heap.
 //
 // Source: spec consent 2.5, L0; spec consent-cases, reasons INPUT and LABEL_STALE.
-func (d *Decider) gateDocument(q *query) Reason {
-	doc := q.doc
-	q.site, q.rec = d.env.sites[doc.Site], d.record(doc.Record)
-	if q.site == nil || q.rec == nil {
-		return ReasonInput
+func (d *Decider) gateDocument(q *query) (*site, Reason) {
+	doc, at := q.doc, d.env.sites[q.doc.Site]
+	q.site, q.rec = at, d.record(doc.Record)
+	if at == nil || q.rec == nil {
+		return nil, ReasonInput
 	}
 	if doc.LabelState == LabelsStale {
-		return ReasonLabelStale
+		return nil, ReasonLabelStale
 	}
 	q.level = readConfidentiality(doc.Confidentiality)
 	q.times = interval{always, forever}
@@ -268,7 +269,7 @@ func (d *Decider) gateDocument(q *query) Reason {
 	if q.times.from > q.times.to {
 		q.times = interval{always, forever}
 	}
-	return ReasonNone
+	return at, ReasonNone
 }
 
 // eachAtom calls f with each atom of doc once: its labels; plain when it is known to have none, and beside its

@@ -138,12 +138,21 @@ type dutyKey struct {
 	rule [2]uint64
 }
 
-// dutyCache remembers the texts of sets seen: there are few. Readers never wait.
+// dutyCache remembers the texts of sets seen: there are few, and most releases have the same one. Readers never wait.
 type dutyCache struct {
 	sets atomic.Pointer[map[dutyKey][]string]
+	last atomic.Pointer[dutyTexts]
+}
+
+type dutyTexts struct {
+	key   dutyKey
+	texts []string
 }
 
 func (c *dutyCache) find(k dutyKey) []string {
+	if l := c.last.Load(); l != nil && l.key == k {
+		return l.texts
+	}
 	if m := c.sets.Load(); m != nil {
 		return (*m)[k]
 	}
@@ -151,6 +160,7 @@ func (c *dutyCache) find(k dutyKey) []string {
 }
 
 func (c *dutyCache) keep(k dutyKey, texts []string) {
+	c.last.Store(&dutyTexts{k, texts})
 	old := c.sets.Load()
 	next := map[dutyKey][]string{k: texts}
 	if old != nil {

@@ -101,6 +101,7 @@ type Env struct {
 	window   float64  // hours
 	duties   []duty
 	dutySets dutyCache
+	shapes   shapes
 }
 
 var shut = &Env{closed: true, version: -1}

@@ -176,15 +176,15 @@ func ruleRefuses(effect string, r Reason) bool {
 		(r == ReasonLawRequire || r == ReasonNetworkRequire || r == ReasonSiteRequire)
 }
 
-// weighed records what the patient's directives said; winner is the permit that releases, nil on a refusal.
-func (q *query) weighed(rep *report, missing []*compiled, winner *node, r Reason) {
+// weighed records what the patient's directives said; winner is the permit that releases, zero on a refusal.
+func (d *Decider) weighed(q *query, rep *report, missing []*compiled, winner said, r Reason) {
 	if q.trace == nil {
 		return
 	}
-	decided := winner != nil
+	decided := winner.node != nil
 	for i := range rep.denies.n {
-		n := rep.denies.at(i)
-		s := Step{Layer: LayerPatient, Rule: n.dir.name(), Node: n.path, Effect: "denies"}
+		n := rep.deny(i)
+		s := Step{Layer: LayerPatient, Rule: n.name(), Node: n.path, Effect: "denies"}
 		gives := ReasonDeny
 		if n.tombstone {
 			s.Effect, gives = "tombstone denies", ReasonTombstone
@@ -193,16 +193,16 @@ func (q *query) weighed(rep *report, missing []*compiled, winner *node, r Reason
 			s.Effect, gives = "denies absolutely", ReasonAbsolute
 		}
 		switch {
-		case winner != nil:
+		case winner.node != nil:
 			s.Note = "beaten by a later and narrower permit"
-		case !decided && gives == r && (!n.beaten(rep) || rep.permits.n > 0 && allBeaten(rep)):
+		case !decided && gives == r && (!d.beaten(n, rep) || rep.permits.n > 0 && d.allBeaten(rep)):
 			s.Decides, decided = true, true
 		}
 		q.step(s)
 	}
 	for _, c := range missing {
 		s := Step{Layer: LayerPatient, Rule: c.name(), Node: "provision", Effect: "does not cover"}
-		if winner != nil {
+		if winner.node != nil {
 			s.Note = "a later permit does"
 		} else if !decided && r == ReasonNotCovered {
 			s.Decides, decided = true, true
@@ -210,14 +210,14 @@ func (q *query) weighed(rep *report, missing []*compiled, winner *node, r Reason
 		q.step(s)
 	}
 	for i := range rep.permits.n {
-		n := rep.permits.at(i)
-		q.step(Step{Layer: LayerPatient, Rule: n.dir.name(), Node: n.path, Effect: "permits", Decides: n == winner})
+		n := rep.permit(i)
+		q.step(Step{Layer: LayerPatient, Rule: n.name(), Node: n.path, Effect: "permits", Decides: n == winner})
 	}
 }
 
-func allBeaten(rep *report) bool {
+func (d *Decider) allBeaten(rep *report) bool {
 	for i := range rep.denies.n {
-		if !rep.denies.at(i).beaten(rep) {
+		if !d.beaten(rep.deny(i), rep) {
 			return false
 		}
 	}
@@ -225,22 +225,23 @@ func allBeaten(rep *report) bool {
 }
 
 func (c *compiled) name() string {
-	if c.Version == 0 {
-		return c.ID
+	if c.version == 0 {
+		return c.id
 	}
-	return c.ID + "/" + strconv.FormatInt(c.Version, 10)
+	return c.id + "/" + strconv.FormatInt(c.version, 10)
 }
 
 // standings says what part each directive plays at now.
 func (d *Decider) standings(now micros) []Standing {
 	ph := d.at(now)
 	out := make([]Standing, 0, len(d.dirs))
-	for _, c := range d.dirs {
-		s := Standing{ID: c.ID, Version: c.Version, State: "replaced", Why: c.held}
+	for i := range d.dirs {
+		c := &d.dirs[i]
+		s := Standing{ID: c.id, Version: c.version, State: "replaced", Why: c.held}
 		switch {
 		case c.ignored != "":
 			s.State, s.Why = "does not count", []string{c.ignored}
-		case micros(c.Filed.UnixMicro()) > now || c.begins > now:
+		case directiveTime(c.filed) > now || c.begins > now:
 			s.State = "not begun"
 		default:
 			for i := range ph.live {
@@ -250,7 +251,7 @@ func (d *Decider) standings(now micros) []Standing {
 			}
 			if s.State == "replaced" && d.newestOf(c, now) {
 				s.State = "revoked"
-				if c.Status == "active" {
+				if !c.revoked {
 					s.State = "expired"
 				}
 				if c.root.sense == permitting && c.lapses <= now {
@@ -271,7 +272,7 @@ func (l *live) standing() string {
 		return "expired, still denies"
 	case l.held != nil:
 		return "held"
-	case !l.Verified:
+	case !l.verified:
 		return "not verified"
 	}
 	return "in force"
@@ -279,8 +280,9 @@ func (l *live) standing() string {
 
 // newestOf reports whether no begun directive of c's key was filed after c.
 func (d *Decider) newestOf(c *compiled, now micros) bool {
-	for _, o := range d.dirs {
-		if o.ignored == "" && o.key == c.key && o.Filed.After(c.Filed) && micros(o.Filed.UnixMicro()) <= now && o.begins <= now {
+	for i := range d.dirs {
+		o := &d.dirs[i]
+		if o.ignored == "" && o.sameWish(c) && o.filed.After(c.filed) && directiveTime(o.filed) <= now && o.begins <= now {
 			return false
 		}
 	}

@@ -52,15 +52,16 @@ const remindedFor = 90 * 24 * time.Hour
 func (d *Decider) Findings(now time.Time, noTeams ...string) []Finding {
 	at := micros(now.UnixMicro())
 	var out []Finding
-	for _, c := range d.dirs {
-		if c.ignored != "" || c.Filed.After(now) || !d.newestOf(c, at) || c.Status != "active" {
+	for i := range d.dirs {
+		c := &d.dirs[i]
+		if c.ignored != "" || c.filed.After(now) || !d.newestOf(c, at) || c.revoked {
 			continue
 		}
 		name := c.named()
 		if c.held != nil {
 			out = append(out, Finding{Kind: FindHeld, Directive: name, Detail: c.held})
 		}
-		if !c.Verified {
+		if !c.verified {
 			out = append(out, Finding{Kind: FindUnverified, Directive: name})
 		}
 		out = append(out, ending(c, FindRenewal, c.ends, now)...)
@@ -109,7 +110,7 @@ func (d *Decider) Ending(now time.Time, ahead time.Duration) []DirectiveName {
 		if f.Kind != FindRenewal || !f.Due.After(now) || f.Due.Sub(now) > ahead {
 			continue
 		}
-		filed := slices.ContainsFunc(d.dirs, func(c *compiled) bool { return c.named() == f.Directive && f.Due.Sub(c.Filed) > ahead })
+		filed := slices.ContainsFunc(d.dirs, func(c compiled) bool { return c.named() == f.Directive && f.Due.Sub(c.filed) > ahead })
 		if filed {
 			out = append(out, f.Directive)
 		}

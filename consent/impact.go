@@ -168,12 +168,12 @@ func WhatIf(env *Env, subject Subject, before, after []Directive, now time.Time)
 func (im *Impact) differ(before, after *Decider, ax *axes) []CellChange {
 	var out []CellChange
 	seen := map[hie.SiteID]map[CellChange]bool{} // of sites with more than one record
-	for i, rec := range before.subject.Records {
-		if slices.ContainsFunc(before.subject.Records[i+1:], func(r Record) bool { return r.Site == rec.Site }) && seen[rec.Site] == nil {
+	for i, rec := range before.records {
+		if slices.ContainsFunc(before.records[i+1:], func(r Record) bool { return r.Site == rec.Site }) && seen[rec.Site] == nil {
 			seen[rec.Site] = map[CellChange]bool{}
 		}
 	}
-	for _, rec := range before.subject.Records {
+	for _, rec := range before.records {
 		if !im.axes.site(rec.Site) {
 			continue
 		}

@@ -87,8 +87,8 @@ func (d *Decider) instrumentOnFile(q *query, ph *phase, kind string) bool {
 		if l.mode != inForce || !slices.Contains(l.instrument, kind) || !d.permitsReach(l.compiled, q) || l.research && !q.purpose.research {
 			continue
 		}
-		var rep report
-		if l.root.eval(q, false, &rep) == answerPermit {
+		rep := report{dirs: d.dirs}
+		if l.root.eval(q, l.compiled, false, &rep) == answerPermit {
 			return true
 		}
 	}
@@ -103,7 +103,7 @@ func (d *Decider) permitsReach(c *compiled, q *query) bool {
 	if c.restricted() {
 		return false
 	}
-	return c.record == q.rec || c.NetworkWide && c.record.Link == hie.LinkConfirmed && q.rec.Link == hie.LinkConfirmed
+	return c.record == q.rec || c.networkWide && c.record.Link == hie.LinkConfirmed && q.rec.Link == hie.LinkConfirmed
 }
 
 // An answer is what one directive says.
@@ -115,23 +115,37 @@ const (
 	answerDeny
 )
 
-// report is every node that matched with the winning type, of one or several directives.
+// report is every node that matched with the winning type, of one or several of a person's directives.
 type report struct {
+	dirs            []compiled
 	denies, permits nodeList
+}
+
+// deny and permit return the i-th of those reported.
+func (r *report) deny(i int) said   { return r.denies.at(i).in(r.dirs) }
+func (r *report) permit(i int) said { return r.permits.at(i).in(r.dirs) }
+
+// A reported node is named by numbers: its directive's, and its own within the shape.
+type reported struct{ directive, node uint32 }
+
+func (r reported) in(dirs []compiled) said {
+	c := &dirs[r.directive]
+	return said{c, c.nodes[r.node]}
 }
 
 // nodeList is a list that stays on the stack while it is short.
 type nodeList struct {
 	n     int
-	first [24]*node
-	more  []*node
+	first [24]reported
+	more  []reported
 }
 
-func (l *nodeList) add(n *node) {
+func (l *nodeList) add(c *compiled, n *node) {
+	r := reported{uint32(c.number), uint32(n.index)}
 	if l.n < len(l.first) {
-		l.first[l.n] = n
+		l.first[l.n] = r
 	} else {
-		l.more = append(l.more, n)
+		l.more = append(l.more, r)
 	}
 	l.n++
 }
@@ -143,7 +157,7 @@ func (l *nodeList) cut(to int) {
 	l.n = to
 }
 
-func (l *nodeList) at(i int) *node {
+func (l *nodeList) at(i int) reported {
 	if i < len(l.first) {
 		return l.first[i]
 	}
@@ -155,19 +169,30 @@ func (l *nodeList) at(i int) *node {
 // that matched with the winning type, n among them.
 //
 // Source: spec consent 2.6; spec consent-cases 13.
-func (n *node) eval(q *query, permitsOff bool, rep *report) answer {
+func (n *node) eval(q *query, c *compiled, permitsOff bool, rep *report) answer {
+	if len(n.kids) == 0 { // nothing to take back
+		switch {
+		case n.sense == denying && n.matches(q, c, denying):
+			rep.denies.add(c, n)
+			return answerDeny
+		case n.sense == permitting && !permitsOff && n.matches(q, c, permitting):
+			rep.permits.add(c, n)
+			return answerPermit
+		}
+		return answerNothing
+	}
 	denies, permits := rep.denies.n, rep.permits.n
 	out := answerNothing
 	for _, k := range n.kids {
-		out = max(out, k.eval(q, permitsOff, rep))
+		out = max(out, k.eval(q, c, permitsOff, rep))
 	}
 	if n.sense == denying {
-		if out != answerPermit && n.matches(q, denying) {
-			rep.denies.add(n)
+		if out != answerPermit && n.matches(q, c, denying) {
+			rep.denies.add(c, n)
 			out = answerDeny
 		}
-	} else if !permitsOff && out != answerDeny && n.matches(q, permitting) {
-		rep.permits.add(n)
+	} else if !permitsOff && out != answerDeny && n.matches(q, c, permitting) {
+		rep.permits.add(c, n)
 		out = answerPermit
 	}
 	if out != answerDeny {
@@ -185,7 +210,7 @@ func (n *node) eval(q *query, permitsOff bool, rep *report) answer {
 //
 // Source: spec consent 2.8; spec consent-cases 20-23.
 func (d *Decider) patient(q *query, ph *phase) (_ Reason, absolute bool) {
-	var rep report
+	rep := report{dirs: d.dirs}
 	var uncovered [8]*compiled
 	missing := uncovered[:0]
 	for i := range ph.live {
@@ -196,30 +221,30 @@ func (d *Decider) patient(q *query, ph *phase) (_ Reason, absolute bool) {
 		switch l.mode {
 		case tombstones:
 			for _, t := range l.tombs {
-				if t.matches(q, denying) {
-					rep.denies.add(t)
+				if t.matches(q, l.compiled, denying) {
+					rep.denies.add(l.compiled, t)
 				}
 			}
 		case expiredDeny:
-			l.root.eval(q, true, &rep)
+			l.root.eval(q, l.compiled, true, &rep)
 		case inForce:
 			if d.permitsReach(l.compiled, q) {
-				if l.root.eval(q, false, &rep) == answerNothing && l.uncovers(q) {
+				if l.root.eval(q, l.compiled, false, &rep) == answerNothing && l.uncovers(q) {
 					missing = append(missing, l.compiled)
 				}
 				continue
 			}
-			l.root.eval(q, true, &rep)
+			l.root.eval(q, l.compiled, true, &rep)
 			if l.exhaustive {
-				var asWritten report
-				if l.root.eval(q, false, &asWritten) == answerNothing && l.uncovers(q) {
+				asWritten := report{dirs: d.dirs}
+				if l.root.eval(q, l.compiled, false, &asWritten) == answerNothing && l.uncovers(q) {
 					missing = append(missing, l.compiled)
 				}
 			}
 		}
 	}
 	for i := range rep.denies.n {
-		absolute = absolute || rep.denies.at(i).absolute
+		absolute = absolute || rep.deny(i).absolute
 	}
 	return d.weigh(q, &rep, missing), absolute
 }
@@ -242,17 +267,17 @@ func (d *Decider) weigh(q *query, rep *report, missing []*compiled) Reason {
 		return ReasonNone
 	}
 	for i := range rep.permits.n {
-		p := rep.permits.at(i)
-		if beatsAll(p, rep) && coversAll(p, missing) {
-			if p.dir.erase {
-				p = q.erase(rep, missing, i)
+		p := rep.permit(i)
+		if d.beatsAll(p, rep) && coversAll(p, missing) {
+			if p.erase {
+				p = d.erase(q, rep, missing, i)
 			}
-			q.weighed(rep, missing, p, ReasonPermit)
+			d.weighed(q, rep, missing, p, ReasonPermit)
 			return ReasonPermit
 		}
 	}
-	r := refusal(rep, missing)
-	q.weighed(rep, missing, nil, r)
+	r := d.refusal(rep, missing)
+	d.weighed(q, rep, missing, said{}, r)
 	return r
 }
 
@@ -260,36 +285,37 @@ func (d *Decider) weigh(q *query, rep *report, missing []*compiled) Reason {
 // does not, else the one that lasts longest, whose end becomes an obligation.
 //
 // Source: spec consent 2.11 (DELAU); ABDM consent artefact, dataEraseAt.
-func (q *query) erase(rep *report, missing []*compiled, first int) *node {
-	best := rep.permits.at(first)
+func (d *Decider) erase(q *query, rep *report, missing []*compiled, first int) said {
+	best := rep.permit(first)
 	for i := first + 1; i < rep.permits.n; i++ {
-		p := rep.permits.at(i)
-		if !beatsAll(p, rep) || !coversAll(p, missing) {
+		p := rep.permit(i)
+		if !d.beatsAll(p, rep) || !coversAll(p, missing) {
 			continue
 		}
-		if !p.dir.erase {
+		if !p.erase {
 			return p
 		}
-		if p.dir.ends > best.dir.ends {
+		if p.ends > best.ends {
 			best = p
 		}
 	}
-	q.duties.addText("DELAU:" + best.dir.eraseBy)
+	q.duties.addText("DELAU:" + best.eraseBy())
 	return best
 }
 
-func beatsAll(p *node, rep *report) bool {
+func (d *Decider) beatsAll(p said, rep *report) bool {
 	for i := range rep.denies.n {
-		if !rep.denies.at(i).beatenBy.has(p.place) {
+		if !d.beat(p, rep.deny(i)) {
 			return false
 		}
 	}
 	return true
 }
 
-func coversAll(p *node, missing []*compiled) bool {
+// coversAll reports whether p was signed and filed after every exhaustive permit that does not cover this.
+func coversAll(p said, missing []*compiled) bool {
 	for _, c := range missing {
-		if !c.later.has(p.place) {
+		if !p.compiled.afterRoot(c) {
 			return false
 		}
 	}
@@ -301,10 +327,10 @@ func coversAll(p *node, missing []*compiled) bool {
 // beats them all, the weightiest deny counts.
 //
 // Source: spec consent-cases, reasons ABSOLUTE to NOT_COVERED.
-func refusal(rep *report, missing []*compiled) Reason {
+func (d *Decider) refusal(rep *report, missing []*compiled) Reason {
 	standing, all := reasons, reasons
 	for i := range rep.denies.n {
-		n := rep.denies.at(i)
+		n := rep.deny(i)
 		r := ReasonDeny
 		switch {
 		case n.absolute:
@@ -313,7 +339,7 @@ func refusal(rep *report, missing []*compiled) Reason {
 			r = ReasonTombstone
 		}
 		all = min(all, r)
-		if !n.beaten(rep) {
+		if !d.beaten(n, rep) {
 			standing = min(standing, r)
 		}
 	}
@@ -327,9 +353,9 @@ func refusal(rep *report, missing []*compiled) Reason {
 }
 
 // beaten reports whether some reported permit beats n.
-func (n *node) beaten(rep *report) bool {
+func (d *Decider) beaten(n said, rep *report) bool {
 	for i := range rep.permits.n {
-		if n.beatenBy.has(rep.permits.at(i).place) {
+		if d.beat(rep.permit(i), n) {
 			return true
 		}
 	}

@@ -49,7 +49,7 @@ func SightPurposes() []hie.Purpose {
 func Preview(now, then *Decider, sites []hie.SiteID, askers []Asker, at time.Time) []Outlook {
 	var out []Outlook
 	seen := map[hie.SiteID]bool{}
-	for _, rec := range then.subject.Records {
+	for _, rec := range then.records {
 		site := then.env.sites[rec.Site]
 		if site == nil || seen[rec.Site] || !slices.Contains(sites, rec.Site) {
 			continue

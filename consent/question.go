@@ -33,12 +33,12 @@ func (d *Decider) Ask(req Request, now time.Time) *Question {
 			l := &q.phase.live[j]
 			if l.mode == tombstones {
 				for _, t := range l.tombs {
-					t.quiet(&probe, silent)
+					l.quiet(t, &probe, silent)
 				}
 				continue
 			}
 			for n := range l.root.all {
-				n.quiet(&probe, silent)
+				l.quiet(n, &probe, silent)
 			}
 		}
 		q.silent = append(q.silent, silent)
@@ -46,10 +46,10 @@ func (d *Decider) Ask(req Request, now time.Time) *Question {
 	return q
 }
 
-// quiet notes n when it cannot act on q whatever the document.
-func (n *node) quiet(q *query, silent bits) {
+// quiet notes n, of c, when it cannot act on q whatever the document.
+func (c *compiled) quiet(n *node, q *query, silent bits) {
 	if !n.scope.matchesRequest(q, n.sense) {
-		silent.set(n.index)
+		silent.set(int(c.firstNode + n.index))
 	}
 }
 

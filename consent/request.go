@@ -179,11 +179,11 @@ func (d *Decider) emergencyHolds(q *query, now time.Time) (holds, refuse bool) {
 			!c.At.IsZero() && withinHours(now, c.At, d.env.window)
 		return ok, !ok
 	}
-	if len(d.grants) == 0 || q.req.User == "" || !emergencyPurposes(q.req.Purposes) {
+	if len(d.subject.Grants) == 0 || q.req.User == "" || !emergencyPurposes(q.req.Purposes) {
 		return false, false
 	}
-	for i := range d.grants {
-		g := &d.grants[i]
+	for i := range d.subject.Grants {
+		g := &d.subject.Grants[i]
 		if g.Record == q.doc.Record && g.Organization == q.req.Organization && g.User == q.req.User &&
 			!now.Before(g.At) && now.Before(g.Until) && withinHours(now, g.At, d.env.window) && meet(q.req.Roles, q.site.PrivilegedRoles) {
 			return true, false

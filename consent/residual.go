@@ -53,7 +53,10 @@ func (d *Decider) Residual(req Request, record string, now time.Time) Residual {
 	doc := Document{Record: record, Site: rec.Site, Class: "11488-4", Type: "11488-4", Confidentiality: "N", LabelState: Labelled}
 	q := query{env: d.env, now: micros(now.UnixMicro()), req: &req, doc: &doc}
 	var purposes asked
-	if len(req.Purposes) != 1 || d.gateRequest(&q, now, &purposes) != ReasonNone || d.gateDocument(&q) != ReasonNone || rec.Link != hie.LinkConfirmed {
+	if len(req.Purposes) != 1 || d.gateRequest(&q, now, &purposes) != ReasonNone || rec.Link != hie.LinkConfirmed {
+		return Residual{}
+	}
+	if _, refused := d.gateDocument(&q); refused != ReasonNone {
 		return Residual{}
 	}
 	q.purpose = purposes.at(0)
@@ -74,7 +77,7 @@ func (d *Decider) Residual(req Request, record string, now time.Time) Residual {
 		return Residual{}
 	}
 	rules, ok := l.root.residual(&q)
-	return Residual{Permit: ok, Rules: rules, Directive: l.named(), Policies: l.Policies}
+	return Residual{Permit: ok, Rules: rules, Directive: l.named(), Policies: l.policies}
 }
 
 // sameDefault reports whether the defaults permit every kind of document alike.

@@ -108,6 +108,7 @@ type rule struct {
 	from, to   micros // counts in [from, to)
 	duties     []int
 	special    bool // states what few rules state
+	asks       bool // states something of who asks, besides purposes
 }
 
 func (e *Env) readRules(in []Rule) ([]rule, error) {
@@ -155,6 +156,7 @@ func (e *Env) readRules(in []Rule) ([]rule, error) {
 		sc := &r.Scope
 		c.special = len(sc.Kinds) > 0 || len(sc.ExceptKinds) > 0 || len(sc.Exchanges) > 0 || len(sc.Flags) > 0 || sc.Unrelated || sc.DiedWithin > 0 ||
 			len(sc.ExceptRequesterJurisdictions) > 0 || len(sc.Instruments) > 0
+		c.asks = c.special || sc.Requester != Anybody || c.orgs != nil || c.oddOrg || len(sc.RequesterJurisdictions) > 0 || len(sc.Roles) > 0
 		for _, o := range r.Obligations {
 			c.duties = append(c.duties, e.addDuty(o))
 		}
@@ -213,14 +215,29 @@ func (r *siteRule) match(q *query) tri {
 	if q.now < r.from || q.now >= r.to {
 		return no
 	}
-	m := min(r.here, r.Scope.Requester.matches(q))
-	if m == no {
-		return no
-	}
-	if r.special {
-		if m = min(m, r.matchSpecial(q)); m == no {
+	m := r.here
+	if r.asks {
+		if m = min(m, r.matchAsker(q)); m == no {
 			return no
 		}
+	}
+	if len(r.Scope.Classes) > 0 {
+		m = min(m, among(q.doc.Class, r.Scope.Classes))
+	}
+	if r.labels != nil && m != no {
+		m = min(m, r.labels.sensitivity(q.atom, r.sense))
+	}
+	return m
+}
+
+// matchAsker matches the parts of a scope that are about who asks, and those that few rules state.
+func (r *siteRule) matchAsker(q *query) tri {
+	m := r.Scope.Requester.matches(q)
+	if r.special && m != no {
+		m = min(m, r.matchSpecial(q))
+	}
+	if m == no {
+		return no
 	}
 	if r.orgs != nil || r.oddOrg {
 		under := unknown
@@ -238,18 +255,12 @@ func (r *siteRule) match(q *query) tri {
 	if len(r.Scope.RequesterJurisdictions) > 0 {
 		m = min(m, among(q.req.Jurisdiction, r.Scope.RequesterJurisdictions))
 	}
-	if len(r.Scope.Classes) > 0 {
-		m = min(m, among(q.doc.Class, r.Scope.Classes))
-	}
 	if len(r.Scope.Roles) > 0 {
 		if q.req.Roles == nil {
 			m = min(m, unknown)
 		} else {
 			m = min(m, known(meet(q.req.Roles, r.Scope.Roles)))
 		}
-	}
-	if r.labels != nil {
-		m = min(m, r.labels.sensitivity(q.atom, r.sense))
 	}
 	return m
 }

@@ -33,13 +33,13 @@ type span struct {
 	raw        Period
 }
 
-// matches reports whether n, read in this sense, acts on q. What belongs to single documents comes last, so that q.row
-// tells whether it mattered.
-func (n *node) matches(q *query, as sense) bool {
+// matches reports whether n, of c, read in this sense, acts on q. What is cheap to look at comes first, and what belongs to
+// single documents last, so that q.row tells whether it mattered.
+func (n *node) matches(q *query, c *compiled, as sense) bool {
 	if q.silent != nil {
-		return !q.silent.has(n.index) && n.scope.matchesDocument(q, as)
+		return !q.silent.has(int(c.firstNode+n.index)) && n.scope.matchesKind(q, as) && n.scope.matchesRow(q, as)
 	}
-	return n.scope.matchesRequest(q, as) && n.scope.matchesDocument(q, as)
+	return n.scope.matchesKind(q, as) && n.scope.matchesRequest(q, as) && n.scope.matchesRow(q, as)
 }
 
 // matchesRequest is the part that is the same for every document of a request.
@@ -62,11 +62,8 @@ func (s *scope) matchesRequest(q *query, as sense) bool {
 	return s.action == nil || as.acts(matchActions(s.action))
 }
 
-// matchesDocument is the part that depends on the document.
-func (s *scope) matchesDocument(q *query, as sense) bool {
-	if s.source != nil && !as.acts(matchSources(s.source, q)) {
-		return false
-	}
+// matchesKind is the part that depends on the kind of the document.
+func (s *scope) matchesKind(q *query, as sense) bool {
 	if s.label != nil && !as.acts(s.label.match(q.level, q.atom, as)) {
 		return false
 	}
@@ -76,6 +73,11 @@ func (s *scope) matchesDocument(q *query, as sense) bool {
 	if s.code != nil && !as.acts(matchCodes(s.code, q.doc.Type)) {
 		return false
 	}
+	return s.source == nil || as.acts(matchSources(s.source, q))
+}
+
+// matchesRow is the part that depends on what belongs to single documents.
+func (s *scope) matchesRow(q *query, as sense) bool {
 	if s.times == nil && s.data == nil {
 		return true
 	}
@@ -145,13 +147,34 @@ func (s *span) match(doc interval, as sense) tri {
 type purposes struct {
 	known []*purpose
 	odd   []string // codes outside the tree
+	// set is known, breakGlass those of it that are BTG or under it; beyond says that some lie outside the sets.
+	set, breakGlass purposeSet
+	beyond          bool
+}
+
+func (p *purposes) add(q *purpose) {
+	p.known = append(p.known, q)
+	p.set.add(q)
+	if q.breakGlass {
+		p.breakGlass.add(q)
+	}
+	p.beyond = p.beyond || q.index >= maxPurposeSet
+}
+
+// covers reports whether one of p speaks of asked, as [purpose.coveredBy] says.
+func (p *purposes) covers(asked *purpose, as sense) bool {
+	if p.beyond {
+		return slices.ContainsFunc(p.known, func(q *purpose) bool { return asked.coveredBy(q, as) })
+	}
+	if as == permitting && asked.breakGlass {
+		return asked.set.meets(&p.breakGlass)
+	}
+	return asked.set.meets(&p.set)
 }
 
 func (p *purposes) match(asked *purpose, as sense) tri {
-	for _, q := range p.known {
-		if asked.coveredBy(q, as) {
-			return yes
-		}
+	if p.covers(asked, as) {
+		return yes
 	}
 	if p.odd != nil {
 		return unknown

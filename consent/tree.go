@@ -18,65 +18,72 @@ const maxDepth = 4
 // builder reads one directive into nodes.
 type builder struct {
 	env      *Env
-	c        *compiled
+	in       *Directive
+	out      *shape
+	site     hie.SiteID // of the record it was given on
 	zone     *time.Location
 	additive bool // every policy is (at least one)
 	widening bool
 }
 
 func (b *builder) hold(format string, args ...any) {
-	b.c.held = append(b.c.held, fmt.Sprintf(format, args...))
+	b.out.held = append(b.out.held, fmt.Sprintf(format, args...))
 }
 
 // policies looks up what the directive's policies say.
 func (b *builder) policies() {
-	b.additive, b.widening = len(b.c.Policies) > 0, len(b.c.Policies) > 0
-	for i, uri := range b.c.Policies {
+	b.additive, b.widening = len(b.in.Policies) > 0, len(b.in.Policies) > 0
+	for i, uri := range b.in.Policies {
 		p, ok := b.env.policies[uri]
 		if !ok {
 			b.hold("policy[%d] is not registered", i)
-			b.additive, b.widening, b.c.denyExpiry = false, false, true
+			b.additive, b.widening, b.out.denyExpiry = false, false, true
 			continue
 		}
 		b.additive, b.widening = b.additive && p.Additive, b.widening && p.Widening
-		b.c.denyExpiry = b.c.denyExpiry || p.OnExpiry != "" && p.OnExpiry != "default"
+		b.out.denyExpiry = b.out.denyExpiry || p.OnExpiry != "" && p.OnExpiry != "default"
 		if p.Instrument != "" {
-			b.c.instrument = append(b.c.instrument, p.Instrument)
+			b.out.instrument = append(b.out.instrument, p.Instrument)
 		}
-		b.c.erase = b.c.erase || p.Erase
+		b.out.erase = b.out.erase || p.Erase
 	}
 }
 
-// header holds the directive for what stands outside its tree.
+// header holds the directive for what stands outside its tree; who may sign is for [compiled.signers].
 //
 // Source: spec consent-cases 12.
-func (b *builder) header(proxies []Proxy) {
-	c := b.c
-	if c.Modified {
+func (b *builder) header() {
+	if b.in.Modified {
 		b.hold("modifierExtension is not understood")
 	}
-	switch c.Scope {
+	switch b.in.Scope {
 	case "patient-privacy":
 	case "research":
-		c.research = true
+		b.out.research = true
 	default:
 		b.hold("scope is absent or not known")
 	}
-	for i, ref := range c.Performers {
-		if !strings.HasPrefix(ref, "Patient/") && !b.maySign(ref, proxies) {
-			b.hold("performer[%d] is neither the patient nor a proxy at the time of signing", i)
+}
+
+// signers holds c for whoever may not sign it, and limits it to the power of who signed in the patient's name.
+//
+// Source: spec consent-cases 12.
+func (c *compiled) signers(in *Directive, proxies []Proxy) {
+	for i, ref := range in.Performers {
+		if !strings.HasPrefix(ref, "Patient/") && !c.maySign(ref, in.Signed, proxies) {
+			c.held = append(slices.Clip(c.held), fmt.Sprintf("performer[%d] is neither the patient nor a proxy at the time of signing", i))
 		}
 	}
 }
 
-func (b *builder) maySign(ref string, proxies []Proxy) bool {
+func (c *compiled) maySign(ref string, signed time.Time, proxies []Proxy) bool {
 	for _, p := range proxies {
-		if p.Ref != ref || b.c.Signed.IsZero() {
+		if p.Ref != ref || signed.IsZero() {
 			continue
 		}
-		if in, ok := p.Period.read(b.zone); ok && in.holds(directiveTime(b.c.Signed)) {
+		if in, ok := p.Period.read(c.zone); ok && in.holds(directiveTime(signed)) {
 			if !p.Lapses.IsZero() {
-				b.c.lapses = min(b.c.lapses, directiveTime(p.Lapses))
+				c.lapses = min(c.lapses, directiveTime(p.Lapses))
 			}
 			return true
 		}
@@ -88,7 +95,7 @@ func (b *builder) maySign(ref string, proxies []Proxy) bool {
 //
 // Source: spec consent 2.7; spec consent-cases 11.
 func (b *builder) base(root *Provision) sense {
-	in, out := slices.Contains(b.c.PolicyRules, "OPTIN"), slices.Contains(b.c.PolicyRules, "OPTOUT")
+	in, out := slices.Contains(b.in.PolicyRules, "OPTIN"), slices.Contains(b.in.PolicyRules, "OPTOUT")
 	switch {
 	case root.Type == "permit" && !out, root.Type == "" && in && !out:
 		return permitting
@@ -106,7 +113,7 @@ func (b *builder) span(p *Period) *span {
 
 // node reads p, whose parent is up (nil for the root), into a node that acts as as.
 func (b *builder) node(p *Provision, up *node, as sense, depth int, path string) *node {
-	n := &node{dir: b.c, path: path, sense: as, absolute: b.c.Absolute && as == denying}
+	n := &node{path: path, sense: as, absolute: b.in.Absolute && as == denying}
 	if depth > maxDepth {
 		b.hold("%s is nested too deeply", path)
 	}
@@ -210,7 +217,7 @@ func (b *builder) stated(p *Provision, root bool, path string, as sense) scope {
 		s.purpose = &purposes{}
 		for _, code := range p.Purposes {
 			if q := b.env.purpose(purposeCode(code)); q != nil {
-				s.purpose.known = append(s.purpose.known, q)
+				s.purpose.add(q)
 			} else {
 				s.purpose.odd = append(s.purpose.odd, code)
 			}
@@ -246,13 +253,13 @@ func some(list []string) []string {
 // Source: spec consent-cases 8.
 func (b *builder) bound() []source {
 	switch {
-	case b.c.NetworkWide:
+	case b.in.NetworkWide:
 		return nil
-	case len(b.c.Organizations) == 0:
-		return []source{b.source("Location/" + string(b.c.record.Site))}
+	case len(b.in.Organizations) == 0:
+		return []source{b.source("Location/" + string(b.site))}
 	}
 	var out []source
-	for _, ref := range b.c.Organizations {
+	for _, ref := range b.in.Organizations {
 		if kind, _ := splitReference(ref); kind == "Organization" {
 			out = append(out, b.source(ref))
 		} else {
@@ -315,19 +322,8 @@ func (b *builder) party(ref, want string) *party {
 	return p
 }
 
-// times sets when the nodes were recorded and signed.
-func (b *builder) times(root *node) {
-	for n := range root.all {
-		n.filed = directiveTime(b.c.Filed)
-		if !b.c.Signed.IsZero() {
-			n.signed, n.hasSigned = directiveTime(b.c.Signed), true
-		}
-	}
-}
-
 // tombstones are what a revoked or expired permit leaves: each node's scope as a deny, and its purpose and
 // source alone, without the limits on data. Otherwise revoking "ordinary data only" would open everything.
-// A revocation's date from its filing, an expired directive's keep their times.
 //
 // Source: spec consent 2.8f; spec consent-cases 18.
 func (b *builder) tombstones(root *node) {
@@ -343,13 +339,7 @@ func (b *builder) tombstones(root *node) {
 		}
 		for _, t := range []*node{&whole, &bare} {
 			t.sense, t.tombstone, t.kids = denying, true, nil
-			if b.c.Status == "inactive" {
-				t.signed, t.hasSigned = max(t.filed, n.signed), true
-				if !n.hasSigned {
-					t.signed = t.filed
-				}
-			}
-			b.c.tombs = append(b.c.tombs, t)
+			b.out.tombs = append(b.out.tombs, t)
 		}
 	}
 }

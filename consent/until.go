@@ -12,8 +12,9 @@ func (d *Decider) Until(now time.Time) time.Time {
 	if ph := d.at(t.now); ph.to != forever {
 		t.at(ph.to + 1)
 	}
-	for _, c := range d.dirs {
-		if c.root == nil {
+	for i := range d.dirs {
+		c := &d.dirs[i]
+		if c.shape == nil {
 			continue
 		}
 		for n := range c.root.all {
@@ -25,8 +26,8 @@ func (d *Decider) Until(now time.Time) time.Time {
 			}
 		}
 	}
-	for i := range d.grants {
-		g := &d.grants[i]
+	for i := range d.subject.Grants {
+		g := &d.subject.Grants[i]
 		t.time(g.At)
 		t.time(g.Until)
 		t.time(g.At.Add(d.env.Window()))

@@ -1,0 +1,227 @@
+package consent
+
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/concord-hie/concord/hie"
+)
+
+// A shape is what a directive says, made ready, without what tells one patient's apart from another's on the same form: who
+// said it, on which record, when it was signed and filed, and on what evidence. It does not change, and everybody whose
+// directive is of this shape shares it.
+//
+// Source: spec consent section 4 (templates interned).
+type shape struct {
+	root *node
+	// tombs are the denies that stay when a permit is revoked or expires.
+	tombs []*node
+	// nodes are the root, what is under it, and tombs, by their index.
+	nodes []*node
+	// permits is how many of nodes permit.
+	permits int
+
+	policies []string
+	begins   micros // root period
+	ends     micros
+	zone     *time.Location
+	// wish is what two versions of one wish share, but for its grantor and record.
+	wish string
+	// held lists why it could not be understood whole; its denies act, its permits do not.
+	held       []string
+	instrument []string
+	teams      []string
+
+	revoked         bool // its status is inactive, else active
+	networkWide     bool
+	returnToDefault bool
+	// research limits it to research purposes.
+	research bool
+	// exhaustive permits refuse what they name and do not cover.
+	exhaustive bool
+	denyExpiry bool
+	// erase says that a release its permits give ends with its period.
+	erase bool
+}
+
+// eraseBy is the day by which what its permits release is to be erased.
+func (s *shape) eraseBy() string {
+	if s.ends == forever {
+		return "never"
+	}
+	return time.UnixMicro(int64(s.ends)).In(s.zone).Format(time.DateOnly)
+}
+
+// shapes are the shapes seen under one Env. What a directive says for nobody else is forgotten when there are too many.
+type shapes struct {
+	mu    sync.RWMutex
+	known map[string]*shape
+	// wishes are those of known, each once.
+	wishes map[string]string
+}
+
+// maxShapes bounds how many shapes are remembered: some megabytes at most. Forms are few, and come back at once.
+const maxShapes = 4096
+
+// shapeOf returns the shape of in, given on a record of site.
+func (e *Env) shapeOf(in *Directive, site hie.SiteID) *shape {
+	var stack [512]byte
+	key := shapeKey(stack[:0], in, site)
+	e.shapes.mu.RLock()
+	s := e.shapes.known[string(key)]
+	e.shapes.mu.RUnlock()
+	if s != nil {
+		return s
+	}
+	s = e.makeShape(in, site)
+	e.shapes.mu.Lock()
+	defer e.shapes.mu.Unlock()
+	if first := e.shapes.known[string(key)]; first != nil {
+		return first
+	}
+	if e.shapes.known == nil || len(e.shapes.known) >= maxShapes {
+		e.shapes.known, e.shapes.wishes = map[string]*shape{}, map[string]string{}
+	}
+	if wish, have := e.shapes.wishes[s.wish]; have {
+		s.wish = wish
+	} else {
+		e.shapes.wishes[s.wish] = s.wish
+	}
+	e.shapes.known[string(key)] = s
+	return s
+}
+
+// shapeKey appends everything of in that its shape is made of: two directives of one key have one shape. Lists and texts stand
+// behind their length, so that no two run into each other.
+func shapeKey(key []byte, in *Directive, site hie.SiteID) []byte {
+	key = keyFlags(key, in.Modified, in.NetworkWide, in.Absolute, in.ReturnToDefault, in.Provision != nil)
+	key = keyText(key, in.Status)
+	key = keyText(key, in.Scope)
+	key = keyText(key, string(site))
+	for _, list := range [...][]string{in.Policies, in.PolicyRules, in.Organizations} {
+		key = keyTexts(key, list)
+	}
+	if in.Provision != nil {
+		key = keyProvision(key, in.Provision)
+	}
+	return key
+}
+
+func keyProvision(key []byte, p *Provision) []byte {
+	key = keyFlags(key, p.Modified, p.Period != nil, p.DataPeriod != nil)
+	key = keyText(key, p.Type)
+	for _, period := range [...]*Period{p.Period, p.DataPeriod} {
+		if period != nil {
+			key = keyText(keyText(key, period.Start), period.End)
+		}
+	}
+	for _, list := range [...][]string{p.Actions, p.Labels, p.Purposes, p.Classes, p.Codes} {
+		key = keyTexts(key, list)
+	}
+	key = binary.AppendUvarint(key, uint64(len(p.Actors)))
+	for i := range p.Actors {
+		a := &p.Actors[i]
+		key = keyText(keyText(key, a.Role), a.Reference)
+		if key = keyFlags(key, a.Team != nil); a.Team != nil {
+			key = keyFlags(key, a.Team.HasOrganization, a.Team.HasPractitioner)
+			key = keyTexts(keyText(keyText(key, a.Team.Organization), a.Team.Practitioner), a.Team.Codes)
+		}
+	}
+	key = binary.AppendUvarint(key, uint64(len(p.Data)))
+	for _, d := range p.Data {
+		key = keyText(keyText(key, d.Meaning), d.Reference)
+	}
+	key = binary.AppendUvarint(key, uint64(len(p.Provisions)))
+	for i := range p.Provisions {
+		key = keyProvision(key, &p.Provisions[i])
+	}
+	return key
+}
+
+func keyText(key []byte, s string) []byte {
+	return append(binary.AppendUvarint(key, uint64(len(s))), s...)
+}
+
+func keyTexts(key []byte, list []string) []byte {
+	key = binary.AppendUvarint(key, uint64(len(list)))
+	for _, s := range list {
+		key = keyText(key, s)
+	}
+	return key
+}
+
+func keyFlags(key []byte, flags ...bool) []byte {
+	b := byte(0)
+	for i, f := range flags {
+		if f {
+			b |= 1 << i
+		}
+	}
+	return append(key, b)
+}
+
+// makeShape reads what in says.
+func (e *Env) makeShape(in *Directive, site hie.SiteID) *shape {
+	s := &shape{revoked: in.Status == "inactive", policies: in.Policies, networkWide: in.NetworkWide, returnToDefault: in.ReturnToDefault, begins: always, ends: forever,
+		zone: e.zoneOf(in.Organizations, site), wish: wishOf(in)}
+	b := builder{env: e, in: in, out: s, site: site, zone: s.zone}
+	b.policies()
+	b.header()
+	root := in.Provision
+	if root == nil {
+		root = &Provision{}
+	}
+	base := b.base(root)
+	if root.Period != nil {
+		if span := b.span(root.Period); !span.unreadable {
+			s.begins, s.ends = span.from, span.to
+		}
+	}
+	s.root = b.node(root, nil, base, 1, "provision")
+	if base == permitting && (in.Status == "inactive" && !in.ReturnToDefault || s.denyExpiry && s.ends != forever) {
+		b.tombstones(s.root)
+	}
+	s.exhaustive = base == permitting && (!b.additive || len(in.Policies) == 0)
+	for n := range s.root.all {
+		if n.sense == permitting {
+			n.place = int32(s.permits)
+			s.permits++
+		}
+		s.add(n)
+	}
+	for _, t := range s.tombs {
+		s.add(t)
+	}
+	return s
+}
+
+// add gives n its index.
+func (s *shape) add(n *node) {
+	n.index = int32(len(s.nodes))
+	s.nodes = append(s.nodes, n)
+	for i := range n.scope.recipient {
+		if team := n.scope.recipient[i].team; team != "" && !slices.Contains(s.teams, team) {
+			s.teams = append(s.teams, team)
+		}
+	}
+}
+
+// wishOf is what two versions of one wish share besides grantor and record: sorted policies, sorted organisations and scope.
+//
+// Source: spec consent 2.8b; spec consent-cases 16.
+func wishOf(d *Directive) string {
+	policies, orgs := slices.Sorted(slices.Values(d.Policies)), slices.Sorted(slices.Values(d.Organizations))
+	return string(keyText(keyTexts(keyTexts(nil, policies), orgs), d.Scope))
+}
+
+// grantorOf is who gave d: "" the patient, otherwise = and the first performer, also one without a name, who is not the
+// patient and whose wish replaces none of the patient's.
+func grantorOf(d *Directive) string {
+	if len(d.Performers) > 0 && !strings.HasPrefix(d.Performers[0], "Patient/") {
+		return "=" + d.Performers[0]
+	}
+	return ""
+}
