@@ -18,6 +18,9 @@ type ResidualRule struct {
 	Labels []string
 	Period *Period
 	Data   []Data
+	// Masters are the unique ids of the documents that Data names, one for each in the same order, zero where a document has
+	// none; nil where Data is as a wish states it.
+	Masters []hie.Identifier
 }
 
 // A Residual is what a site must do beside trusting a permission. The zero Residual refuses.
@@ -30,19 +33,61 @@ type Residual struct {
 	Policies  []string
 }
 
-// OneLabel reports whether a permission names sensitivity labels: such rules are exact for documents that bear one label at
-// most, since a site that follows them lets a document go for one of its labels whatever the others are.
+// Asks reports whether the rules are exact only at a site that asks for each document that bears several sensitivity labels
+// or lacks what a rule looks at. A site that follows them lets a document go for one of its labels whatever the others are, and
+// takes no forbidding rule to be about a document that does not say; here what is not known is forbidden.
 //
-// Source: spec consent section 1 (the residual rule releases a PSY and HIV document to who is permitted PSY only), vector 93.
-func (r Residual) OneLabel() bool {
+// Source: spec consent section 1 (the residual rule releases a PSY and HIV document to who is permitted PSY only), 2.2, vector 93.
+func (r Residual) Asks() bool {
 	return slices.ContainsFunc(r.Rules, func(x ResidualRule) bool {
-		return x.Permit && slices.ContainsFunc(x.Labels, func(l string) bool { return !StandardConfidentiality(l) })
+		if !x.Permit {
+			return !x.all()
+		}
+		return slices.ContainsFunc(x.Labels, func(l string) bool { return !StandardConfidentiality(l) }) ||
+			slices.ContainsFunc(x.Data, func(d Data) bool { return d.Meaning == "related" }) // of several encounters none is the one
 	})
 }
 
-// Residual says what a site with record's documents may give to req by itself at now. What the rules cannot say exactly
-// is refused, and the exchange asked document by document: residuals have no word for "every label covered", for roles, or
-// for several wishes weighed against each other. Documents of one label are then decided as Decide does.
+// A Listed is a document that a permission may name: Parts are what is decided about it, one for each of its classes and
+// types, each of which must be permitted; Name is its id, as directives name it; Master its unique id, zero for none.
+type Listed struct {
+	hie.Private
+	Parts  []Document
+	Name   string
+	Master hie.Identifier
+}
+
+// List says by name what of docs a site may give to req by itself at now: everything is forbidden but the first most that
+// Decide releases. So it is exact whatever the documents' labels are and whatever law asks of them, and what is not listed,
+// or not known here, does not leave.
+//
+// Source: spec consent vector 93 (documents of several labels are sent as an explicit list).
+func (d *Decider) List(req Request, docs []Listed, most int, now time.Time) Residual {
+	named := ResidualRule{Permit: true}
+	for i := range docs {
+		released := len(docs[i].Parts) > 0
+		for _, part := range docs[i].Parts {
+			released = released && d.Decide(req, part, now).Release
+		}
+		if released && len(named.Data) < most {
+			named.Data = append(named.Data, Data{Meaning: "instance", Reference: "DocumentReference/" + docs[i].Name})
+			named.Masters = append(named.Masters, docs[i].Master)
+		}
+	}
+	if named.Data == nil {
+		return Residual{}
+	}
+	out := Residual{Permit: true, Rules: []ResidualRule{{}, named}}
+	if ph := d.at(directiveTime(now)); len(ph.live) == 1 {
+		out.Directive, out.Policies = ph.live[0].named(), ph.live[0].policies
+	}
+	return out
+}
+
+// Residual says in rules what a site with record's documents may give to req by itself at now. What the rules cannot say
+// is refused, and may be listed, or the exchange asked document by document: residuals have no word for "every label covered",
+// for classes, for roles, or for several wishes weighed against each other. What a site lets go by them, Decide releases; where
+// they Ask, of documents that bear one label at most and say what the rules look at.
 //
 // Source: spec consent vector 93 and section 1 (why PCF's own combining leaks).
 func (d *Decider) Residual(req Request, record string, now time.Time) Residual {
@@ -61,6 +106,9 @@ func (d *Decider) Residual(req Request, record string, now time.Time) Residual {
 	}
 	q.purpose = purposes.at(0)
 	q.purposeRoot = q.purpose.root()
+	if q.purpose.breakGlass {
+		return Residual{} // needs an emergency, which is not the site's to judge
+	}
 	if slices.ContainsFunc(q.site.rules, func(r siteRule) bool { return r.mayMatter(&q) }) {
 		return Residual{}
 	}
@@ -82,11 +130,16 @@ func (d *Decider) Residual(req Request, record string, now time.Time) Residual {
 
 // sameDefault reports whether the defaults permit every kind of document alike.
 func (d *Decider) sameDefault(req Request, doc Document, now time.Time) bool {
-	for _, level := range []string{"U", "N", "V"} {
-		doc.Confidentiality = level
-		for _, labels := range [][]string{nil, {"HIV"}} {
-			if doc.Sensitivity = labels; !d.Decide(req, doc, now).Release {
-				return false
+	for _, class := range append([]string{"", doc.Class}, d.env.classes...) {
+		doc.Class, doc.Type = class, class
+		for _, level := range []string{"", "U", "N", "V"} {
+			doc.Confidentiality = level
+			for _, state := range []LabelState{Labelled, LabelsUnknown} {
+				for _, labels := range [][]string{nil, {"HIV"}} {
+					if doc.LabelState, doc.Sensitivity = state, labels; !d.Decide(req, doc, now).Release {
+						return false
+					}
+				}
 			}
 		}
 	}
@@ -187,7 +240,7 @@ func (n *node) limit() (r ResidualRule, ok bool) {
 		r.Period = &Period{Start: s.times.from.instant(), End: s.times.to.instant()}
 	}
 	for _, v := range s.data {
-		if v.Meaning != "instance" && v.Meaning != "related" && v.Meaning != "authoredby" {
+		if !v.plain() {
 			return r, false
 		}
 		r.Data = append(r.Data, v.Data)
@@ -196,6 +249,19 @@ func (n *node) limit() (r ResidualRule, ok bool) {
 		stated++
 	}
 	return r, stated <= 1
+}
+
+// plain reports whether v names something known, so that a document's own references tell whether it is meant.
+func (v *datum) plain() bool {
+	switch v.Meaning {
+	case "instance":
+		return v.kind == "DocumentReference"
+	case "related":
+		return v.kind == "DocumentReference" || v.kind == "Encounter"
+	case "authoredby":
+		return v.kind != "" && (v.kind != "Organization" || v.org != nil)
+	}
+	return false
 }
 
 // codes lists the codes a document of which l matches, read as s; ok is false when both axes are stated.
@@ -223,10 +289,13 @@ func (l *labels) codes(s sense) (out []string, ok bool) {
 	return out, true
 }
 
-// mayMatter reports whether r may speak of some document of q's record: whatever it asks of documents is left open.
+// mayMatter reports whether r may speak of some document of q's record: whatever it asks of documents is left open. A neutral
+// rule matters for what it obliges to.
 func (r *siteRule) mayMatter(q *query) bool {
-	if r.Effect == Neutral || q.now < r.from || q.now >= r.to || r.Scope.Requester == PatientOnly && !q.req.OwnRecord ||
-		r.Scope.Requester == AllButPatient && q.req.OwnRecord {
+	if r.Effect == Neutral && !slices.ContainsFunc(r.duties, func(n int) bool { return q.env.duties[n].mandatory }) {
+		return false
+	}
+	if q.now < r.from || q.now >= r.to || r.Scope.Requester == PatientOnly && !q.req.OwnRecord || r.Scope.Requester == AllButPatient && q.req.OwnRecord {
 		return false
 	}
 	if len(r.Scope.Purposes) > 0 && !r.oddPurpose {

@@ -159,6 +159,7 @@ type ward struct {
 	network *directory.Network
 	env     *consent.Env
 	sign    func(accessjwt.Permission) (string, error)
+	held    []consent.Listed
 }
 
 func newWard(t *testing.T) *ward {
@@ -188,6 +189,7 @@ func newWard(t *testing.T) *ward {
 		d.Patients, d.Stewardship, d.Audit, d.Now = x, x, w.trail, now
 		d.Network = func() *directory.Network { return n }
 		d.Consents, d.Emergencies, d.Suspensions, d.ConsentEnv = w.cabinet, w.cabinet, w.cabinet, func() *consent.Env { return w.env }
+		d.Held = func(context.Context, mpi.Member, int) ([]consent.Listed, error) { return w.held, nil }
 		d.SignPermission = func(p accessjwt.Permission) (string, error) { return w.sign(p) }
 		d.Past = func(ctx context.Context, record hie.SourcePatientID, at time.Time) (Past, error) {
 			person, err := d.Patients.PersonOf(ctx, record)

@@ -61,10 +61,10 @@ var ownOperations = []ownOperation{
 			input("asker", 0, "*", "Reference", "Organizations to suppose as askers.")),
 		out: []operationParameter{output("return", 1, "1", "Parameters", "Outlook and conflicts.")}},
 	{resource: "Consent", name: "residual", title: "What a site that filters for itself may let go",
-		description: "The ihe_pcf extension of a token about one of the caller's own patients. What it cannot say exactly is refused.",
+		description: "The ihe_pcf extension of a token about one of the caller's own patients. What rules cannot say exactly is said by naming documents, or refused.",
 		in: []operationParameter{input("patient", 1, "1", "Reference", "One of the caller's own patients."), input("organization", 1, "1", "Reference", "Who would have it."),
 			input("purpose", 1, "1", "code", "What for."),
-			input("oneLabel", 0, "1", "boolean", "The site asks for each document that bears several sensitivity labels; without it, permissions by such labels are refused.")},
+			input("oneLabel", 0, "1", "boolean", "The site asks for each document that bears several sensitivity labels or lacks what a rule looks at; without it, rules that are not exact for these are not given.")},
 		out: []operationParameter{output("permit", 1, "1", "boolean", "Whether anything may leave."), output("ihe_pcf", 0, "1", "string", "The extension, as JSON."),
 			output("token", 0, "1", "string", "A JWT that carries it, signed with the keys of /oauth/jwks, to the caller's organization for a minute at most.")}},
 }

@@ -19,9 +19,10 @@ import (
 
 // residualConsent answers POST /fhir/Consent/$residual: what a site that filters for itself may give an organisation for
 // one purpose about one of its own patients: the ihe_pcf extension, and the signed token that carries it for whoever at the
-// site filters. Whatever that cannot say exactly is refused, and so is a patient who is not the caller's: the site then asks
-// for each document. Permissions that name sensitivity labels are exact for documents of one label only, and are given to a
-// site that says by oneLabel that it asks for each document that bears several.
+// site filters. A patient who is not the caller's is refused. What rules cannot say exactly is said by naming the documents that
+// may leave, as far as the index knows them; rules that are exact only for documents of one label, or for those that say what is
+// looked at, are given to a site that says by oneLabel that it asks for each of the others. Where nothing can be said it is
+// refused: the site then asks for each document.
 //
 // Source: IHE PCF, ITI-71; spec consent 2.19, vector 93.
 func (s *Server) residualConsent(c *gin.Context) {
@@ -37,9 +38,6 @@ func (s *Server) residualConsent(c *gin.Context) {
 	var until time.Time
 	if err == nil {
 		r, record, until, err = s.residual(ctx, caller(c), ps)
-	}
-	if aware := ps.one("oneLabel").ValueBoolean; r.OneLabel() && (aware == nil || !*aware) {
-		r = consent.Residual{}
 	}
 	if err == nil {
 		e := audit.NewEvent(audit.Decision, caller(c), s.deps.Now()).About(known(record)...)
@@ -67,7 +65,7 @@ func (s *Server) residualConsent(c *gin.Context) {
 	if r.Directive.ID != "" {
 		doc = s.cfg.FHIRBase() + "/Consent/" + s.publicConsent(consent.Directive{ID: r.Directive.ID, Record: record.String()})
 	}
-	extension := consentfhir.WriteResidual(r, s.cfg.FHIRBase()+"/Patient/"+s.patientID(record), doc)
+	extension := consentfhir.WriteResidual(r, s.cfg.FHIRBase(), s.cfg.FHIRBase()+"/Patient/"+s.patientID(record), doc)
 	signed, err := s.permission(caller(c).Organization, ps, extension, until)
 	if err != nil {
 		s.fail(c, err)
@@ -81,6 +79,13 @@ func (s *Server) residualConsent(c *gin.Context) {
 //
 // Source: DESIGN idea 8; spec consent 2.14 and section 5 (copies must be refreshed before they are enforced).
 const permissionFor = time.Minute
+
+// maxHeld is how many of a record's newest documents are looked at for a list, maxNamed how many it names: a token is carried in a
+// header. The site asks for each of the others.
+const (
+	maxHeld  = 2000
+	maxNamed = 40
+)
 
 // permission signs what site's filter needs to know: who may have what, and until when, which is never beyond until.
 func (s *Server) permission(site hie.OrgID, ps parameters, extension []byte, until time.Time) (string, error) {
@@ -135,6 +140,16 @@ func (s *Server) residual(ctx context.Context, actor hie.Actor, ps parameters) (
 	}
 	req = federation.WithCareTeams(req, d.CareTeams(), teams, s.deps.Network(), now)
 	r := d.Residual(req, record.String(), now)
+	if aware := ps.one("oneLabel").ValueBoolean; (!r.Permit || r.Asks() && (aware == nil || !*aware)) && s.deps.Held != nil {
+		member, _ := person.Member(record)
+		held, err := s.deps.Held(ctx, member, maxHeld)
+		if err != nil {
+			return consent.Residual{}, 0, until, err
+		}
+		r = d.List(req, held, maxNamed, now)
+	} else if r.Asks() && (aware == nil || !*aware) {
+		r = consent.Residual{}
+	}
 	for _, dir := range onFile.Directives {
 		if dir.ID == r.Directive.ID && dir.Record != record.String() {
 			r.Directive = consent.DirectiveName{} // given elsewhere: it is not named here

@@ -16,6 +16,7 @@ import (
 
 	"github.com/concord-hie/concord/access/accessjwt"
 	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/token"
 )
 
@@ -155,5 +156,87 @@ func TestASiteBelievesAPermissionByThePublishedKeysAlone(t *testing.T) {
 	_, claims = believed(t, codec.KeySet(), fmt.Sprint(ask("")["token"]))
 	if life := claims["exp"].(float64) - claims["iat"].(float64); life != 20 {
 		t.Errorf("it holds %v s, want 20: then a rule begins", life)
+	}
+}
+
+// TestUnderTheLawInForcePermissionsNameTheDocuments: no rule of a token can say that psychotherapy notes stay, nor that every label of
+// a document must be permitted; so what may leave is named, document by document, by its address here and its site's own id.
+//
+// Source: 45 CFR 164.508(a)(2); spec consent vector 93.
+func TestUnderTheLawInForcePermissionsNameTheDocuments(t *testing.T) {
+	w := newWard(t) // under the packs that come with the program
+	signer, err := token.Generate(token.ES384)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.sign = accessjwt.New(signer).SignPermission
+	filed := w.now().Add(-time.Hour)
+	w.cabinet.now = func() time.Time { return filed }
+	body := strings.Replace(consentBody(refTo(w.alice)), `"provision":{"type":"deny"}`, `"provision":{"type":"deny","provision":[{"type":"permit","provision":[{"type":"deny","securityLabel":[{"code":"HIV"}]}]}]}`, 1)
+	if r := w.file(mercyToken, body); r.Code != http.StatusCreated {
+		t.Fatalf("%d %s", r.Code, r.Body)
+	}
+	listed := func(name string, parts ...consent.Document) consent.Listed {
+		for i := range parts {
+			p := &parts[i]
+			p.ID, p.Record, p.Site, p.Type, p.LabelState, p.Confidentiality, p.Flags = name, w.aliceRec.String(), "mercy-main", "18842-5", consent.Labelled, "N", []string{}
+		}
+		return consent.Listed{Parts: parts, Name: name, Master: hie.Identifier{System: "urn:ietf:rfc:3986", Value: "urn:oid:1.2." + name}}
+	}
+	ask := func() string {
+		t.Helper()
+		r := w.do(http.MethodPost, "/fhir/Consent/$residual", mercyToken, []byte(`{"resourceType":"Parameters","parameter":[{"name":"patient","valueReference":`+refTo(w.alice)+`},
+ {"name":"organization","valueReference":{"reference":"Organization/oak"}},{"name":"purpose","valueCode":"TREAT"}]}`))
+		var out struct {
+			Parameter []struct {
+				Name         string
+				ValueBoolean *bool
+				ValueString  string
+			}
+		}
+		if err := json.Unmarshal(r.Body.Bytes(), &out); err != nil || r.Code != http.StatusOK {
+			t.Fatalf("%d %v %s", r.Code, err, r.Body)
+		}
+		for _, p := range out.Parameter {
+			if p.Name == "ihe_pcf" {
+				return p.ValueString
+			}
+		}
+		return ""
+	}
+	if got := ask(); got != "" {
+		t.Errorf("where the index knows of no document: %s", got)
+	}
+	w.held = []consent.Listed{
+		listed("plain", consent.Document{Class: "11488-4"}),
+		listed("psych", consent.Document{Class: "psychotherapy-note"}),
+		listed("both", consent.Document{Class: "11488-4"}, consent.Document{Class: "psychotherapy-note"}), // of two classes
+		listed("hiv", consent.Document{Class: "11488-4", Sensitivity: []string{"PSY", "HIV"}}),
+		listed("psy", consent.Document{Class: "11488-4", Sensitivity: []string{"PSY"}}),
+	}
+	var pcf struct {
+		Residual []struct {
+			Type string
+			Data []struct {
+				Meaning   string
+				Reference struct {
+					Reference  string
+					Identifier struct{ Value string }
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(ask()), &pcf); err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for _, r := range pcf.Residual {
+		got += r.Type + " "
+		for _, d := range r.Data {
+			got += d.Meaning + " " + d.Reference.Reference[strings.LastIndexByte(d.Reference.Reference, '/')+1:] + " " + d.Reference.Identifier.Value + " "
+		}
+	}
+	if want := "forbid permit instance plain urn:oid:1.2.plain instance psy urn:oid:1.2.psy "; got != want {
+		t.Errorf("told %q, want %q", got, want)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/concord-hie/concord/internal/opaque"
+	"github.com/concord-hie/concord/mpi"
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -56,6 +57,8 @@ type Deps struct {
 	Proofs    Proofs // its signed checkpoints and proofs
 	// SignTable signs an extract of the trail for whoever it is handed to.
 	SignTable func(text string) (string, error)
+	// Held tells which documents the index knows of one record; nil knows of none.
+	Held func(ctx context.Context, member mpi.Member, most int) ([]consent.Listed, error)
 	// Exchange finds documents, tells where there are any, and hands them over.
 	Exchange Exchange
 	// Consents is what patients have said, Emergencies the break-glass claims and their review; ConsentEnv is what

@@ -6,10 +6,11 @@ import (
 )
 
 // WriteResidual returns the ihe_pcf extension of a token as JSON: who the patient is, which consent it rests on ("" for
-// the defaults), and what the site must not let go.
+// the defaults), and what the site must not let go. A document that is listed is named by its address here, under base, and by
+// the unique id its site gave it.
 //
 // Source: IHE PCF, ITI-71 3.71.4.2.2.1.4.
-func WriteResidual(r consent.Residual, patient, doc string) []byte {
+func WriteResidual(r consent.Residual, base, patient, doc string) []byte {
 	type datum struct {
 		Meaning   string         `json:"meaning"`
 		Reference fhir.Reference `json:"reference"`
@@ -44,8 +45,14 @@ func WriteResidual(r consent.Residual, patient, doc string) []byte {
 		if x.Period != nil {
 			w.DataPeriod = &fhir.Period{Start: x.Period.Start, End: x.Period.End}
 		}
-		for _, d := range x.Data {
-			w.Data = append(w.Data, datum{d.Meaning, fhir.Reference{Reference: d.Reference}})
+		for i, d := range x.Data {
+			ref := fhir.Reference{Reference: d.Reference}
+			if x.Masters != nil {
+				if ref.Reference = base + "/" + d.Reference; !x.Masters[i].IsZero() {
+					ref.Identifier = &fhir.Identifier{System: x.Masters[i].System, Value: x.Masters[i].Value}
+				}
+			}
+			w.Data = append(w.Data, datum{d.Meaning, ref})
 		}
 		out.Residual = append(out.Residual, w)
 	}
