@@ -89,7 +89,7 @@ func (v *visit) myHome() error {
 		return err
 	}
 	now, others := standing(all)
-	rows, _, err := v.looks(lookFilter{own: false}, "", 3)
+	rows, older, err := v.looks(lookFilter{own: false}, "", 3)
 	if err != nil {
 		return err
 	}
@@ -111,6 +111,6 @@ func (v *visit) myHome() error {
 	for _, p := range where {
 		total += p.Total
 	}
-	v.show(http.StatusOK, "my", map[string]any{"Now": now, "Others": others, "Looks": rows, "Emergencies": recent, "Places": len(where), "Documents": total})
+	v.show(http.StatusOK, "my", map[string]any{"Now": now, "Others": others, "Looks": rows, "Older": older != "", "Emergencies": recent, "Places": len(where), "Documents": total})
 	return nil
 }
