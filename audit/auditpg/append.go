@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/concord-hie/concord/audit"
@@ -164,7 +165,7 @@ func inline(rows []row) bool {
 
 // write inserts rows and touches in one statement.
 func write(ctx context.Context, q pg.Querier, rows []row, touches []touch) error {
-	if len(rows) == 0 && len(touches) == 0 {
+	if len(rows) == 0 {
 		return nil
 	}
 	args := make([]any, 0, 9*len(rows)+2*len(touches))
@@ -174,11 +175,22 @@ func write(ctx context.Context, q pg.Querier, rows []row, touches []touch) error
 	for _, t := range touches {
 		args = append(args, int64(t.record), t.event)
 	}
-	_, err := q.Exec(ctx, insertText(len(rows), len(touches)), args...)
+	_, err := q.Exec(ctx, inlineTexts()[len(rows)][len(touches)], args...)
 	return err
 }
 
-// insertText builds the insert of n events with their pending rows, and of m touched records.
+// inlineTexts holds what insertText builds for all numbers of events and records that are written so.
+var inlineTexts = sync.OnceValue(func() *[maxInline + 1][maxInlineRecords + 1]string {
+	var out [maxInline + 1][maxInlineRecords + 1]string
+	for n := 1; n <= maxInline; n++ {
+		for m := range out[n] {
+			out[n][m] = insertText(n, m)
+		}
+	}
+	return &out
+})
+
+// insertText builds the insert of n events, at least one, with their pending rows, and of m touched records.
 func insertText(n, m int) string {
 	var event, pending, record []string
 	for i := range n {
@@ -190,18 +202,12 @@ func insertText(n, m int) string {
 		p := 9*n + 2*i
 		record = append(record, fmt.Sprintf("($%d::bigint,$%d::uuid)", p+1, p+2))
 	}
-	var text string
-	if n > 0 {
-		text = `with e as (insert into audit.event (id, recorded, kind, outcome, org_id, user_id, salt, body) values ` +
-			strings.Join(event, ",") + `)`
+	text := `with e as (insert into audit.event (id, recorded, kind, outcome, org_id, user_id, salt, body) values ` + strings.Join(event, ",") + `)`
+	waiting := ` insert into audit.pending (event_id, leaf) values ` + strings.Join(pending, ",")
+	if m == 0 {
+		return text + waiting
 	}
-	if n > 0 && m > 0 {
-		text += `, p as (insert into audit.pending (event_id, leaf) values ` + strings.Join(pending, ",") + `)`
-	}
-	if m > 0 {
-		return text + ` insert into audit.event_record (sp_id, event_id) values ` + strings.Join(record, ",")
-	}
-	return text + ` insert into audit.pending (event_id, leaf) values ` + strings.Join(pending, ",")
+	return text + `, p as (` + waiting + `) insert into audit.event_record (sp_id, event_id) values ` + strings.Join(record, ",")
 }
 
 // insertMany inserts any number of events with their pending rows and touched records: one text for all. The tables lie on
