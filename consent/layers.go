@@ -18,7 +18,7 @@ type ruled struct {
 // Source: spec consent 2.5; spec consent-cases 25 and 28.
 func (d *Decider) evaluate(q *query, ph *phase) ruled {
 	out := ruled{}
-	worst := reasons
+	worst, lawUnmet := reasons, false
 	rules := q.rules
 	for i := range rules {
 		m := rules[i].match(q)
@@ -45,6 +45,7 @@ func (d *Decider) evaluate(q *query, ph *phase) ruled {
 			}
 			if q.emergency && (r.Layer == LayerLaw && r.EmergencyClause || r.Layer != LayerLaw && r.Overridable) {
 				out.replaced = true
+				lawUnmet = lawUnmet || r.Layer == LayerLaw
 				q.part2Clause = q.part2Clause || r.Layer == LayerLaw && r.Kind == InstrumentPart2
 				q.ruleStep(r, replacedByEmergency)
 				continue
@@ -60,6 +61,7 @@ func (d *Decider) evaluate(q *query, ph *phase) ruled {
 			q.ruleStep(r, "")
 		}
 	}
+	out.mandate = out.mandate && !lawUnmet // an emergency does not meet a requirement: it outranks the mandate all the same
 	if worst != reasons {
 		out.refusal = worst
 		q.decided(worst)

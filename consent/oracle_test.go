@@ -283,7 +283,7 @@ func (o *oracle) decide() verdict {
 
 func (o *oracle) pair(atom, purpose string, valid, disputed bool, st *consent.Site, duties, ruleDuties map[string]bool) string {
 	refusals := map[string]bool{}
-	mandate, replaced := false, false
+	mandate, replaced, unmet := false, false, false
 	for _, r := range o.setup.Rules {
 		m := o.ruleMatch(r, atom, purpose)
 		if m == no3 {
@@ -300,7 +300,7 @@ func (o *oracle) pair(atom, purpose string, valid, disputed bool, st *consent.Si
 		case valid && r.Layer != consent.LayerLaw && r.Overridable:
 			replaced = true
 		case valid && r.Layer == consent.LayerLaw && r.Effect == consent.Require && r.EmergencyClause:
-			replaced = true
+			replaced, unmet = true, true
 			if r.Kind == "part2-consent" {
 				duties["P2-EMERGENCY-RECORD"] = true
 			}
@@ -322,7 +322,7 @@ func (o *oracle) pair(atom, purpose string, valid, disputed bool, st *consent.Si
 	if o.purposeUnder(purpose, "BTG") && !valid {
 		return "BTG_ONLY"
 	}
-	if mandate && !disputed {
+	if mandate && !unmet && !disputed {
 		if !replaced {
 			duties["AOD"] = true
 		}

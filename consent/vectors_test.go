@@ -182,6 +182,11 @@ func TestAcceptanceVectors(t *testing.T) {
 				s.req.Abilities = []string{"DELAU"}
 			}), "PERMIT", "DELAU:2026-06-30"}}},
 
+		{"an emergency replaces an unmet requirement of law and does not meet it: no mandate speaks", "permit", all(say(deny(), absolute),
+			rule(consent.Rule{ID: "m", Layer: consent.LayerLaw, Effect: consent.Mandate}),
+			rule(consent.Rule{ID: "k", Layer: consent.LayerLaw, Effect: consent.Require, Kind: "k", EmergencyClause: true})), []asked{{"past an absolute refusal", emergency, "ABSOLUTE", ""},
+			{"without an emergency", none, "LAW_REQUIRE", ""}, {"with the instrument", all(emergency, func(s *scene) { s.req.Instruments = []string{"k"} }), "MANDATE", "AOD BTG-REVIEW NOTIFY-PATIENT NOTIFY-SITE"}}},
+
 		// The one exception to "revoking a permit never adds access" in nine million random cases: nothing is later than a
 		// signature nobody knows the day of, but a revocation dates from its filing (spec consent-cases 18 and 20). A filed
 		// Consent always has its day: dateTime is required.

@@ -75,10 +75,10 @@ type (
 		PrivilegedRoles []string `json:"privilegedRoles"`
 	}
 	wireRegistered struct {
-		URI      *string `json:"uri"`
-		Additive bool    `json:"additive"`
-		OnExpiry string  `json:"onExpiry"`
-		Widening bool    `json:"widening"`
+		URI      *text `json:"uri"`
+		Additive bool  `json:"additive"`
+		OnExpiry text  `json:"onExpiry"`
+		Widening bool  `json:"widening"`
 	}
 	wireSubject struct {
 		Records          []wireRecord `json:"records"`
@@ -93,9 +93,9 @@ type (
 		Link string  `json:"link"`
 	}
 	wireProxy struct {
-		Ref   *string `json:"ref"`
-		Start string  `json:"start"`
-		End   string  `json:"end"`
+		Ref   *text `json:"ref"`
+		Start text  `json:"start"`
+		End   text  `json:"end"`
 	}
 	wireFiled struct {
 		Resource        *wireConsent `json:"resource"`
@@ -290,7 +290,7 @@ func (w *wireCase) setup() consent.Setup {
 			Regimes: i.Regimes, Zone: i.Zone, Unlabelled: i.Labels == "unlabelled", PrivilegedRoles: i.PrivilegedRoles})
 	}
 	for _, p := range w.Policies {
-		s.Policies = append(s.Policies, consent.Policy{URI: *p.URI, Additive: p.Additive, OnExpiry: p.OnExpiry, Widening: p.Widening})
+		s.Policies = append(s.Policies, consent.Policy{URI: string(*p.URI), Additive: p.Additive, OnExpiry: string(p.OnExpiry), Widening: p.Widening})
 	}
 	for _, d := range w.Defaults {
 		s.Defaults = append(s.Defaults, consent.Default{Network: d.Network, Site: hie.SiteID(d.Site), Jurisdiction: d.Jurisdiction,
@@ -316,7 +316,7 @@ func (w *wireSubject) read() consent.Subject {
 		s.Records = append(s.Records, consent.Record{ID: *r.ID, Site: hie.SiteID(r.Site), Link: readLink(r.Link)})
 	}
 	for _, p := range w.Proxies {
-		s.Proxies = append(s.Proxies, consent.Proxy{Ref: *p.Ref, Period: consent.Period{Start: p.Start, End: p.End}})
+		s.Proxies = append(s.Proxies, consent.Proxy{Ref: string(*p.Ref), Period: consent.Period{Start: string(p.Start), End: string(p.End)}})
 	}
 	return s
 }

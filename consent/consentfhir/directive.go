@@ -34,7 +34,7 @@ type wireConsent struct {
 }
 
 type wireProvision struct {
-	Type              string          `json:"type"`
+	Type              text            `json:"type"`
 	Period            *wirePeriod     `json:"period"`
 	Actor             []wireActor     `json:"actor"`
 	Action            []wireConcept   `json:"action"`
@@ -52,20 +52,20 @@ type (
 	wireAny    struct{} // an object whatever its members
 	wireCoding struct {
 		System system `json:"system"`
-		Code   string `json:"code"`
+		Code   text   `json:"code"`
 	}
 	wireConcept struct {
 		Coding []wireCoding `json:"coding"`
 	}
 	wireReference struct {
-		Reference string `json:"reference"`
+		Reference text `json:"reference"`
 	}
 	wirePolicy struct {
-		URI string `json:"uri"`
+		URI text `json:"uri"`
 	}
 	wirePeriod struct {
-		Start *string `json:"start"`
-		End   *string `json:"end"`
+		Start text `json:"start"`
+		End   text `json:"end"`
 	}
 	wireActor struct {
 		Role      *wireConcept   `json:"role"`
@@ -103,6 +103,28 @@ func (s *system) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		*s = ""
 	default:
 		*s = "?"
+	}
+	return nil
+}
+
+// A text is a string that is "" only where it is absent. One that is there and empty is a value nobody knows: FHIR has no
+// empty strings, and of a case only null is absent.
+//
+// Source: FHIR R4 json.html (a string is never empty); spec consent-cases, "Case", 11, 12, 16 and 17.
+type text string
+
+// emptied is what an empty string is read as.
+const emptied text = "(empty)"
+
+// UnmarshalJSONFrom takes a string or null.
+func (t *text) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	absent := dec.PeekKind() == 'n'
+	var s string
+	if err := json.UnmarshalDecode(dec, &s); err != nil {
+		return err
+	}
+	if *t = text(s); s == "" && !absent {
+		*t = emptied
 	}
 	return nil
 }
@@ -150,21 +172,21 @@ func (w *wireProvision) foreign() {
 }
 
 func (w *wireCoding) foreign(systems []string, standard func(string) bool) {
-	if w.System != "" && !slices.Contains(systems, string(w.System)) && standard(w.Code) {
-		w.Code = string(w.System) + "|" + w.Code
+	if w.System != "" && !slices.Contains(systems, string(w.System)) && standard(string(w.Code)) {
+		w.Code = text(w.System) + "|" + w.Code
 	}
 }
 
 func (w *wireConsent) directive() (consent.Directive, error) {
 	d := consent.Directive{Status: w.Status, Scope: w.Scope.first(), Modified: len(w.ModifierExtension) > 0}
 	for _, p := range w.Performer {
-		d.Performers = append(d.Performers, p.Reference)
+		d.Performers = append(d.Performers, string(p.Reference))
 	}
 	for _, o := range w.Organization {
-		d.Organizations = append(d.Organizations, o.Reference)
+		d.Organizations = append(d.Organizations, string(o.Reference))
 	}
 	for _, p := range w.Policy {
-		d.Policies = append(d.Policies, p.URI)
+		d.Policies = append(d.Policies, string(p.URI))
 	}
 	if w.PolicyRule != nil {
 		d.PolicyRules = codes(w.PolicyRule.Coding)
@@ -209,10 +231,10 @@ func readTeam(raw jsontext.Value, teams map[string]*consent.PractitionerRole) er
 	}
 	t := &consent.PractitionerRole{Codes: conceptCodes(c.Code)}
 	if c.Organization != nil {
-		t.HasOrganization, t.Organization = true, c.Organization.Reference
+		t.HasOrganization, t.Organization = true, string(c.Organization.Reference)
 	}
 	if c.Practitioner != nil {
-		t.HasPractitioner, t.Practitioner = true, c.Practitioner.Reference
+		t.HasPractitioner, t.Practitioner = true, string(c.Practitioner.Reference)
 	}
 	teams[c.ID] = t
 	return nil
@@ -220,7 +242,7 @@ func readTeam(raw jsontext.Value, teams map[string]*consent.PractitionerRole) er
 
 func (w *wireProvision) read(teams map[string]*consent.PractitionerRole) consent.Provision {
 	p := consent.Provision{
-		Type: w.Type, Period: w.Period.read(), DataPeriod: w.DataPeriod.read(), Modified: len(w.ModifierExtension) > 0,
+		Type: string(w.Type), Period: w.Period.read(), DataPeriod: w.DataPeriod.read(), Modified: len(w.ModifierExtension) > 0,
 		Actions: conceptCodes(w.Action), Labels: codes(w.SecurityLabel), Purposes: codes(w.Purpose),
 		Classes: codes(w.Class), Codes: conceptCodes(w.Code),
 	}
@@ -244,27 +266,14 @@ func (w *wirePeriod) read() *consent.Period {
 	if w == nil {
 		return nil
 	}
-	return &consent.Period{Start: bound(w.Start), End: bound(w.End)}
-}
-
-// bound returns an end of a period, "" for none. An end that is there and empty is none that can be read.
-//
-// Source: FHIR R4 json.html (a string is never empty); spec consent-cases 12.
-func bound(s *string) string {
-	switch {
-	case s == nil:
-		return ""
-	case *s == "":
-		return "empty"
-	}
-	return *s
+	return &consent.Period{Start: string(w.Start), End: string(w.End)}
 }
 
 func (w *wireReference) text() string {
 	if w == nil {
 		return ""
 	}
-	return w.Reference
+	return string(w.Reference)
 }
 
 // first returns the concept's first code, "" when there is none.
@@ -272,7 +281,7 @@ func (w *wireConcept) first() string {
 	if w == nil || len(w.Coding) == 0 {
 		return ""
 	}
-	return w.Coding[0].Code
+	return string(w.Coding[0].Code)
 }
 
 // role returns the first code of an actor's role: "" when there is no coding, consent.UnknownRole for a coding
@@ -290,7 +299,7 @@ func (w *wireConcept) role() string {
 func codes(in []wireCoding) []string {
 	var out []string
 	for _, c := range in {
-		out = append(out, c.Code)
+		out = append(out, string(c.Code))
 	}
 	return out
 }
