@@ -143,6 +143,11 @@ func TestAcceptanceVectors(t *testing.T) {
 		{"84 a permit does not cross a tentative link", "deny", all(say(permit()), link("b", hie.LinkTentative)), []asked{{"tentative", clinicDoc, "DEFAULT_DENY", ""}, {"confirmed", all(clinicDoc, link("b", hie.LinkConfirmed)), "PERMIT", ""}}},
 		{"84 nothing reaches a disputed record but a permit given on it", "permit", link("b", hie.LinkDisputed), []asked{{"default", clinicDoc, "LINK_DISPUTED", ""}, {"emergency", all(clinicDoc, emergency), "LINK_DISPUTED", ""},
 			{"own access", all(clinicDoc, patient), "LINK_DISPUTED", ""}, {"a permit given on it", all(clinicDoc, say(permit(), given("b"))), "PERMIT", ""}}},
+		{"84 on a disputed record an emergency replaces a site's overridable rule, never the permit given on it that is missing", "permit",
+			all(link("b", hie.LinkDisputed), rule(consent.Rule{ID: "agreed", Layer: consent.LayerSite, Effect: consent.Forbid, Overridable: true})), []asked{
+				{"a permit given on it", all(clinicDoc, say(permit(), given("b"))), "SITE_FORBID", ""},
+				{"a permit given on it, in an emergency", all(clinicDoc, say(permit(), given("b")), emergency), "EMERGENCY", "BTG-REVIEW NOTIFY-PATIENT NOTIFY-SITE"},
+				{"an emergency alone", all(clinicDoc, emergency), "LINK_DISPUTED", ""}, {"a permit given elsewhere, in an emergency", all(clinicDoc, say(permit()), emergency), "LINK_DISPUTED", ""}}},
 		{"90 everything is Part 2 content", "permit", none, []asked{{"Dr X", p2Doc, "LAW_REQUIRE", ""}}},
 		{"91 an obligation the requester cannot honour", "permit", rule(consent.Rule{ID: "abdm", Layer: consent.LayerNetwork, Effect: consent.Neutral, Obligations: []string{"DELAU:2026-06-30"}}), []asked{{"Dr X", none, "OBLIGATION", ""},
 			{"who can", func(s *scene) { s.req.Abilities = []string{"DELAU"} }, "DEFAULT", "DELAU:2026-06-30"}}},
