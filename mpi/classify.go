@@ -136,8 +136,8 @@ func (m *Model) gap(s *Set) string {
 		}
 	}
 	middle := l[fieldMiddle] == middleExact || l[fieldMiddle] == middleInitial
-	// where the family name comes first, what stands as a middle name is often the given name's second syllable
-	fullMiddle := l[fieldMiddle] == middleExact && l[fieldSwap] != nameFamilyFirst && l[fieldSwap] != nameFamilyLast
+	// a second syllable of the given name, which stands as a middle name, is no value of its own
+	fullMiddle := l[fieldMiddle] == middleExact && s.Union.values[fieldMiddle] != (pairOfValues{})
 	switch {
 	case !id && l[fieldSSN] == ssnDifferent && !(whole && (own || contacts >= 2 || contacts == 1 && l[fieldMiddle] == middleExact)):
 		return "ssn" // unless it is the one thing that differs: a spouse's or a parent's number

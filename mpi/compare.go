@@ -22,6 +22,12 @@ func Compare(a, b *Features) Comparison {
 	var c Comparison
 	c.compareNames(a, b)
 	c.levels[fieldMiddle], c.values[fieldMiddle] = compareMiddle(a, b)
+	if c.levels[fieldMiddle] == middleExact && secondSyllable(a, b) {
+		c.values[fieldMiddle] = pairOfValues{}
+	}
+	if c.levels[fieldGiven] == givenExact && c.levels[fieldMiddle] == middleDifferent && otherSecond(a, b) {
+		c.levels[fieldGiven], c.values[fieldGiven] = givenSimilar, pairOfValues{}
+	}
 	if a.Suffix != 0 && b.Suffix != 0 {
 		c.levels[fieldSuffix] = pick(a.Suffix == b.Suffix, suffixEqual, suffixDifferent)
 	}

@@ -74,10 +74,21 @@ func compareGivens(a, b *Features) (level, pairOfValues) {
 			}
 		}
 	}
+	if best > givenSpelling {
+		switch {
+		case writtenApart(a, b):
+			return givenSpelling, pairOfValues{a.givens[0].hash, a.givens[0].hash}
+		case writtenApart(b, a):
+			return givenSpelling, pairOfValues{b.givens[0].hash, b.givens[0].hash}
+		}
+	}
 	if best > givenMiddle {
 		if h := max(amongMiddles(a, b), amongMiddles(b, a)); h != 0 {
 			return givenMiddle, pairOfValues{h, h}
 		}
+	}
+	if best == givenDifferent && a.doubled() != b.doubled() {
+		return missing, pairOfValues{}
 	}
 	return best, values
 }
@@ -330,11 +341,11 @@ func compareCross(a, b *Features) (level, pairOfValues) {
 			case x.n < 2 || y.n < 2:
 			case x.hash == y.hash:
 				l = familyExact
+			case x.flags&flagPart != 0 && transcribedAs(x, y):
+				l = familySpelling
 			case x.n < 3 || y.n < 3:
 			case y.flags&flagPart == 0:
-				if transcribed(x, y) {
-					l = familySpelling
-				} else if k := likeness(x, y); k < 2 {
+				if k := likeness(x, y); k < 2 {
 					l = [...]level{familyOneEdit, familyNear}[k]
 				}
 			}

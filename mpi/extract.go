@@ -21,9 +21,16 @@ func (v *values) features(site hie.SiteID) Features {
 	for i, g := range v.givens {
 		f.addGiven(g, i > 0)
 	}
+	if len(v.families) > 0 && familyFirst[v.families[0].whole] {
+		f.knowSyllables()
+	}
 	for _, m := range v.middles {
 		if f.nMiddles < maxMiddles {
-			f.middles[f.nMiddles] = newToken(m)
+			t := newToken(m)
+			if knownGivens[m] {
+				t.flags |= flagKnown
+			}
+			f.middles[f.nMiddles] = t
 			f.nMiddles++
 		}
 	}
@@ -76,6 +83,9 @@ func (f *Features) addGiven(g string, also bool) {
 	t.nicks = nicknames[g]
 	if knownGivens[g] {
 		t.flags |= flagKnown
+	}
+	if transcriptions[g] != [maxNicks]uint8{} {
+		t.flags |= flagPart
 	}
 	if also {
 		t.flags |= flagAlso

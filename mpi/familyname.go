@@ -179,3 +179,17 @@ func transcribed(a, b *token) bool {
 	}
 	return false
 }
+
+// transcribedAs is transcribed for a given name that may be a family name in the wrong place: its groups are those of given names.
+func transcribedAs(given, family *token) bool {
+	if family.nicks[0] == 0 {
+		return false
+	}
+	groups := transcriptions[string(given.bytes())]
+	for _, g := range groups[:familyNicks] {
+		if g != 0 && (g == family.nicks[0] || g == family.nicks[1]) {
+			return true
+		}
+	}
+	return false
+}

@@ -71,8 +71,8 @@ type token struct {
 }
 
 const (
-	flagKnown = 1 << iota // a given name known to exist; a family name of a people that writes it first
-	flagPart              // one part of a double family name, beside the whole
+	flagKnown = 1 << iota // a given or middle name known to exist; a family name of a people that writes it first
+	flagPart              // one part of a double family name, beside the whole; a given name that is also a family name of the table of transcriptions
 	flagAlso              // of a name in use beside or before the first
 )
 
@@ -135,7 +135,7 @@ type line struct {
 
 // featuresVersion is the first byte of every encoded vector. A change of the layout, of a normaliser or of
 // the nickname table's order needs a new one, and a rebuild of the stored rows.
-const featuresVersion = 3
+const featuresVersion = 4
 
 // errFeatures means that stored features are not what this program writes.
 var errFeatures = errors.New("mpi: features cannot be read")

@@ -135,8 +135,8 @@ func (v *values) addName(n Name) {
 			v.setSuffix(generations[w])
 		}
 	}
-	given = v.stripSuffix(stripTitles(given))
-	family = v.stripSuffix(stripTitles(family))
+	given = lettersOnly(v.stripSuffix(stripTitles(given)))
+	family = lettersOnly(v.stripSuffix(stripTitles(family)))
 	if n.Use == "anonymous" {
 		v.drop("name", "anonymous")
 		return
@@ -156,11 +156,14 @@ func (v *values) addName(n Name) {
 		v.drop("given", "placeholder")
 		given = nil
 	}
-	given = slices.DeleteFunc(given, func(w string) bool { return unknownNames[w] })
-	for i, w := range given {
-		if i == 0 {
-			v.givens = addOnce(v.givens, w)
-		} else {
+	first, more := firstGiven(given, family)
+	if unknownNames[first] {
+		v.drop("given", "placeholder")
+		first = ""
+	}
+	v.givens = addOnce(v.givens, first)
+	for _, w := range more {
+		if !unknownNames[w] {
 			v.middles = addOnce(v.middles, w)
 		}
 	}

@@ -81,16 +81,20 @@ func said(out *[maxToken]byte, s []byte) int {
 	return n
 }
 
-// slipped reports whether, of two given names one edit apart, one is known to exist and the other is what a slip of a finger or
-// of the eye makes of it: a neighbouring key, a letter alike, two exchanged, or one left out. First letters stay right.
+// slipped reports whether, of two given names one edit apart, one is known to exist and the other is what a slip of a finger or of
+// the eye makes of it: a neighbouring key, a letter alike, two exchanged, or one left out. First letters stay right. Of a name of three
+// letters the slip must leave what is no syllable ("Mri" for "Mei"): there are too many short names to know them all.
 func slipped(a, b *token) bool {
-	if (a.flags^b.flags)&flagKnown == 0 || a.n < 4 || b.n < 4 || a.text[0] != b.text[0] {
+	if (a.flags^b.flags)&flagKnown == 0 || a.n < 3 || b.n < 3 || a.text[0] != b.text[0] {
 		return false
 	}
 	if a.flags&flagKnown == 0 {
 		a, b = b, a
 	}
 	x, y := a.bytes(), b.bytes()
+	if min(len(x), len(y)) == 3 && (len(x) != len(y) || syllabic(string(y))) {
+		return false
+	}
 	i := 0
 	for i < len(x) && i < len(y) && x[i] == y[i] {
 		i++
