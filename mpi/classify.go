@@ -84,7 +84,7 @@ func (m *Model) grade(s *Set) Grade {
 		return GradeNone
 	case s.vetoes != 0 || s.Bits < m.Probable:
 		return pickGrade(s.vetoes != 0 || s.Bits >= m.Possible, GradePossible, GradeNone)
-	case s.Bits >= m.Certain && (m.gap(s) == "" || m.beyondDoubt(s)):
+	case m.gap(s) == "" && (s.Bits >= m.Certain || m.settled(s)), m.beyondDoubt(s):
 		return GradeCertain
 	}
 	return GradeProbable
@@ -101,21 +101,48 @@ func pickGrade(ok bool, yes, no Grade) Grade {
 // only the year is known: one in a thousand by the model, which weighs twins and relatives.
 const beyond = 2
 
-// beyondDoubt reports whether s is so strong that the field gap names may be missing: twins and relatives would have to agree in
-// more than they do. Namesakes of one birth date never are: how many there are of one name, no model knows.
+// beyondDoubt reports whether s is so strong that the field gap names may be missing: twins, relatives and namesakes would have to agree in
+// more than they do.
+//
+// Source: README.md, "Grades". That two persons of one name and birth date are few, and fewer still in one place: Zech et al. 2016 count 1.0009
+// persons to a name and birth date among the patients of a health information exchange.
 func (m *Model) beyondDoubt(s *Set) bool {
 	l := &s.Union.levels
 	given, family, birth := l[fieldGiven], l[fieldFamily], l[fieldBirth]
-	if s.Bits < m.Certain+beyond || family == missing || family > familyPart {
+	if family == missing || family > familyPart {
 		return false
 	}
 	switch m.gap(s) {
-	case "given": // shortened, misspelt or the middle one
-		return given > givenKeyed && given < givenDifferent && birth >= birthExact && birth <= birthOneDigit
+	case "given":
+		switch {
+		case given == givenMiddle: // goes by the middle name; twins do not bear each other's
+			return s.Bits >= m.Certain-below && birth == birthExact && l[fieldSex] != sexDifferent && s.corroborated()
+		case given > givenKeyed && given < givenDifferent: // shortened or misspelt
+			return s.Bits >= m.Certain+beyond && birth >= birthExact && birth <= birthOneDigit && s.corroborated()
+		}
 	case "birth-date": // father and son are not born in one year
-		return birth == birthYear && given >= givenExact && given <= givenKeyed
+		return s.Bits >= m.Certain+beyond && birth == birthYear && given >= givenExact && given <= givenKeyed
+	case "address": // a namesake of the same birth date lives elsewhere, or has another middle name
+		return s.Bits >= m.Certain && s.whole() && l[fieldAddress] == addressPlace && s.differs&(1<<fieldMiddle) == 0 &&
+			(l[fieldMiddle] == middleExact || l[fieldMiddle] == middleInitial)
 	}
 	return false
+}
+
+// whole reports whether both names and the birth date are those of one person to the letter, or to the sound.
+func (s *Set) whole() bool {
+	l := &s.Union.levels
+	return l[fieldGiven] >= givenExact && l[fieldGiven] <= givenSpelling && l[fieldFamily] >= familyExact && l[fieldFamily] <= familySpelling &&
+		l[fieldBirth] == birthExact
+}
+
+// below is how many bits short of certain names and birth date as a whole may be, where something corroborates them.
+const below = 5
+
+// settled reports whether s may be short of certain: names and birth date as a whole, and something that corroborates them. What a household
+// shares takes bits back, but nobody in it shares all of these.
+func (m *Model) settled(s *Set) bool {
+	return s.Bits >= m.Certain-below && s.whole() && s.Union.levels[fieldSex] != sexDifferent && s.differs&(1<<fieldMiddle) == 0 && s.corroborated()
 }
 
 // gap names the field without which s cannot be certain however high its score, or returns "".
@@ -126,23 +153,17 @@ func (m *Model) gap(s *Set) string {
 	given, birth := l[fieldGiven], l[fieldBirth]
 	named := given >= givenExact && given <= givenKeyed
 	born := birth >= birthExact && birth <= birthOneDigit
-	whole := given >= givenExact && given <= givenSpelling && l[fieldFamily] >= familyExact && l[fieldFamily] <= familySpelling && birth == birthExact
+	whole := s.whole()
 	own := l[fieldEmail] == emailOwn
-	contacts := 0 // what agrees beside the name and is a household's
-	for _, agrees := range [...]bool{l[fieldPhone] == phoneEqual, own || l[fieldEmail] == emailEqual, l[fieldMember] == memberEqual,
-		l[fieldAddress] >= addressExact && l[fieldAddress] <= addressElsewhere} {
-		if agrees {
-			contacts++
-		}
-	}
+	contacts := s.contacts()
 	middle := l[fieldMiddle] == middleExact || l[fieldMiddle] == middleInitial
-	// a second syllable of the given name, which stands as a middle name, is no value of its own
-	fullMiddle := l[fieldMiddle] == middleExact && s.Union.values[fieldMiddle] != (pairOfValues{})
 	switch {
 	case !id && l[fieldSSN] == ssnDifferent && !(whole && (own || contacts >= 2 || contacts == 1 && l[fieldMiddle] == middleExact)):
 		return "ssn" // unless it is the one thing that differs: a spouse's or a parent's number
 	case !id && !named && !m.ownName(s, last4, contacts):
 		return "given"
+	case !id && s.bornApart:
+		return "birth-date"
 	case !id && !born && !(last4 && named && contacts > 0) && !((birth == missing || birth == birthYear) && named && own && contacts > 1):
 		return "birth-date"
 	case id && given == missing && birth == missing:
@@ -150,11 +171,32 @@ func (m *Model) gap(s *Set) string {
 	case !id && l[fieldFamily] == familyDifferent && !own && !last4 && l[fieldMaiden] != maidenEqual && l[fieldMiddle] != middleExact &&
 		!(given == givenExact && birth == birthExact && (contacts >= 2 || contacts == 1 && middle)):
 		return "family" // a house and a birth date are shared by children who are no kin, and a given name by chance
-	case id, last4, contacts > 0, fullMiddle, l[fieldMaiden] == maidenEqual, l[fieldGuardian] == guardianEqual,
-		l[fieldFormer] == formerEqual, l[fieldPhone] == phoneNear:
+	case s.corroborated():
 		return ""
 	}
 	return "address"
+}
+
+// contacts counts what agrees beside the name and is a household's: phone, mail, insurance, address.
+func (s *Set) contacts() int {
+	l := &s.Union.levels
+	n := 0
+	for _, agrees := range [...]bool{l[fieldPhone] == phoneEqual, l[fieldEmail] == emailOwn || l[fieldEmail] == emailEqual, l[fieldMember] == memberEqual,
+		l[fieldAddress] >= addressExact && l[fieldAddress] <= addressElsewhere} {
+		if agrees {
+			n++
+		}
+	}
+	return n
+}
+
+// corroborated reports whether something agrees besides names, birth date and sex.
+func (s *Set) corroborated() bool {
+	l := &s.Union.levels
+	// a second syllable of the given name, which stands as a middle name, is no value of its own
+	fullMiddle := l[fieldMiddle] == middleExact && s.Union.values[fieldMiddle] != (pairOfValues{})
+	return l[fieldSSN] == ssnExact || l[fieldID] == idEqual || l[fieldSSN] == ssnLast4Equal || s.contacts() > 0 || fullMiddle ||
+		l[fieldMaiden] == maidenEqual || l[fieldGuardian] == guardianEqual || l[fieldFormer] == formerEqual || l[fieldPhone] == phoneNear
 }
 
 // ownName reports whether a given name that agrees only in part is the individual's own all the same: an equal order of

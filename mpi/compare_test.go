@@ -169,6 +169,18 @@ func TestGrades(t *testing.T) {
 			with(func(p *person) { p.given = "Otoline M" }), GradeCertain, "", ""},
 		{"no birth date, but the last four of the number and the phone", with(func(p *person) { p.ssn = "XXX-XX-0938" }),
 			with(func(p *person) { p.birth, p.ssn = Date{}, "219-42-0938" }), GradeCertain, "", ""},
+		{"one who goes by the middle name, in one house", with(func(p *person) { p.given = "Ottoline Maud" }), with(func(p *person) { p.given = "Maud" }), GradeCertain, "", "given"},
+		{"one called by it of whom nothing else is known", with(func(p *person) { p.given = "Ottoline Maud" }),
+			with(func(p *person) { p.given, p.phone, p.street = "Maud", "", "" }), GradeProbable, "", "given"},
+		{"a typo, and nothing but the initial of the middle name", with(func(p *person) { p.given = "Ottoline Maud" }),
+			with(func(p *person) { p.given, p.phone, p.street = "Ottaline M", "", "" }), GradeProbable, "", "given"},
+		{"a namesake of one birth date in the same place is seldom of the same middle initial", with(func(p *person) { p.given = "Ottoline Maud" }),
+			with(func(p *person) { p.given, p.phone, p.street = "Ottoline M", "", "14 Quarry Lane" }), GradeCertain, "", "address"},
+		{"elsewhere there are more of them", with(func(p *person) { p.given = "Ottoline Maud" }),
+			with(func(p *person) { p.given, p.phone, p.street = "Ottoline M", "", "" }), GradeProbable, "", "address"},
+		{"names in each other's place, another phone, one house", base, with(func(p *person) {
+			p.given, p.family, p.phone = "Fairweather", "Ottoline", "717-261-1940"
+		}), GradeCertain, "", ""},
 		{"senior and junior", with(func(p *person) { p.suffix = "Sr" }), with(func(p *person) { p.suffix = "Jr" }), GradePossible, "suffix", ""},
 		{"a generation apart", base, with(func(p *person) { p.birth = day(1991, 2, 3) }), GradePossible, "generation", "birth-date"},
 		{"birth orders differ", with(func(p *person) { p.order = 1 }), with(func(p *person) { p.order = 2 }), GradePossible, "birth-order", ""},

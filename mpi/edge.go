@@ -15,6 +15,9 @@ type Edge struct {
 func (m *Model) Edge(a, b *Features) Edge {
 	c := Compare(a, b)
 	s := Set{Union: c, Bits: m.weigh(&c), vetoes: vetoesOf(&c, a, b)}
+	if c.levels[fieldMiddle] == middleDifferent {
+		s.differs = 1 << fieldMiddle
+	}
 	return Edge{Bits: s.Bits, grade: m.grade(&s), vetoes: s.vetoes, bare: c.levels[fieldGiven] == missing && c.levels[fieldBirth] == missing}
 }
 

@@ -75,12 +75,29 @@ func (p *partitioning) weighGroups(j *joint, one, other []int32) {
 	} else {
 		p.add(j, one, other)
 	}
-	p.score(j)
+	p.score(j, one, other)
 }
 
-func (p *partitioning) score(j *joint) {
+// score sets what j, between the nodes one and other, amounts to.
+func (p *partitioning) score(j *joint, one, other []int32) {
 	j.set = j.sum.score(p.m)
+	if birth := j.set.Union.levels[fieldBirth]; birth > birthWeak && birth != birthMonth && birth != birthYear {
+		j.set.bornApart = p.vouched(one) && p.vouched(other)
+	}
 	j.grade = p.m.grade(&j.set)
+}
+
+// vouched reports whether two sites tell the same birth date of a group.
+func (p *partitioning) vouched(group []int32) bool {
+	for i, a := range group {
+		for _, b := range group[:i] {
+			x, y := &p.nodes[a], &p.nodes[b]
+			if x.Birth != 0 && x.Birth == y.Birth && x.source != y.source && x.source != 0 && y.source != 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // add adds to j what all pairs between two sets of nodes say.
@@ -175,7 +192,7 @@ func (p *partitioning) join(k int32) {
 			if grown.half {
 				p.add(grown, second, p.groups[grown.other(into)])
 			}
-			p.score(grown)
+			p.score(grown, p.groups[grown.a], p.groups[grown.b])
 		}
 		grown.half = false
 	}

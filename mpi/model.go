@@ -15,7 +15,7 @@ type Model struct {
 	Prior Bits
 	// Kin is how rare pairs of relatives, and pairs of twins, are among pairs of strangers, as log2.
 	Kin [kinds]Bits
-	// Certain, Probable and Possible are the evidence a grade needs at least.
+	// Certain, Probable and Possible are the evidence a grade needs at least; certain needs less where names and birth date agree as a whole.
 	Certain, Probable, Possible Bits
 	// Margin is by how much the best identity must beat the next to be certain.
 	Margin Bits

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/concord-hie/concord/hie"
 	"pgregory.net/rapid"
 )
 
@@ -51,6 +52,40 @@ func TestPartition(t *testing.T) {
 		got := m.Partition(nodes, edgesOf(m, nodes), test.ties, Policy{})
 		if !slices.Equal(got.Group, test.want) || len(got.Review) != test.review {
 			t.Errorf("%s: groups %v, %d to review; want %v, %d", test.name, got.Group, len(got.Review), test.want, test.review)
+		}
+	}
+}
+
+// Brothers, or cousins, of one name born in years that differ in a digit share a house or a phone: what two sites say of either's birth is
+// no slip.
+func TestBirthDatesThatTwoSitesTellAreNoSlips(t *testing.T) {
+	m := DefaultModel()
+	older := person{given: "Ottoline", family: "Fairweather", birth: day(1964, 6, 20), sex: Female, street: "12 Harbor Road", phone: "410-366-0912"}
+	younger := older
+	younger.birth = day(1967, 6, 20)
+	nodes := func(ps ...person) (out []Features) {
+		for i, p := range ps {
+			out = append(out, Extract(hie.SiteID(rune('a'+i)), p.demographics()))
+		}
+		return out
+	}
+	for _, test := range []struct {
+		name   string
+		nodes  []Features
+		want   []int32
+		review int
+	}{
+		{"one site's other date is a slip", nodes(older, older, younger), []int32{0, 0, 0}, 0},
+		{"two sites' is not", nodes(older, older, younger, younger), []int32{0, 0, 1, 1}, 1},
+	} {
+		got := m.Partition(test.nodes, edgesOf(m, test.nodes), nil, Policy{})
+		if !slices.Equal(got.Group, test.want) || len(got.Review) != test.review {
+			t.Errorf("%s: groups %v, %d to review; want %v, %d", test.name, got.Group, len(got.Review), test.want, test.review)
+		}
+		for _, d := range got.Review {
+			if d.Missing != "birth-date" {
+				t.Errorf("%s: %q is missing", test.name, d.Missing)
+			}
 		}
 	}
 }

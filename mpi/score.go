@@ -29,6 +29,8 @@ type profile struct {
 	vetoes veto
 	// best holds for each field the level of the pair that agrees best: what a gate looks at.
 	best Comparison
+	// differs has a bit for each field in which some pair differs outright.
+	differs uint32
 }
 
 // clip bounds what one pair says for itself above the prior.
@@ -49,6 +51,9 @@ func (p *profile) add(m *Model, c *Comparison, vetoes veto) {
 			p.kin[f][i] += k[i]
 		}
 		p.known[f]++
+		if int(c.levels[f]) == levelsOf(f)-1 {
+			p.differs |= 1 << f
+		}
 		same *= s
 		kin.times(k)
 	}
@@ -71,6 +76,7 @@ func (p *profile) join(q *profile) {
 	p.pairs += q.pairs
 	p.bits += q.bits
 	p.vetoes |= q.vetoes
+	p.differs |= q.differs
 }
 
 // A Set is a record scored against all records of a person, or two groups of records: Union holds, for each field, the
@@ -87,11 +93,15 @@ type Set struct {
 	fields [numFields]Bits
 	kin    Bits
 	vetoes veto
+	// differs is as in profile.
+	differs uint32
+	// bornApart is set when each side's birth date was told by two sites, and they differ: an error is not made twice.
+	bornApart bool
 }
 
 // score returns p's evidence: the profile, drawn a quarter of the way towards the mean of its pairs.
 func (p *profile) score(m *Model) Set {
-	s := Set{Union: p.best, vetoes: p.vetoes}
+	s := Set{Union: p.best, vetoes: p.vetoes, differs: p.differs}
 	if p.pairs == 0 {
 		return s
 	}
