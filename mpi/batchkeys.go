@@ -159,3 +159,6 @@ func BatchKeys(d Demographics) []Key {
 
 // BlockCap is the largest block of a batch whose records are compared; larger ones say too little.
 func (k KeyKind) BlockCap() int { return capOf(k) }
+
+// Live reports whether the live index has keys of the kind.
+func (k KeyKind) Live() bool { return k < firstBatchKind }

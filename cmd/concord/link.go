@@ -26,6 +26,7 @@ import (
 type linkCmd struct {
 	Records  linkRecordsCmd  `cmd:"" default:"withargs" help:"Link the records of a file to each other."`
 	Evaluate linkEvaluateCmd `cmd:"" help:"Compare clusters with the truth in person_id."`
+	Keys     linkKeysCmd     `cmd:"" help:"Show what each kind of candidate key finds and costs."`
 	Pairs    linkPairsCmd    `cmd:"" help:"Grade given pairs of records."`
 	Explain  linkExplainCmd  `cmd:"" help:"Show what speaks for and against two records being one person."`
 }

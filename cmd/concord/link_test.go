@@ -65,6 +65,21 @@ func TestAFileIsLinkedEvaluatedAndExplained(t *testing.T) {
 	if status, out, errOut = concordIn(t, "model", "compare", model, model, file); status != 0 || !strings.Contains(out, "0 pairs change") {
 		t.Errorf("model compare: status %d: %s%s", status, out, errOut)
 	}
+	status, out, errOut = concordIn(t, "link", "keys", file, "--output", "json")
+	var earned struct {
+		True, Found int
+		Kinds       []struct {
+			Kind string
+			Live bool
+			Same int
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &earned); status != 0 || err != nil || earned.True != 2 || earned.Found != 2 || len(earned.Kinds) == 0 {
+		t.Errorf("keys: status %d, %v: %s%s", status, err, out, errOut)
+	}
+	if status, out, _ = concordIn(t, "link", "keys", file, "--without", "birth_date"); status != 0 || strings.Contains(out, "birth-date") || !strings.Contains(out, "2 pairs of one person") {
+		t.Errorf("keys without birth dates: status %d: %s", status, out)
+	}
 	pairs := inFile(t, "p.csv", "record_id_1,record_id_2\na1,a2\na1,c1\n")
 	scored := filepath.Join(filepath.Dir(file), "s.csv")
 	if status, _, errOut = concordIn(t, "link", "pairs", file, pairs, "--out", scored); status != 0 {
