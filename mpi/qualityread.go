@@ -94,6 +94,36 @@ func (x *Index) measure(ctx context.Context, sample int, out *Quality) error {
 	return x.tuples(ctx, persons, &out.Tuples)
 }
 
+// QualityOf counts the registrations of one site among records, as [Index.Quality] counts them in a sample; Overlays is 0. Records
+// that are gone are left out.
+func (x *Index) QualityOf(ctx context.Context, site hie.SiteID, records []hie.SourcePatientID) (SiteQuality, error) {
+	var persons []hie.PersonID
+	for chunk := range slices.Chunk(sortedRecords(records), sampleStep) {
+		rows, err := x.store.Patients(ctx, chunk)
+		if err != nil {
+			return SiteQuality{}, fmt.Errorf("mpi: quality of: %w", err)
+		}
+		for i := range rows {
+			persons = append(persons, rows[i].Person)
+		}
+	}
+	slices.Sort(persons)
+	var read []sampled
+	for chunk := range slices.Chunk(slices.Compact(persons), sampleStep) {
+		more, err := x.sampled(ctx, chunk)
+		if err != nil {
+			return SiteQuality{}, fmt.Errorf("mpi: quality of: %w", err)
+		}
+		read = append(read, more...)
+	}
+	for _, q := range summarize(read, nil) {
+		if q.Site == site {
+			return q, nil
+		}
+	}
+	return SiteQuality{Site: site}, nil
+}
+
 // sampled reads persons; those without members, which were merged away, are left out.
 func (x *Index) sampled(ctx context.Context, ids []hie.PersonID) ([]sampled, error) {
 	members, err := x.store.Members(ctx, ids)

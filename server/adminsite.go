@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/federation"
 	"github.com/concord-hie/concord/hie"
 	"github.com/gin-gonic/gin"
@@ -20,13 +21,15 @@ type SiteHealth interface {
 
 // SiteRow is how one site is, as administration and the command line show it.
 type SiteRow struct {
-	Site         hie.SiteID       `json:"site"`
-	Name         string           `json:"name"`
-	Organization hie.OrgID        `json:"organization"`
-	Active       bool             `json:"active"`
-	Publishes    bool             `json:"publishes"`
-	State        federation.State `json:"state"`
-	Since        *time.Time       `json:"since,omitempty"`
+	Site         hie.SiteID `json:"site"`
+	Name         string     `json:"name"`
+	Organization hie.OrgID  `json:"organization"`
+	Active       bool       `json:"active"`
+	Publishes    bool       `json:"publishes"`
+	// Membership says whether anything is disclosed of it and to it.
+	Membership directory.Participation `json:"membership"`
+	State      federation.State        `json:"state"`
+	Since      *time.Time              `json:"since,omitempty"`
 	// Measured says what the figures are of: "requests", "probes", or "" when there are none.
 	Measured string `json:"measured"`
 	siteFigures
@@ -82,7 +85,7 @@ type SitePoint struct {
 func SiteRows(reports []federation.SiteReport, now time.Time) []SiteRow {
 	out := make([]SiteRow, 0, len(reports))
 	for _, r := range reports {
-		row := SiteRow{Site: r.Site.ID, Name: r.Site.Name, Organization: r.Site.Org, Active: r.Site.Active, Publishes: r.Site.Publishes, State: r.State,
+		row := SiteRow{Site: r.Site.ID, Name: r.Site.Name, Organization: r.Site.Org, Active: r.Site.Active, Publishes: r.Site.Publishes, Membership: r.Site.Membership, State: r.State,
 			Since: instant(r.Since), siteFigures: figuresOf(r.Tally), LastAnswer: instant(r.LastAnswer), LastPublish: instant(r.LastPublish),
 			Claims: claimsJSON(r.Claims)}
 		switch {

@@ -18,6 +18,7 @@ const fhirJSON = "application/fhir+json; charset=utf-8"
 // fail answers with err's OperationOutcome or problem. A fault of ours is logged with its request id; its text is not sent.
 func (s *Server) fail(c *gin.Context, err error) {
 	status, oo := outcomeOf(err)
+	c.Set(failureKey, err)
 	if status >= 500 {
 		s.log.ErrorContext(c.Request.Context(), "request failed", "request", requestID(c), "kind", errorKind(err), "status", status)
 	}

@@ -58,11 +58,11 @@ func (s *Server) routes() {
 	// A document comes in its own content type, so what Accept says is settled with the document.
 	s.engine.GET("/fhir/Binary/:id", s.authenticate, s.withinLimit, s.mayRetrieve, s.retrieve)
 
-	f.POST("", s.requireProvideScopes, s.provideDocuments)
-	f.POST("/", s.requireProvideScopes, s.provideDocuments) // as clients write the base that end it with a slash
-	f.POST("/DocumentReference", s.requireScope("DocumentReference", 'c'), s.publishDocument)
+	f.POST("", s.requireProvideScopes, s.countRefusals, s.provideDocuments)
+	f.POST("/", s.requireProvideScopes, s.countRefusals, s.provideDocuments) // as clients write the base that end it with a slash
+	f.POST("/DocumentReference", s.requireScope("DocumentReference", 'c'), s.countRefusals, s.publishDocument)
 	f.GET("/DocumentReference/:id", s.requireScope("DocumentReference", 'r'), s.readDocument)
-	f.PUT("/DocumentReference/:id", s.requireScope("DocumentReference", 'u'), s.reviseDocument)
+	f.PUT("/DocumentReference/:id", s.requireScope("DocumentReference", 'u'), s.countRefusals, s.reviseDocument)
 	f.DELETE("/DocumentReference/:id", s.requireScope("DocumentReference", 'd'), s.deleteDocument)
 	f.GET("/List/:id", s.requireScope("List", 'r'), s.readList)
 
@@ -187,6 +187,13 @@ func (s *Server) routes() {
 	operate := s.requireGrant("concord/site.read", hie.RoleOperator)
 	o.GET("/sites", operate, s.listSites)
 	o.GET("/sites/:id/history", operate, s.readSiteHistory)
+	bring := s.requireGrant("concord/site.write", hie.RoleOperator)
+	o.GET("/sites/:id/onboarding", operate, s.readOnboarding)
+	o.POST("/sites/:id/onboarding/agreements", bring, s.addAgreement)
+	o.POST("/sites/:id/onboarding/contacts", bring, s.putContact)
+	o.POST("/sites/:id/onboarding/probe", bring, s.probeSite)
+	o.POST("/sites/:id/onboarding/alert", bring, s.alertSite)
+	o.POST("/sites/:id/onboarding/steps", bring, s.stepSite)
 	o.GET("/trace/:id", operate, s.readTrace)
 	o.GET("/config", operate, s.readConfig)
 

@@ -83,6 +83,8 @@ type Deps struct {
 	// Sites tell how the sites are, Traces how requests went; nil keeps none.
 	Sites  SiteHealth
 	Traces Traces
+	// Onboarding is how sites come to be live.
+	Onboarding Onboarding
 	// Settings are what this node runs with, without secrets.
 	Settings []Setting
 	// Stewardship is the index as stewards work on it.

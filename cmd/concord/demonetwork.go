@@ -85,7 +85,7 @@ func demoClients(region *sim.Region) []demoClient {
 		"concord/review.read", "concord/review.write", "concord/audit.read", "concord/consent.read", "concord/consent.write",
 		"concord/report.read", "concord/report.write", "concord/policy.read", "concord/policy.write"}, []hie.Purpose{"HCOMPL"}, hie.RolePrivacyOfficer)
 	add("auditor-desk", "Auditor's desk", exchangeOrg, "auditor", []string{"system/AuditEvent.rs", "concord/audit.read"}, []hie.Purpose{"HCOMPL"}, hie.RoleAuditor)
-	add("operator-desk", "Operator's desk", exchangeOrg, "operator", []string{"system/Organization.rs", "system/Endpoint.rs", "concord/site.read"},
+	add("operator-desk", "Operator's desk", exchangeOrg, "operator", []string{"system/Organization.rs", "system/Endpoint.rs", "concord/site.read", "concord/site.write"},
 		[]hie.Purpose{"HSYSADMIN"}, hie.RoleOperator)
 	return out
 }

@@ -42,6 +42,19 @@ type peopleConfig struct {
 
 // mailer returns what sends alerts, nil when nothing does.
 func (p *peopleConfig) mailer(base string) (func(context.Context, audit.Alert) error, error) {
+	send, err := p.postman()
+	if send == nil || err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, a audit.Alert) error {
+		m := portal.AlertMail(a, base)
+		m.Date = time.Now()
+		return send(ctx, m)
+	}, nil
+}
+
+// postman returns what sends mail, nil when nothing does.
+func (p *peopleConfig) postman() (func(context.Context, mail.Message) error, error) {
 	if p.SMTPAddr == "" {
 		return nil, nil
 	}
@@ -54,11 +67,7 @@ func (p *peopleConfig) mailer(base string) (func(context.Context, audit.Alert) e
 		}
 		s.Password = strings.TrimSpace(string(raw))
 	}
-	return func(ctx context.Context, a audit.Alert) error {
-		m := portal.AlertMail(a, base)
-		m.Date = time.Now()
-		return s.Send(ctx, m)
-	}, nil
+	return s.Send, nil
 }
 
 // checkMail refuses settings for mail that cannot work.

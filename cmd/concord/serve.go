@@ -187,6 +187,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		return nil, err
 	}
 	sites := federationhttp.New(federationhttp.Options{Guard: guard, Network: networks.Network, Bearer: siteTokens, Log: log})
+	trials := federationhttp.New(federationhttp.Options{Guard: guard, Network: networks.Network, Bearer: siteTokens, Trial: true, Log: log})
 	health := federationpg.NewHealth(db, ids.Next())
 	running.Go(func() { health.Watch(background, networks.Network, log) })
 	if cfg.SiteProbe > 0 {
@@ -213,6 +214,13 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	running.Go(func() { staff.follow(background) })
 	running.Go(func() { (&upkeep{index: patients, retention: cfg.NoticeRetention, log: log}).watch(background) })
 
+	notices, err := cfg.postman()
+	if err != nil {
+		return nil, err
+	}
+	bringing := &onboarding{Store: directorypg.New(db, auditpg.Append, hie.Now), network: networks.Network, refresh: networks.Refresh, clients: accesspg.New(db).Current, health: health,
+		trail: trail, index: patients, policies: inForce.Set, documents: documents, sites: trials, mail: notices}
+
 	// The doors.
 	registry := newRegistry(db, sequencer, traces)
 	clientLimit := redis.Limiter("fhir", cfg.ClientRate, 2*cfg.ClientRate)
@@ -222,7 +230,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		Ready:  func(ctx context.Context) error { return errors.Join(db.Ping(ctx), redis.Ping(ctx)) },
 		Sealer: sealer, Network: networks.Network, Audit: trail, Trail: trail, Proofs: trail, SignTable: sequencer.SignTable, Log: log, Metrics: registry,
 		Patients: patients, Stewardship: patients, Nameable: exchange.Nameable,
-		Documents: noted{documents, health.Published}, Sites: monitorOf(health, networks.Network, consents), Traces: traces, Settings: settingsOf(&g, &cfg), Visible: exchange.Visible, Held: exchange.Held, Exchange: exchange,
+		Documents: noted{documents, health.Published}, Sites: monitorOf(health, networks.Network, consents), Traces: traces, Onboarding: bringing, Settings: settingsOf(&g, &cfg), Visible: exchange.Visible, Held: exchange.Held, Exchange: exchange,
 		Consents: consents, Emergencies: consents, Suspensions: consents, Desk: consents, Forms: consents, Recheck: staff.recheck, ConsentEnv: environment.env, CareTeams: participants,
 		Policies: policies, Simulate: impact.simulate,
 		Past: func(ctx context.Context, record hie.SourcePatientID, at time.Time) (server.Past, error) {

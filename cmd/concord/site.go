@@ -19,7 +19,8 @@ type siteCmd struct {
 	Apply siteApplyCmd `cmd:"" help:"Make the directory what a file says."`
 	List  siteListCmd  `cmd:"" help:"List sites, or print the whole directory as JSON."`
 
-	Status siteStatusCmd `cmd:"" help:"Show how the sites are, or what calling one was like over the last hours."`
+	Onboard siteOnboardCmd `cmd:"" help:"Bring a site on: its checks, the sign-off of its go-live, its suspension."`
+	Status  siteStatusCmd  `cmd:"" help:"Show how the sites are, or what calling one was like over the last hours."`
 
 	CareTeam siteCareTeamCmd `cmd:"" name:"careteam" help:"Care teams that consents may name."`
 }

@@ -41,7 +41,7 @@ var (
 		scopes: "system/AuditEvent.rs system/Consent.cruds concord/review.read concord/review.write concord/audit.read concord/consent.read " +
 			"concord/consent.write concord/report.read concord/report.write concord/policy.read concord/policy.write"}
 	asSteward  = asker{purposes: "PATADMIN", user: "m.reyes", name: "Marta Reyes", role: "steward", scopes: "system/Patient.rs concord/match.read concord/match.write"}
-	asOperator = asker{purposes: "HSYSADMIN", user: "o.quist", name: "Omar Quist", role: "operator", scopes: "system/Organization.rs system/Endpoint.rs concord/site.read"}
+	asOperator = asker{purposes: "HSYSADMIN", user: "o.quist", name: "Omar Quist", role: "operator", scopes: "system/Organization.rs system/Endpoint.rs concord/site.read concord/site.write"}
 	asPayer    = asker{purposes: "HPAYMT", user: "c.bill", name: "Casey Bill", role: "nurse", scopes: strings.Join(emrScopes, " ")}
 	asClerk    = asker{purposes: "HOPERAT", scopes: "system/Consent.cruds"}
 )
