@@ -64,14 +64,15 @@ func allowsInLots(t *testing.T) bool {
 			return false
 		}
 	}
-	if most := int64(burst/2/lot + 4*nodes); took < lotFor && asks > most {
+	expired := nodes * int(took/lotFor) // lots that a slow machine let lie too long, and which were taken anew
+	if most := int64(burst/2/lot + 4*nodes + 2*expired); asks > most {
 		t.Errorf("%d events asked Redis %d times, want at most %d", burst/2, asks, most)
 	}
 	refilled := int(took.Seconds()*perSecond) + 1
-	if allowed > burst+refilled || allowed < burst-nodes*lot {
+	if allowed > burst+refilled || allowed < burst-lot*(nodes+expired) {
 		t.Errorf("%d nodes allowed %d, want the burst of %d, up to %d more for the time it took, and at most a lot a node less", nodes, allowed, burst, refilled)
 	}
-	return took < lotFor
+	return true
 }
 
 func TestAnIdleNameLosesNothingToLots(t *testing.T) {
