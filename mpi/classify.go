@@ -157,9 +157,12 @@ func (m *Model) gap(s *Set) string {
 	own := l[fieldEmail] == emailOwn
 	contacts := s.contacts()
 	middle := l[fieldMiddle] == middleExact || l[fieldMiddle] == middleInitial
+	lone := whole && (own || contacts >= 2 || contacts == 1 && l[fieldMiddle] == middleExact) // a number is the one thing that differs
 	switch {
-	case !id && l[fieldSSN] == ssnDifferent && !(whole && (own || contacts >= 2 || contacts == 1 && l[fieldMiddle] == middleExact)):
+	case !id && l[fieldSSN] == ssnDifferent && !lone:
 		return "ssn" // unless it is the one thing that differs: a spouse's or a parent's number
+	case !id && l[fieldID] == idDifferent && !lone:
+		return "identifier" // one namespace gives a person one number, and another only when a card is replaced
 	case !id && !named && !m.ownName(s, last4, contacts):
 		return "given"
 	case !id && s.bornApart:

@@ -12,7 +12,7 @@ type person struct {
 	given, family, suffix string
 	birth                 Date
 	sex                   Sex
-	ssn, phone, mail      string
+	ssn, mbi, phone, mail string
 	street                string
 	order                 int
 }
@@ -31,6 +31,9 @@ func (p person) demographics() Demographics {
 	}
 	if p.ssn != "" {
 		d.Identifiers = []Identifier{{Identifier: hie.Identifier{System: systemSSN, Value: p.ssn}}}
+	}
+	if p.mbi != "" {
+		d.Identifiers = append(d.Identifiers, Identifier{Identifier: hie.Identifier{System: systemMBI, Value: p.mbi}})
 	}
 	if p.phone != "" {
 		d.Telecoms = []Telecom{{System: "phone", Value: p.phone}}
@@ -62,6 +65,10 @@ func TestLevels(t *testing.T) {
 		{"nickname", person{given: "Peggy"}, person{given: "Margaret"}, fieldGiven, givenNickname},
 		{"nicknames of one name", person{given: "Bill"}, person{given: "Willy"}, fieldGiven, givenNickname},
 		{"groups are not joined", person{given: "Patricia"}, person{given: "Patrick"}, fieldGiven, givenNear},
+		{"nor through a nickname of both", person{given: "Christina"}, person{given: "Christopher"}, fieldGiven, givenSimilar},
+		{"which may be either's", person{given: "Chris"}, person{given: "Christopher"}, fieldGiven, givenNickname},
+		{"two in one digit of a day that cannot be", person{birth: day(1977, 2, 31)}, person{birth: day(1977, 2, 21)}, fieldBirth, birthOneDigit},
+		{"a month that cannot be against the one meant", person{birth: day(1977, 13, 8)}, person{birth: day(1977, 12, 8)}, fieldBirth, birthOneDigit},
 		{"one edit", person{given: "Casimir"}, person{given: "Casmir"}, fieldGiven, givenOneEdit},
 		{"initial", person{given: "C"}, person{given: "Casimir"}, fieldGiven, givenInitial},
 		{"another initial", person{given: "D"}, person{given: "Casimir"}, fieldGiven, givenDifferent},
@@ -145,6 +152,10 @@ func TestGrades(t *testing.T) {
 		{"a typo in the given name, and mail that bears it", with(func(p *person) { p.mail = "ottoline.fw@mail.example" }),
 			with(func(p *person) { p.given, p.mail = "Ottaline", "ottoline.fw@mail.example" }), GradeCertain, "", ""},
 		{"a typo in the given name with the number", with(func(p *person) { p.ssn = "219-42-0938" }), with(func(p *person) { p.given, p.ssn = "Otoline", "219-42-0938" }), GradeCertain, "", ""},
+		{"another Medicare number, reached otherwise", with(func(p *person) { p.mbi = "1EG4-TE5-MK73" }),
+			with(func(p *person) { p.mbi, p.phone = "2FH5-UF6-NL84", "717-261-1940" }), GradeProbable, "", "identifier"},
+		{"a card replaced, where all else agrees", with(func(p *person) { p.mbi = "1EG4-TE5-MK73" }),
+			with(func(p *person) { p.mbi = "2FH5-UF6-NL84" }), GradeCertain, "", ""},
 		{"another number, reached otherwise", with(func(p *person) { p.ssn = "219-42-0938" }),
 			with(func(p *person) { p.ssn, p.phone = "418-77-2051", "717-261-1940" }), GradeProbable, "", "ssn"},
 		{"another number where all else agrees is a relative's", with(func(p *person) { p.ssn = "219-42-0938" }),

@@ -14,7 +14,7 @@ func Extract(site hie.SiteID, d Demographics) Features {
 }
 
 func (v *values) features(site hie.SiteID) Features {
-	f := Features{Birth: packDate(v.typed), Died: packDate(v.died), BirthWeak: weakBirth(v.birth), Sex: v.sex, Suffix: v.suffix, Order: v.order}
+	f := Features{Birth: packDate(v.typed), Died: packDate(v.died), BirthWeak: weakBirth(v.typed), Sex: v.sex, Suffix: v.suffix, Order: v.order}
 	if site != "" {
 		f.source = hash32(string(site))
 	}

@@ -141,9 +141,9 @@ func (v *values) keys() []Key {
 	return slices.CompactFunc(out, func(a, b Key) bool { return a.Hash == b.Hash })
 }
 
-// birthParts returns the pieces of the date of birth that keys are made of, "" for what is not known.
+// birthParts returns the pieces of the date of birth, as typed, that keys are made of, "" for what is not known.
 func (v *values) birthParts() (year, birth, ordered, monthDay, yearMonth string) {
-	d := v.birth
+	d := v.typed
 	if d.Year == 0 {
 		return
 	}

@@ -248,6 +248,19 @@ khadija khadijah khadeeja
 uthman osman othman usman
 said saeed sayed sayeed
 zaynab zainab zeinab
+aurelia relia orelia
+bertram bert bertie
+clementine clem clemmie
+cordelia delia cory
+delbert del bert
+ferdinand ferdie fernando
+gustav gus gustave gustavo
+hortensia tencha
+josiah joe jody
+lucas luke luca lukas
+marianne mary annie marian
+rosalinda rosa linda
+salvador sal chava
 `
 
 // maxNicks bounds the groups kept for one name.

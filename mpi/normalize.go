@@ -292,7 +292,7 @@ func (v *values) normalDate(field string, d Date) Date {
 	if d.Year == 0 {
 		return Date{}
 	}
-	if d.Month < 0 || d.Month > 12 || d.Day < 0 || d.Day > 31 || d.Month == 0 && d.Day != 0 {
+	if d.Month < 0 || d.Month > 12 || d.Day < 0 || d.Month == 0 && d.Day != 0 || d.Day > daysIn(d.Year, d.Month) {
 		v.drop(field, "no date")
 		return Date{}
 	}
@@ -303,11 +303,27 @@ func (v *values) normalDate(field string, d Date) Date {
 	return Date{Year: d.Year, Month: d.Month, Day: d.Day}
 }
 
-// typedDate returns the digits of a date that cannot be one, as typed, when there is enough of them to compare:
-// "1853-89-11" is still near to "1853-09-11". Default dates stay missing.
+// daysIn is how many days a month has; 31 for no month.
+func daysIn(year, month int) int {
+	switch month {
+	case 4, 6, 9, 11:
+		return 30
+	case 2:
+		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+			return 29
+		}
+		return 28
+	}
+	return 31
+}
+
+// typedDate returns the digits of a date that cannot be one, or is nobody's who is treated today, as typed, when there is enough of them to
+// compare: "1853-89-11" is still near to "1853-09-11", and 31 February to the 28th. Default dates stay missing.
 func typedDate(d Date) Date {
-	if d.Year < 1000 || d.Year > 2200 || d.Month < 1 || d.Month > 99 || d.Day < 1 || d.Day > 99 ||
-		d.Year >= 1850 && d.Month <= 12 && d.Day <= 31 {
+	if d.Year < 1000 || d.Year > newest || d.Month < 1 || d.Month > 99 || d.Day < 1 || d.Day > 99 {
+		return Date{}
+	}
+	if reason := placeholderBirth(d); reason == "default" || reason == "epoch" {
 		return Date{}
 	}
 	return Date{Year: d.Year, Month: d.Month, Day: d.Day}
@@ -349,6 +365,8 @@ func (v *values) addIdentifier(i Identifier) {
 		v.ids = append(v.ids, typedID{"legal", i.System, value})
 	case i.Type == "MB" || i.Type == "MA":
 		v.ids = append(v.ids, typedID{"member", i.System, value})
+	case i.Type == "AN" || i.Type == "VN" || i.Type == "ANON" || i.Type == "ANC" || i.Type == "AND" || i.Type == "ANT":
+		v.drop("identifier", "of an account or a visit") // one person has many
 	case i.Type == "SN" || i.Type == "GN":
 		v.drop("identifier", "shared by a family") // subscriber and guarantor numbers are not one person's
 	case i.Type == "MR" || i.Type == "PI" || i.Type == "PT":

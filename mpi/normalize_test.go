@@ -124,6 +124,16 @@ func TestNumbersAndAddresses(t *testing.T) {
 		{"a post office box", "P.O. Box 90", "90", "pobox", "pobox 90"},
 		{"a street named like a kind", "5 Court Street", "5", "court", "5 court st"},
 		{"the number behind", "Hauptstrasse 12", "12", "hauptstrasse", "12 hauptstrasse"},
+		{"a unit before the number", "Apt 3, 418 Alder Street", "418", "alder", "418 alder st"},
+		{"direction behind", "12 Harbor Road Northwest", "12", "harbor", "12 harbor rd nw"},
+		{"a street named after a direction", "12 North Street", "12", "north", "12 north st"},
+		{"half a number", "418 1/2 Alder St", "418", "alder", "418 alder st"},
+		{"a range of numbers", "418-420 Alder St", "418", "alder", "418 alder st"},
+		{"a box in full", "Post Office Box 90", "90", "pobox", "pobox 90"},
+		{"a box in short", "POB 90", "90", "pobox", "pobox 90"},
+		{"a box on a rural route", "Rural Route 2, Box 15", "15", "rr2", "rr2 15"},
+		{"the same in short", "RR 2 BOX 15", "15", "rr2", "rr2 15"},
+		{"a highway contract route", "HC 68 Box 23", "23", "hc68", "hc68 23"},
 	} {
 		if number, street, line := normalStreet(test.in); number != test.number || street != test.street || line != test.line {
 			t.Errorf("street, %s: got %q %q %q, want %q %q %q", test.name, number, street, line, test.number, test.street, test.line)
@@ -140,9 +150,40 @@ func TestNumbersAndAddresses(t *testing.T) {
 		{"year and month", Date{Year: 1977, Month: 8}, Date{Year: 1977, Month: 8}},
 		{"no month but a day", Date{Year: 1977, Day: 8}, Date{}},
 		{"a thirteenth month", Date{Year: 1977, Month: 13, Day: 8}, Date{}},
+		{"the 31st of February", Date{Year: 1977, Month: 2, Day: 31}, Date{}},
+		{"the 29th of February in a leap year", Date{Year: 2000, Month: 2, Day: 29}, Date{Year: 2000, Month: 2, Day: 29}},
+		{"and in another", Date{Year: 1900, Month: 2, Day: 29}, Date{}},
+		{"the 31st of April", Date{Year: 1977, Month: 4, Day: 31}, Date{}},
+		{"before anybody alive", Date{Year: 1853, Month: 9, Day: 11}, Date{}},
+		{"the first day of a data base", Date{Year: 1753, Month: 1, Day: 1}, Date{}},
+		{"a year that is none", Date{Year: 2977, Month: 1, Day: 8}, Date{}},
 	} {
 		if v := one(Demographics{Birth: test.in}); v.birth != test.want {
 			t.Errorf("birth date, %s: not as wanted", test.name)
+		}
+	}
+	for _, test := range []struct {
+		name   string
+		in     Date
+		digits Date
+		reason string
+	}{
+		{"a date that can be", day(1977, 8, 3), day(1977, 8, 3), ""},
+		{"the 31st of February", day(1977, 2, 31), day(1977, 2, 31), "no date"},
+		{"a thirteenth month", day(1977, 13, 8), day(1977, 13, 8), "no date"},
+		{"before anybody alive", day(1853, 9, 11), day(1853, 9, 11), "too old"},
+		{"a default", day(1900, 1, 1), Date{}, "default"},
+		{"the first day of a calendar", day(1582, 10, 15), Date{}, "epoch"},
+		{"the first day of a data base", day(1753, 1, 1), Date{}, "epoch"},
+		{"a year that is none", day(2977, 3, 8), Date{}, "default"},
+	} {
+		v := one(Demographics{Birth: test.in})
+		reason := ""
+		for _, d := range v.dropped {
+			reason = d.Reason
+		}
+		if v.typed != test.digits || reason != test.reason {
+			t.Errorf("digits of a birth date, %s: not as wanted, dropped for %q", test.name, reason)
 		}
 	}
 	mail, ok := normalEmail("MAILTO:x")

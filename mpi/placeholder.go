@@ -36,10 +36,16 @@ func set(words string) map[string]bool {
 	return out
 }
 
-// placeholderBirth returns why d is no birth date ("default", "epoch"), or "".
+// oldest is the year from which on a date may be the birth of somebody who is treated today; newest that up to which it is a year at all.
+const (
+	oldest = 1880
+	newest = 2200
+)
+
+// placeholderBirth returns why d is no birth date ("default", "epoch", "too old"), or "".
 func placeholderBirth(d Date) string {
 	switch {
-	case d.Year < 1850 || d.Year > 2200:
+	case d.Year > newest:
 		return "default"
 	case d.Month == 1 && d.Day == 1 && (d.Year == 1900 || d.Year == 1901):
 		return "default"
@@ -47,8 +53,12 @@ func placeholderBirth(d Date) string {
 		return "default"
 	}
 	switch [3]int{d.Year, d.Month, d.Day} {
-	case [3]int{1858, 11, 17}, [3]int{1899, 12, 30}, [3]int{1899, 12, 31}, [3]int{1904, 1, 1}:
+	case [3]int{1582, 10, 15}, [3]int{1601, 1, 1}, [3]int{1753, 1, 1}, [3]int{1840, 12, 31}, [3]int{1858, 11, 17}, [3]int{1899, 12, 30},
+		[3]int{1899, 12, 31}, [3]int{1904, 1, 1}:
 		return "epoch"
+	}
+	if d.Year < oldest {
+		return "too old"
 	}
 	return ""
 }

@@ -225,7 +225,7 @@ func (x *Index) tuples(ctx context.Context, persons []sampled, out *TupleQuality
 
 // birthText is a whole date as keys have it.
 func birthText(d Date) string {
-	v := values{birth: d}
+	v := values{typed: d}
 	_, birth, _, _, _ := v.birthParts()
 	return birth
 }

@@ -135,14 +135,9 @@ func normalStreet(raw string) (number, name, line string) {
 	if len(words) == 0 {
 		return "", "", ""
 	}
-	if words[0] == "po" && len(words) > 1 && words[1] == "box" {
-		words = append([]string{"pobox"}, words[2:]...)
-	}
-	if words[0] == "pobox" {
-		if len(words) > 1 {
-			number = words[1]
-		}
-		return number, "pobox", strings.Join(words, " ")
+	words = skipUnit(words)
+	if number, name, ok := postBox(words); ok {
+		return number, name, strings.TrimSpace(name + " " + number)
 	}
 	for i, w := range words {
 		if i > 0 && unitWords[w] && i < len(words) {
@@ -152,14 +147,14 @@ func normalStreet(raw string) (number, name, line string) {
 	}
 	if c := words[0][0]; c >= '0' && c <= '9' {
 		number = words[0]
-		words = words[1:]
+		words = afterNumber(words[1:])
 	} else if last := words[len(words)-1]; len(words) > 1 && last[0] >= '0' && last[0] <= '9' && digits(last) == last {
 		number = last // "Hauptstrasse 12"
 		words = words[:len(words)-1]
 	}
 	var rest, full []string
 	for i, w := range words {
-		if d := directions[w]; d != "" && (i == 0 || i == len(words)-1) && len(words) > 1 {
+		if d := directions[w]; d != "" && (i == 0 || i == len(words)-1) && len(words) > 1 && !(i == 0 && len(words) == 2 && streetKinds[words[1]] != "") {
 			full = append(full, d)
 			continue
 		}
@@ -175,4 +170,74 @@ func normalStreet(raw string) (number, name, line string) {
 		full = append([]string{number}, full...)
 	}
 	return number, name, strings.Join(full, " ")
+}
+
+// skipUnit takes a unit off the beginning of a line: "Apt 3, 418 Alder St".
+func skipUnit(words []string) []string {
+	if len(words) > 3 && unitWords[words[0]] && words[2][0] >= '0' && words[2][0] <= '9' {
+		return words[2:]
+	}
+	return words
+}
+
+// postBox reads a line that names a box: at a post office, which has one number, or on a rural or highway contract route, which is the name of
+// the street then.
+//
+// Source: USPS Publication 28, sections 24, 25 and 28.
+func postBox(words []string) (number, name string, ok bool) {
+	at := 0
+	switch {
+	case words[0] == "pobox", words[0] == "box" && len(words) == 2:
+		at = 1
+	case len(words) > 1 && (words[0] == "po" || words[0] == "pob") && words[1] == "box":
+		at = 2
+	case len(words) > 2 && (words[0] == "post" || words[0] == "p") && (words[1] == "office" || words[1] == "o") && words[2] == "box":
+		at = 3
+	case len(words) == 2 && words[0] == "pob":
+		at = 1
+	default:
+		return routeBox(words)
+	}
+	if at < len(words) {
+		number = words[at]
+	}
+	return number, "pobox", true
+}
+
+// routeBox is postBox for a route: "RR 2 Box 15", "Rural Route 2 #15".
+func routeBox(words []string) (number, name string, ok bool) {
+	kind := ""
+	switch {
+	case words[0] == "rr" || words[0] == "hc" || words[0] == "rfd":
+		kind, words = words[0], words[1:]
+	case len(words) > 1 && words[0] == "rural" && words[1] == "route":
+		kind, words = "rr", words[2:]
+	case len(words) > 2 && words[0] == "highway" && words[1] == "contract":
+		kind, words = "hc", words[2:]
+		if words[0] == "route" {
+			words = words[1:]
+		}
+	}
+	if kind == "" || len(words) == 0 || digits(words[0]) != words[0] {
+		return "", "", false
+	}
+	if kind == "rfd" {
+		kind = "rr"
+	}
+	name = kind + words[0]
+	if len(words) > 2 && words[1] == "box" {
+		number = words[2]
+	}
+	return number, name, true
+}
+
+// afterNumber takes off what goes on with a house number: a half, or the other end of a range.
+func afterNumber(words []string) []string {
+	switch {
+	case len(words) > 2 && digits(words[0]) == words[0] && digits(words[1]) == words[1] && len(words[0]) == 1 && len(words[1]) == 1: // 1/2
+		return words[2:]
+	case len(words) > 2 && digits(words[0]) == words[0]: // 418-420
+		return words[1:]
+	}
+	return words
 }
