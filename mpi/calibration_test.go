@@ -40,7 +40,7 @@ func TestProbabilitiesFollowWhatWasObserved(t *testing.T) {
 			t.Errorf("more evidence, less probability at %.2f", x)
 		}
 	}
-	if p := DefaultModel().Probability(20); p != .5 {
+	if p := handSet().Probability(20); p != .5 {
 		t.Errorf("without a calibration even odds are %v", p)
 	}
 	again, err := NewModel(m.Parts())
@@ -84,5 +84,36 @@ func TestACommonNameSpelledOtherwiseLosesHalfItsBitsAtMost(t *testing.T) {
 	}
 	if lost(&exact) <= 0 || math.Abs(lost(&spelled)-lost(&exact)/2) > .01 {
 		t.Errorf("lost %.2f bits, the exact name %.2f", lost(&spelled), lost(&exact))
+	}
+}
+
+// The default model says what was observed, never more, and an estimated one does not borrow it: its evidence is weighed otherwise.
+func TestTheDefaultModelClaimsNoMoreThanWasObserved(t *testing.T) {
+	m := DefaultModel()
+	if err := checkCalibration(m.calibration); err != nil {
+		t.Fatal(err)
+	}
+	last := Probability(0)
+	for over := Bits(-20); over <= 40; over++ {
+		p, stated := m.Probability(m.Prior+over), handSet().Probability(m.Prior+over)
+		if p < last || p > stated {
+			t.Errorf("at %+.0f bits beyond even odds it says %.6f, after %.6f; evidence alone says %.6f", float64(over), float64(p), float64(last), float64(stated))
+		}
+		last = p
+	}
+	if moved := m.ForRecords(50_000); moved.Probability(moved.Certain) != m.Probability(m.Certain) {
+		t.Error("for another number of records it says something else at the bar")
+	}
+	a := person{given: "Ottoline", family: "Fairweather", birth: day(1964, 6, 20), sex: Female}.features()
+	if e, f := m.Edge(&a, &a), handSet().Edge(&a, &a); e != f {
+		t.Error("what is linked depends on what is said of it")
+	}
+	var l Linkage
+	for range 3 {
+		l.Add("s", person{given: "Ottoline", family: "Fairweather", birth: day(1964, 6, 20)}.demographics())
+	}
+	got, err := l.Run(t.Context(), LinkageOptions{})
+	if err != nil || got.Model.calibration != nil {
+		t.Errorf("the estimated model took over the default's calibration: %v", err)
 	}
 }

@@ -200,7 +200,7 @@ func (p *pieceReader) pairs(n int) []uint64 {
 }
 
 func (p *pieceReader) model() *Model {
-	m := DefaultModel()
+	m := handSet()
 	m.tables(func(v *float64) {
 		if len(p.b) < 8 {
 			p.b, p.bad = nil, true

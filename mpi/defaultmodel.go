@@ -1,11 +1,30 @@
 package mpi
 
-// DefaultModel returns the model the live index uses when none is configured, for a population of about a million.
+// DefaultModel returns the model the live index uses when none is configured, for a population of about a million, with probabilities as
+// they were observed on simulated populations.
 func DefaultModel() *Model {
-	m := &Model{ID: "default-2", Prior: 20, Kin: [kinds]Bits{-18, -24}, Certain: 28, Probable: 23, Possible: 15, Margin: 8, Overlay: -6,
+	m := handSet()
+	m.calibration = defaultCalibration
+	return m
+}
+
+// handSet is the default model before its probabilities were held against any truth: what an estimate begins with, whose evidence is weighed
+// otherwise.
+func handSet() *Model {
+	m := &Model{ID: "default-3", Prior: 20, Kin: [kinds]Bits{-18, -24}, Certain: 28, Probable: 23, Possible: 15, Margin: 8, Overlay: -6,
 		m: defaultM, u: defaultU, r: defaultR}
 	m.finish()
 	return m
+}
+
+// defaultCalibration is which share of the pairs that share a key of the live index were one person's, by the evidence beyond even odds.
+//
+// Source: concord model calibrate on six simulated populations; README.md, "What a threshold means", has the commands.
+var defaultCalibration = []CalibrationPoint{
+	{-7, 0.000081}, {-5, 0.008907}, {-3, 0.023538}, {-1, 0.153138},
+	{1, 0.467352}, {3, 0.467352}, {5, 0.869474}, {7, 0.926023},
+	{9, 0.967957}, {11, 0.971310}, {13, 0.996103}, {15, 0.999091},
+	{17, 0.999404}, {19, 0.999884}, {21, 0.999988}, {23, 0.999995},
 }
 
 // What the levels are worth before anything is known of the records at hand. Each row is a distribution over the levels

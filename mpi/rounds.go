@@ -58,7 +58,7 @@ func (r *running) estimateAndCluster() error {
 
 // guess is the model to begin with.
 func (r *running) guess() *Model {
-	m := DefaultModel()
+	m := handSet()
 	if r.n > 1 {
 		all := float64(r.n) * float64(r.n-1) / 2
 		m.Prior = Bits(math.Log2(all / (0.3 * float64(r.n))))
