@@ -29,6 +29,11 @@ func (m *demo) stateWishes(ctx context.Context) error {
 			}
 		}
 	}
+	return nil
+}
+
+// entrust has the people of the stories who cannot speak for themselves be spoken for.
+func (m *demo) entrust(ctx context.Context) error {
 	for _, p := range m.region.Story(sim.Teen) {
 		if err := m.proxyWish(ctx, p, "riverside-clinic", time.Now()); err != nil {
 			return err
