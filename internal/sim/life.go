@@ -302,7 +302,7 @@ func (f *family) twin(mother, father, c *life) *life {
 	}
 	t := f.child(mother, father, c.Birth, sex)
 	t.family[0].value = c.family[0].value
-	if sex == c.Sex && chance(f.rnd, .20) {
+	if sex == c.Sex && chance(f.rnd, .20) || t.Given == c.Given { // nobody calls both the same
 		t.Given = alike(c.Given)
 	}
 	c.Order, t.Order = 1, 2
