@@ -428,16 +428,31 @@ func hash32(parts ...string) uint32 {
 }
 
 func hash64(parts ...string) uint64 {
-	h := uint64(14695981039346656037)
+	h := uint64(hashBegin)
 	for i, p := range parts {
 		if i > 0 {
-			h = (h ^ 0x1f) * 1099511628211 // a separator no folded value holds
+			h = hashOn(h, hashBetween)
 		}
-		for j := range len(p) {
-			h = (h ^ uint64(p[j])) * 1099511628211
-		}
+		h = hashOn(h, p)
 	}
-	// FNV's high bits are weak for short input; one round of mixing makes all of them count.
+	return hashEnd(h)
+}
+
+// hash64 is FNV-1a with a separator between parts, hashed on part by part.
+const (
+	hashBegin   = 14695981039346656037
+	hashBetween = "\x1f" // no folded value holds it
+)
+
+func hashOn(h uint64, p string) uint64 {
+	for j := range len(p) {
+		h = (h ^ uint64(p[j])) * 1099511628211
+	}
+	return h
+}
+
+// hashEnd mixes: FNV's high bits are weak for short input; one round makes all of them count.
+func hashEnd(h uint64) uint64 {
 	h ^= h >> 32
 	h *= 0xd6e8feb86659fd93
 	h ^= h >> 32

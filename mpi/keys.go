@@ -66,8 +66,13 @@ type Key struct {
 	Hash int64
 }
 
+// newKey is hash64 of the kind's letter and parts, without putting them together: half of a batch's keys are made of three.
 func newKey(k KeyKind, parts ...string) Key {
-	return Key{k, int64(hash64(append([]string{string(rune('@' + k))}, parts...)...))}
+	h := hashOn(hashBegin, string(rune('@'+k)))
+	for _, p := range parts {
+		h = hashOn(hashOn(h, hashBetween), p)
+	}
+	return Key{k, int64(hashEnd(h))}
 }
 
 // Keys returns the candidate keys of d, sorted by hash, each once: about 8 to 15.
