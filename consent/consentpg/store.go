@@ -172,18 +172,19 @@ func (s *Store) Load(ctx context.Context, records []hie.SourcePatientID) (consen
 	return s.LoadAt(ctx, records, s.now())
 }
 
-// Rules is Load with the epochs of the records, which are no newer than anything of it: one statement for the many of whom
-// nothing is on file. An epoch that never moved is 0.
+// Rules is Load with the epochs of the records, which are no newer than anything of it. An epoch that never moved is 0.
+//
+// The epochs are a statement of their own, before the instant what is on file is read for: of a statement that read both, the
+// epoch could be that of a version filed after the instant, which it left out.
 //
 // Source: spec scale-out section 5 ("Epoch"): read before the data it guards.
 func (s *Store) Rules(ctx context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, consent.OnFile, error) {
-	at := s.now()
-	there, err := s.thereAt(ctx, records, at)
+	epochs, err := epoch.Read(ctx, s.db, records)
 	if err != nil {
 		return nil, consent.OnFile{}, err
 	}
-	out, err := s.loadAt(ctx, records, at, there)
-	return there.epochs, out, err
+	out, err := s.Load(ctx, records)
+	return epochs, out, err
 }
 
 // LoadAt is Load as it was at an instant.
@@ -192,11 +193,6 @@ func (s *Store) LoadAt(ctx context.Context, records []hie.SourcePatientID, at ti
 	if err != nil {
 		return consent.OnFile{}, err
 	}
-	return s.loadAt(ctx, records, at, there)
-}
-
-func (s *Store) loadAt(ctx context.Context, records []hie.SourcePatientID, at time.Time, there onFile) (consent.OnFile, error) {
-	var err error
 	var versions []consent.Version
 	if there.directives {
 		if versions, err = currentAt(ctx, s.db, records, at); err != nil {
@@ -233,32 +229,20 @@ func (s *Store) loadAt(ctx context.Context, records []hie.SourcePatientID, at ti
 	return out, nil
 }
 
-// onFile says of what kinds there is anything on file, and the epochs of the records as they are now.
-type onFile struct {
-	directives, grants, instruments bool
-	epochs                          map[hie.SourcePatientID]int64
-}
+// onFile says of what kinds there is anything on file.
+type onFile struct{ directives, grants, instruments bool }
 
-// thereAt looks what kinds of things there are about records at an instant: most people have none. The epochs are of the same
-// look and all they guard is read no earlier, so what is filed after it makes the answer anew.
+// thereAt looks what kinds of things there are about records at an instant: most people have none. It is read after the
+// epochs, like all that they guard, so what is filed after this look makes the answer anew.
 func (s *Store) thereAt(ctx context.Context, records []hie.SourcePatientID, at time.Time) (onFile, error) {
-	there := onFile{epochs: make(map[hie.SourcePatientID]int64, len(records))}
-	for _, r := range records {
-		there.epochs[r] = 0
-	}
-	var moved, epochs []int64
+	var there onFile
 	err := s.db.QueryRow(ctx, `
-		select array(select sp_id from locator.subject where sp_id = any($1) and epoch > 0 order by sp_id),
-			array(select epoch from locator.subject where sp_id = any($1) and epoch > 0 order by sp_id),
-			exists (select from consent.directive where sp_id = any($1) and filed <= $2),
+		select exists (select from consent.directive where sp_id = any($1) and filed <= $2),
 			exists (select from consent.emergency_grant where sp_id = any($1) and since <= $2 and until > $2),
 			exists (select from consent.instrument where sp_id = any($1) and recorded <= $2)`, pg.Few(numbers(records)), at).
-		Scan(pg.Array(&moved), pg.Array(&epochs), &there.directives, &there.grants, &there.instruments)
+		Scan(&there.directives, &there.grants, &there.instruments)
 	if err != nil {
 		return onFile{}, fmt.Errorf("consentpg: what is on file: %w", err)
-	}
-	for i, r := range moved {
-		there.epochs[hie.SourcePatientID(r)] = epochs[i]
 	}
 	return there, nil
 }
