@@ -117,7 +117,7 @@ func (m *Model) beyondDoubt(s *Set) bool {
 		switch {
 		case given == givenMiddle: // goes by the middle name; twins do not bear each other's
 			return s.Bits >= m.Certain-below && birth == birthExact && l[fieldSex] != sexDifferent && s.corroborated()
-		case given > givenKeyed && given < givenDifferent: // shortened or misspelt
+		case given > givenKeyed && given < givenDifferent && !s.Union.ofSeveral: // shortened or misspelt
 			return s.Bits >= m.Certain+beyond && birth >= birthExact && birth <= birthOneDigit && s.corroborated()
 		}
 	case "birth-date": // father and son are not born in one year
@@ -165,6 +165,8 @@ func (m *Model) gap(s *Set) string {
 		return "identifier" // one namespace gives a person one number, and another only when a card is replaced
 	case !id && !named && !m.ownName(s, last4, contacts):
 		return "given"
+	case !id && s.Union.ofSeveral && (given == givenSpelling || given == givenKeyed) && !m.ownName(s, last4, contacts):
+		return "given" // Evelyn and Evelynn: a slip in one name, or the names of twins
 	case !id && s.bornApart:
 		return "birth-date"
 	case !id && !born && !(last4 && named && contacts > 0) && !((birth == missing || birth == birthYear) && named && own && contacts > 1):
@@ -217,8 +219,8 @@ func (m *Model) ownName(s *Set, last4 bool, contacts int) bool {
 	case l[fieldEmail] == emailOwn && l[fieldBirth] >= birthExact && l[fieldBirth] <= birthOneDigit:
 		return true
 	}
-	if given == givenMiddle || l[fieldMiddle] != middleExact && l[fieldMiddle] != middleInitial {
-		return false
+	if given == givenMiddle || l[fieldMiddle] != middleExact && l[fieldMiddle] != middleInitial || s.Union.ofSeveral {
+		return false // twins may have one middle name: their father's
 	}
 	return l[fieldMiddle] == middleExact && given <= givenNear || l[fieldBirth] == birthExact && contacts > 0
 }

@@ -6,6 +6,8 @@ type Comparison struct {
 	levels [numFields]level
 	// values are the hashes of what was compared, where a rare value says more than a common one.
 	values [numFields]pairOfValues
+	// ofSeveral is set when one of the records says that its person was born as one of several.
+	ofSeveral bool
 }
 
 // A pairOfValues holds the hashes of two values, the smaller first; both are 0 where frequencies play no part.
@@ -34,7 +36,7 @@ func Compare(a, b *Features) Comparison {
 	if c.levels[fieldBirth] = compareDates(a, b); c.levels[fieldBirth] == birthExact || c.levels[fieldBirth] == birthWeak {
 		c.values[fieldBirth] = valuesOf(a.Birth, a.Birth)
 	}
-	c.levels[fieldOrder] = compareOrder(a.Order, b.Order)
+	c.levels[fieldOrder], c.ofSeveral = compareOrder(a.Order, b.Order), a.isMultiple() || b.isMultiple()
 	if a.Sex != 0 && b.Sex != 0 {
 		c.levels[fieldSex] = pick(a.Sex == b.Sex, sexEqual, sexDifferent)
 	}
@@ -73,6 +75,7 @@ func (c *Comparison) improve(d *Comparison) {
 			c.levels[f], c.values[f] = now, d.values[f]
 		}
 	}
+	c.ofSeveral = c.ofSeveral || d.ofSeveral
 }
 
 func pick(equal bool, yes, no level) level {

@@ -149,6 +149,8 @@ func TestGrades(t *testing.T) {
 		{"a sister: another given name", base, with(func(p *person) { p.given = "Perpetua" }), GradePossible, "given", "given"},
 		{"a typo in the given name is not certain", base, with(func(p *person) { p.given = "Ottaline" }), GradeProbable, "", "given"},
 		{"another spelling that is said the same is no twin's", base, with(func(p *person) { p.given = "Otoline" }), GradeCertain, "", ""},
+		{"but for one known to be a twin it may be the other's", with(func(p *person) { p.order = 1 }), with(func(p *person) { p.given = "Otoline" }), GradeProbable, "", "given"},
+		{"unless both records say which of the two", with(func(p *person) { p.order = 1 }), with(func(p *person) { p.given, p.order = "Otoline", 1 }), GradeCertain, "", ""},
 		{"a typo in the given name, and mail that bears it", with(func(p *person) { p.mail = "ottoline.fw@mail.example" }),
 			with(func(p *person) { p.given, p.mail = "Ottaline", "ottoline.fw@mail.example" }), GradeCertain, "", ""},
 		{"a typo in the given name with the number", with(func(p *person) { p.ssn = "219-42-0938" }), with(func(p *person) { p.given, p.ssn = "Otoline", "219-42-0938" }), GradeCertain, "", ""},

@@ -284,7 +284,7 @@ func (g *Registration) row(seed uint64) []byte {
 	add("maiden", g.Maiden)
 	add("mother_maiden", g.MotherMaiden)
 	if g.Multiple {
-		add("multiple_birth", "1")
+		add("multiple_birth", "Y")
 		if g.Order > 0 {
 			add("birth_order", digits(g.Order))
 		}
