@@ -126,3 +126,24 @@ type OnFile struct {
 	Proxies     []Proxy
 	Instruments []Instrument
 }
+
+// NoEarlier returns the instant at which o is to be decided on when the clock says now: no earlier than when anything of it
+// was filed. Another node's clock may be ahead, and what was acknowledged there, a revocation above all, counts here at once.
+//
+// Source: DESIGN idea 8; spec consent 2.14.
+func (o OnFile) NoEarlier(now time.Time) time.Time {
+	for i := range o.Directives {
+		now = later(now, o.Directives[i].Filed)
+	}
+	for i := range o.Instruments {
+		now = later(now, o.Instruments[i].Recorded)
+	}
+	return now
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -58,6 +58,11 @@ func (x *Exchange) joinTeams(ctx context.Context, m *matter) error {
 	if err != nil {
 		return err
 	}
+	for _, t := range all { // as of what is on file, by whatever clock
+		if t.Recorded.After(m.now) {
+			m.now = t.Recorded
+		}
+	}
 	named := m.decider.CareTeams()
 	m.request = WithCareTeams(m.request, named, all, m.network, m.now)
 	for _, id := range named {

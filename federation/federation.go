@@ -172,14 +172,11 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Parts are what an Exchange is made of; all but Rules, Limits and Now are needed.
+// Parts are what an Exchange is made of; all but Limits and Now are needed.
 type Parts struct {
 	Patients   Patients
 	Holdings   Holdings
 	Directives Directives
-	// Rules, if not nil, is asked in place of Epochs and Directives when both are needed: the epochs it returns are no newer
-	// than what it returns beside them.
-	Rules func(ctx context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, consent.OnFile, error)
 	// Representatives is asked when somebody acts in a patient's name; nil lets nobody.
 	Representatives Representatives
 	// CareTeams is asked when directives name care teams; nil knows of none.

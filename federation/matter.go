@@ -157,39 +157,31 @@ func (x *Exchange) open(ctx context.Context, actor hie.Actor, p mpi.Person) (_ *
 	if !env.Open() {
 		return nil, fmt.Errorf("federation: the policies in force are not known: %w", hie.ErrUnavailable)
 	}
-	epochs, onFile, err := x.rules(ctx, records)
+	epochs, err := x.Epochs(ctx, records)
+	if err != nil {
+		return nil, err
+	}
+	onFile, err := x.Directives(ctx, records)
 	if err != nil {
 		return nil, err
 	}
 	m := &matter{standing: standing{person: p.ID, version: p.Version, epochs: epochs, picture: env.Version()},
-		actor: actor, members: disclosable(network, theirs(actor, p)), shut: shut(actor, network), network: network, env: env, now: x.Now(), name: x.DocumentID}
+		actor: actor, members: disclosable(network, theirs(actor, p)), shut: shut(actor, network), network: network, env: env, now: onFile.NoEarlier(x.Now()), name: x.DocumentID}
 	acts, err := x.represents(ctx, actor, network, m.now)
 	if err != nil {
 		return nil, err
 	}
 	m.request = RequestOf(actor, network, p)
 	m.decider = consent.Compile(env, SubjectOf(p, onFile), onFile.Directives)
-	if m.until = m.decider.Until(m.now); !acts.IsZero() && (m.until.IsZero() || acts.Before(m.until)) {
-		m.until = acts
-	}
+	m.until = acts
 	if err := x.joinTeams(ctx, m); err != nil {
 		return nil, err
 	}
+	if ends := m.decider.Until(m.now); !ends.IsZero() && (m.until.IsZero() || ends.Before(m.until)) {
+		m.until = ends
+	}
 	m.ask()
 	return m, nil
-}
-
-// rules returns the epochs of records and what is on file about them, read no earlier than these.
-func (x *Exchange) rules(ctx context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, consent.OnFile, error) {
-	if x.Rules != nil {
-		return x.Rules(ctx, records)
-	}
-	epochs, err := x.Epochs(ctx, records)
-	if err != nil {
-		return nil, consent.OnFile{}, err
-	}
-	onFile, err := x.Directives(ctx, records)
-	return epochs, onFile, err
 }
 
 // represents returns until when actor may look in the name of the patient they act for, zero when they act for nobody.

@@ -143,7 +143,7 @@ func (x *Exchange) suppose(ctx context.Context, p Preview, records []hie.SourceP
 	if p.Propose != nil {
 		m.Directives = p.Propose(slices.Clone(onFile.Directives))
 	}
-	m.network, m.now, m.name, m.actor = x.Network(), x.Now(), x.DocumentID, p.As
+	m.network, m.now, m.name, m.actor = x.Network(), onFile.NoEarlier(x.Now()), x.DocumentID, p.As
 	if p.Emergency {
 		role, _ := x.Env().PrivilegedAnywhere(p.As.Roles)
 		for _, r := range records {

@@ -273,3 +273,21 @@ func (s *slow) Read(b []byte) (int, error) {
 	s.run.pause()
 	return s.r.Read(b)
 }
+
+// Nodes' clocks differ. What a node whose clock is ahead has acknowledged counts at the others at once, not when theirs get there.
+//
+// Source: DESIGN idea 8; spec consent 2.14.
+func TestARefusalFiledByAClockThatIsAheadCountsAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.doc(mariaHospital, "hospital", "11488-4", 1)
+	if f, err := w.Find(t.Context(), clinician(), Query{Patient: clinicID, Limit: 10}); err != nil || len(f.Entries) != 1 {
+		t.Fatalf("%d documents, %v", len(f.Entries), err)
+	}
+	refusal := denyAll(mariaHospital)
+	refusal.Filed = w.now.Add(3 * time.Second)
+	refusal.Signed = refusal.Filed
+	w.say(refusal)
+	if f, err := w.Find(t.Context(), clinician(), Query{Patient: clinicID, Limit: 10}); err != nil || len(f.Entries) != 0 {
+		t.Errorf("%d documents after the refusal, %v", len(f.Entries), err)
+	}
+}

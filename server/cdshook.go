@@ -137,6 +137,7 @@ func (s *Server) consult(ctx context.Context, actor hie.Actor, q consentfhir.Con
 	}
 	env := s.deps.ConsentEnv()
 	d := consent.Compile(env, federation.SubjectOf(person, onFile), onFile.Directives)
+	now := onFile.NoEarlier(s.deps.Now())
 	member, _ := person.Member(record)
 	a.records = []hie.SourcePatientID{record}
 	for _, dir := range onFile.Directives {
@@ -148,7 +149,7 @@ func (s *Server) consult(ctx context.Context, actor hie.Actor, q consentfhir.Con
 		return a, err
 	}
 	for i, req := range requests {
-		requests[i] = federation.WithCareTeams(req, d.CareTeams(), teams, s.deps.Network(), s.deps.Now())
+		requests[i] = federation.WithCareTeams(req, d.CareTeams(), teams, s.deps.Network(), now)
 	}
 	permitted := func(doc consent.Document) bool {
 		doc.Record, doc.Site = member.Record.String(), member.Site
@@ -158,7 +159,7 @@ func (s *Server) consult(ctx context.Context, actor hie.Actor, q consentfhir.Con
 				ok, a.reasons = false, append(a.reasons, consent.ReasonNetworkForbid.String())
 				continue
 			}
-			decision := d.Decide(req, doc, s.deps.Now())
+			decision := d.Decide(req, doc, now)
 			ok = ok && decision.Release
 			if r := decision.Reason.String(); !slices.Contains(a.reasons, r) {
 				a.reasons = append(a.reasons, r)

@@ -107,7 +107,7 @@ func newExchange(t *testing.T) *exchange {
 	documents := locator.New(locatorpg.New(x.db), networks, ids, nil)
 	consents := consentpg.New(x.db, ids, auditpg.Append, hie.Now)
 	parts := federation.New(federation.Parts{
-		Patients: patients, Holdings: documents, Directives: consents.Load, Rules: consents.Rules, Handles: federationpg.New(x.db), Record: trail.Record, Network: networks, Env: envs,
+		Patients: patients, Holdings: documents, Directives: consents.Load, Handles: federationpg.New(x.db), Record: trail.Record, Network: networks, Env: envs,
 		Sites: federationhttp.New(federationhttp.Options{Guard: guard, Network: networks, Log: log, Idle: 300 * time.Millisecond}),
 		Epochs: func(ctx context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, error) {
 			return epoch.Read(ctx, x.db, records)

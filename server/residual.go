@@ -133,7 +133,7 @@ func (s *Server) residual(ctx context.Context, actor hie.Actor, ps parameters) (
 		return consent.Residual{}, record, until, nil
 	}
 	d := consent.Compile(s.deps.ConsentEnv(), federation.SubjectOf(person, onFile), onFile.Directives)
-	now := s.deps.Now()
+	now := onFile.NoEarlier(s.deps.Now())
 	teams, err := federation.ReadCareTeams(ctx, s.careTeams(), d)
 	if err != nil {
 		return consent.Residual{}, 0, until, err

@@ -198,7 +198,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	handles := federationpg.New(db)
 	running.Go(func() { handles.Watch(background, log) })
 	exchange := federation.New(federation.Parts{
-		Patients: patients, Holdings: documents, Directives: consents.Load, Rules: consents.Rules, Representatives: consents.Representatives, CareTeams: participants.CareTeams,
+		Patients: patients, Holdings: documents, Directives: consents.Load, Representatives: consents.Representatives, CareTeams: participants.CareTeams,
 		Epochs: func(ctx context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, error) {
 			return epoch.Read(ctx, db, records)
 		},

@@ -169,27 +169,21 @@ func (s *Store) History(ctx context.Context, record hie.SourcePatientID, id int6
 // hold now, the proxies and the legal bases. A directive whose content cannot be read any more is an error: deciding without it could
 // release.
 func (s *Store) Load(ctx context.Context, records []hie.SourcePatientID) (consent.OnFile, error) {
-	return s.LoadAt(ctx, records, s.now())
+	return s.loadAt(ctx, records, unbounded, s.now())
 }
 
-// Rules is Load with the epochs of the records, which are no newer than anything of it. An epoch that never moved is 0.
-//
-// The epochs are a statement of their own, before the instant what is on file is read for: of a statement that read both, the
-// epoch could be that of a version filed after the instant, which it left out.
-//
-// Source: spec scale-out section 5 ("Epoch"): read before the data it guards.
-func (s *Store) Rules(ctx context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, consent.OnFile, error) {
-	epochs, err := epoch.Read(ctx, s.db, records)
-	if err != nil {
-		return nil, consent.OnFile{}, err
-	}
-	out, err := s.Load(ctx, records)
-	return epochs, out, err
-}
+// unbounded is after all that is filed. What is on file now is on file by whatever clock: another node's may be ahead of this
+// one's, and what it acknowledged counts ([consent.OnFile.NoEarlier]).
+var unbounded = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 
 // LoadAt is Load as it was at an instant.
 func (s *Store) LoadAt(ctx context.Context, records []hie.SourcePatientID, at time.Time) (consent.OnFile, error) {
-	there, err := s.thereAt(ctx, records, at)
+	return s.loadAt(ctx, records, at, at)
+}
+
+// loadAt loads what was filed until an instant and, of emergency grants, those that hold at now.
+func (s *Store) loadAt(ctx context.Context, records []hie.SourcePatientID, at, now time.Time) (consent.OnFile, error) {
+	there, err := s.thereAt(ctx, records, at, now)
 	if err != nil {
 		return consent.OnFile{}, err
 	}
@@ -217,7 +211,7 @@ func (s *Store) LoadAt(ctx context.Context, records []hie.SourcePatientID, at ti
 		out.Proxies = consent.Proxies(representatives)
 	}
 	if there.grants {
-		if out.Grants, err = s.grants(ctx, records, at); err != nil {
+		if out.Grants, err = s.grants(ctx, records, at, now); err != nil {
 			return consent.OnFile{}, err
 		}
 	}
@@ -234,12 +228,12 @@ type onFile struct{ directives, grants, instruments bool }
 
 // thereAt looks what kinds of things there are about records at an instant: most people have none. It is read after the
 // epochs, like all that they guard, so what is filed after this look makes the answer anew.
-func (s *Store) thereAt(ctx context.Context, records []hie.SourcePatientID, at time.Time) (onFile, error) {
+func (s *Store) thereAt(ctx context.Context, records []hie.SourcePatientID, at, now time.Time) (onFile, error) {
 	var there onFile
 	err := s.db.QueryRow(ctx, `
 		select exists (select from consent.directive where sp_id = any($1) and filed <= $2),
-			exists (select from consent.emergency_grant where sp_id = any($1) and since <= $2 and until > $2),
-			exists (select from consent.instrument where sp_id = any($1) and recorded <= $2)`, pg.Few(numbers(records)), at).
+			exists (select from consent.emergency_grant where sp_id = any($1) and since <= $2 and until > $3),
+			exists (select from consent.instrument where sp_id = any($1) and recorded <= $2)`, pg.Few(numbers(records)), at, now).
 		Scan(&there.directives, &there.grants, &there.instruments)
 	if err != nil {
 		return onFile{}, fmt.Errorf("consentpg: what is on file: %w", err)

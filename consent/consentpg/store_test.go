@@ -94,6 +94,27 @@ func TestWhatIsFiledIsReadBackAndMovesOnlyItsOwnEpoch(t *testing.T) {
 	}
 }
 
+func TestWhatANodeWithAClockAheadHasFiledIsOnFile(t *testing.T) {
+	ctx := context.Background()
+	s, db := newStore(t)
+	first := file(t, s, wish(maria))
+	ahead := New(db, hie.NewIDs(nil), auditpg.Append, func() time.Time { return hie.Now().Add(time.Minute) })
+	second := first
+	second.Status = "inactive"
+	second = ok(t, func() (consent.Version, error) { return ahead.File(ctx, clerk, second, first.Number) })
+	now := hie.Now()
+	on, err := s.Load(ctx, []hie.SourcePatientID{maria})
+	if err != nil || len(on.Directives) != 1 || on.Directives[0].Status != "inactive" {
+		t.Fatalf("%d directives, %v; want the version that was filed last", len(on.Directives), err)
+	}
+	if got := on.NoEarlier(now); !got.Equal(second.Filed) {
+		t.Errorf("to be decided on at %v, filed %v", got, second.Filed)
+	}
+	if then, err := s.LoadAt(ctx, []hie.SourcePatientID{maria}, now); err != nil || then.Directives[0].Status != "active" {
+		t.Errorf("as of now by this clock: %v", err)
+	}
+}
+
 func TestVersionsAreAddedAndNeverChanged(t *testing.T) {
 	ctx := context.Background()
 	s, db := newStore(t)
