@@ -141,14 +141,20 @@ type refusal struct {
 func newRefusal(a answer) *refusal {
 	r := &refusal{status: a.status}
 	var oo fhir.OperationOutcome
-	var problem struct{ Detail, Title string }
+	var problem struct {
+		Code, Detail string
+		Errors       []string
+	}
 	if fhir.Decode(a.body, &oo) == nil && len(oo.Issue) > 0 {
 		r.code, r.rule = oo.Issue[0].Code, oo.Issue[0].Diagnostics
 		if len(oo.Issue[0].Expression) > 0 {
 			r.path = oo.Issue[0].Expression[0]
 		}
 	} else if json.Unmarshal(a.body, &problem) == nil {
-		r.rule = problem.Detail
+		r.code, r.rule = problem.Code, problem.Detail
+		if len(problem.Errors) > 0 {
+			r.path = problem.Errors[0]
+		}
 	}
 	switch a.status {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
