@@ -60,7 +60,7 @@ var duties = []struct {
 	{DutyPrivacy, []string{hie.RolePrivacyOfficer}, []hie.Purpose{"HCOMPL"},
 		[]string{"system/AuditEvent.rs", "system/Consent.cruds", "concord/review.read", "concord/review.write", "concord/audit.read", "concord/consent.read", "concord/consent.write", "concord/report.read", "concord/policy.read", "concord/policy.write"}},
 	{DutySteward, []string{hie.RoleSteward}, []hie.Purpose{"PATADMIN"}, []string{"system/Patient.rs", "concord/match.read", "concord/match.write"}},
-	{DutyOperator, []string{hie.RoleOperator}, []hie.Purpose{"HSYSADMIN"}, []string{"system/Organization.rs", "system/Endpoint.rs", "concord/site.read"}},
+	{DutyOperator, []string{hie.RoleOperator}, []hie.Purpose{"HSYSADMIN"}, []string{"system/Organization.rs", "system/Endpoint.rs", "concord/site.read", "concord/site.write"}},
 	{DutyAuditor, []string{hie.RoleAuditor}, []hie.Purpose{"HCOMPL"}, []string{"system/AuditEvent.rs", "concord/audit.read"}},
 	{DutyIntegrator, []string{"integrator"}, []hie.Purpose{"HTEST"}, []string{"system/Organization.rs", "system/Endpoint.rs"}},
 }

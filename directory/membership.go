@@ -147,7 +147,7 @@ func Follow(m Participation, steps []Step, s Step) (Step, Participation, error) 
 		switch {
 		case !open:
 			return refuse("site", "must be proposed first")
-		case samePerson(last.User, s.User):
+		case SamePerson(last.User, s.User):
 			return Step{}, "", hie.ErrForbidden
 		}
 		if missing := Missing(s.Checks); len(missing) > 0 {
@@ -171,8 +171,8 @@ func Follow(m Participation, steps []Step, s Step) (Step, Participation, error) 
 	return refuse("move", "is not a step of a membership")
 }
 
-// samePerson compares names as people write them. One person may have an account here and there: it is the name that counts,
+// SamePerson reports whether a and b name one person, as people write names. One person may have an account here and there: it is the name that counts,
 // whichever organisation vouches for it.
-func samePerson(a, b string) bool {
+func SamePerson(a, b string) bool {
 	return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b))
 }

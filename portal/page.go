@@ -58,6 +58,7 @@ func (p *Portal) parsePages() pages {
 //	kind CODE FALLBACK       what documents of a class are called, FALLBACK for a class without words
 //	purpose CODE · role CODE · duty DUTY
 //	org ID · site ID         names from the directory; orgkind SITE what kind of place a site is, "" when there is no word for it
+//	found PREFIX CODE VALUES what was found at a check of a site, its values in words
 //	asset NAME               the address of an embedded file
 //	actor BY                 the person of "organization/person"
 //	bits WEIGHT · level EVIDENCE   how strongly a field speaks, and how it compares
@@ -101,6 +102,13 @@ func (p *Portal) functions(language string) template.FuncMap {
 			s, _ := p.deps.Network().Site(id)
 			o, _ := p.deps.Network().Organization(s.Org)
 			return coded("orgkind.", o.Kind, "")
+		},
+		"found": func(prefix, code string, values map[string]string) string {
+			pairs := make([]string, 0, 2*len(values))
+			for name, value := range values {
+				pairs = append(pairs, "{"+name+"}", p.foundValue(language, name, value))
+			}
+			return strings.NewReplacer(pairs...).Replace(say(prefix + code))
 		},
 		"asset": assetPath,
 		"actor": actorName,

@@ -21,6 +21,7 @@ type siteHealth struct {
 	Name         string     `json:"name"`
 	Organization hie.OrgID  `json:"organization"`
 	Publishes    bool       `json:"publishes"`
+	Membership   string     `json:"membership"`
 	State        string     `json:"state"`
 	Since        time.Time  `json:"since"`
 	Measured     string     `json:"measured"`
@@ -204,6 +205,12 @@ func operatorPages() []route {
 	return []route{
 		{method: http.MethodGet, path: "/operator", duties: operators, nav: "nav.sites", do: (*visit).sites},
 		{method: http.MethodGet, path: "/operator/sites/:site", duties: operators, do: (*visit).site},
+		{method: http.MethodGet, path: "/operator/sites/:site/onboarding", duties: operators, do: (*visit).onboarding},
+		{method: http.MethodPost, path: "/operator/sites/:site/onboarding/agreements", duties: operators, do: bringOn("agreements", "signed_by", "onboard.agreed", "kind", "signed_by", "from", "until", "document_hash")},
+		{method: http.MethodPost, path: "/operator/sites/:site/onboarding/contacts", duties: operators, do: bringOn("contacts", "name", "onboard.contacted", "role", "name", "email", "phone")},
+		{method: http.MethodPost, path: "/operator/sites/:site/onboarding/probe", duties: operators, do: bringOn("probe", "probe", "onboard.probed")},
+		{method: http.MethodPost, path: "/operator/sites/:site/onboarding/alert", duties: operators, do: bringOn("alert", "alert", "onboard.alerted")},
+		{method: http.MethodPost, path: "/operator/sites/:site/onboarding/steps", duties: operators, stepUp: true, again: "/operator/sites/:site/onboarding", do: bringOn("steps", "steps", "", "move", "note")},
 		{method: http.MethodGet, path: "/operator/requests", duties: operators, nav: "nav.requests", do: (*visit).requests},
 		{method: http.MethodGet, path: "/operator/requests/:request", duties: operators, do: (*visit).request},
 		{method: http.MethodGet, path: "/operator/settings", duties: operators, nav: "nav.settings", do: (*visit).settings},

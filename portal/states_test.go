@@ -96,6 +96,7 @@ var listPages = []struct {
 	{access.DutyPrivacy, "/officer/policies", "policies.none", ""},
 	{access.DutySteward, "/steward", "queue.none", "queue.further"},
 	{access.DutyOperator, "/operator", "sites.nobody", ""},
+	{access.DutyOperator, "/operator/sites/oak-main/onboarding", "onboard.nosteps", ""},
 	{access.DutyOperator, "/operator/settings", "settings.nothing", ""},
 }
 

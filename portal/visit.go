@@ -24,7 +24,7 @@ type route struct {
 	// open is for everybody, signed in or not.
 	open bool
 	// stepUp asks for a proof of who somebody is made in the last minutes; again is the page they are led back to when
-	// they have given it, "" for the route itself, which is then a GET.
+	// they have given it, with :names as in path, "" for the route itself, which is then a GET.
 	stepUp bool
 	again  string
 	// self is for the patient alone and not for who acts in their name; manage is for these when they may decide too.
@@ -69,13 +69,21 @@ func (p *Portal) handle(r route) gin.HandlerFunc {
 		v.language = v.chooseLanguage()
 		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, max(r.body, 1<<20))
 		if err := v.admit(r); err != nil {
-			v.fail(err, r.again)
+			v.fail(err, v.filled(r.again))
 			return
 		}
 		if err := r.do(v); err != nil {
-			v.fail(err, r.again)
+			v.fail(err, v.filled(r.again))
 		}
 	}
+}
+
+// filled is again with what this request's path has in its places.
+func (v *visit) filled(again string) string {
+	for _, p := range v.c.Params {
+		again = strings.ReplaceAll(again, ":"+p.Key, url.PathEscape(p.Value))
+	}
+	return again
 }
 
 // admit finds out who asks and whether the route is for them.

@@ -101,6 +101,9 @@ func (w words) say(language, key string, values ...any) string {
 	return s
 }
 
+// has reports whether there are words under key.
+func (w words) has(key string) bool { return w[languages[0]][key] != "" }
+
 // count says n of key: its words under key.one or key.many.
 func (w words) count(language, key string, n any, values ...any) string {
 	form := ".many"

@@ -35,6 +35,7 @@ func TestTheStaffPagesInABrowser(t *testing.T) {
 	t.Run("an integrator makes a token and tries what the page of people promises", p.sandbox)
 	t.Run("every staff page, both languages, both widths", p.everyStaffPage)
 	t.Run("a hostile feed, and hostile words of people", p.hostileFeed)
+	t.Run("a site is brought on, and taken out", p.bringsOn)
 }
 
 // openRecord opens the person whom a site knows by a number.
@@ -452,7 +453,7 @@ func staffPages(b *tab) map[string][]string {
 	b.findByNumber("RF-1001")
 	request := b.request()
 	return map[string][]string{
-		"o.quist": {"/operator", "/operator/sites/new-dawn-east?hours=1", "/operator/sites/harbor-main", "/operator/requests", "/operator/requests?id=x", "/operator/requests/" + request, "/operator/requests/req-unknown", "/operator/settings"},
+		"o.quist": {"/operator", "/operator/sites/new-dawn-east?hours=1", "/operator/sites/harbor-main", "/operator/sites/harbor-main/onboarding", "/operator/requests", "/operator/requests?id=x", "/operator/requests/" + request, "/operator/requests/req-unknown", "/operator/settings"},
 		"i.park":  {"/integrator", "/integrator/errors", "/integrator/api", "/integrator/api/settleTask", "/integrator/people", "/integrator/token?client=patient-app", "/integrator/token?client=steward-desk"},
 		"p.stone": {"/officer", "/officer/reviews?show=closed", "/officer/access", "/officer/wishes", "/officer/wishes?closed=1", "/officer/patients", file, file + "/explain?org=riverside&role=physician&purpose=TREAT&label=ETH",
 			"/officer/policies", "/officer/policies/us-hipaa"},
