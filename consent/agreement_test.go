@@ -35,7 +35,7 @@ func (v verdict) String() string {
 	return fmt.Sprint(v.release, v.reason, v.atoms, v.obligations)
 }
 
-const agreementCases = 200_000
+const agreementCases = 120_000
 
 // TestTheEngineAgreesWithASecondReading compares what concord consent decide answers with the oracle on random
 // cases. CONCORD_CONSENT_CASES and CONCORD_CONSENT_SEED give more of them, and others.

@@ -70,7 +70,7 @@ func known(doc consent.Document) bool {
 //
 // Source: spec consent 2.2, 2.19, vector 93.
 func TestNothingLeavesByAPermissionThatTheEngineWouldNotRelease(t *testing.T) {
-	n := 30_000
+	n := 10_000
 	if testing.Short() {
 		n /= 20
 	}
