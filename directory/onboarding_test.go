@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -135,7 +136,7 @@ func TestWhatIsRecordedIsChecked(t *testing.T) {
 }
 
 func pathOf(err error) string {
-	if inv, ok := err.(*hie.InvalidError); ok {
+	if inv, ok := errors.AsType[*hie.InvalidError](err); ok {
 		return inv.Path
 	}
 	return ""

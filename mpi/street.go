@@ -185,7 +185,7 @@ func skipUnit(words []string) []string {
 //
 // Source: USPS Publication 28, sections 24, 25 and 28.
 func postBox(words []string) (number, name string, ok bool) {
-	at := 0
+	var at int
 	switch {
 	case words[0] == "pobox", words[0] == "box" && len(words) == 2:
 		at = 1

@@ -181,7 +181,7 @@ func (r *CopyRow) Bytes(v []byte) {
 func (r *CopyRow) Text(s string) {
 	from := 0
 	for i := range len(s) {
-		escaped := byte(0)
+		var escaped byte
 		switch s[i] {
 		case '\\':
 			escaped = '\\'
