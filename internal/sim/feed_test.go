@@ -103,8 +103,8 @@ func TestAFeedErrsAndIsPutRight(t *testing.T) {
 	t.Logf("%v, %d mistakes, %d undone", count, mistakes, undone)
 }
 
-// What a site does about its records changes none of them: what was written down, and so every figure measured on it, is the same.
-func TestTheFeedChangesNoRecord(t *testing.T) {
+// What was written down last of a record is what its last event says, whatever the site linked, moved or deleted before.
+func TestARecordSaysWhatItsLastEventSays(t *testing.T) {
 	town := NewTown(4, Exchange(9), DefaultNames(4))
 	for range 300 {
 		f := town.Next(40)

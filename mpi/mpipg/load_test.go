@@ -233,9 +233,8 @@ func (x indexed) said(t *testing.T) map[string][]string {
 	return out
 }
 
-// TestAStockIsUsedAndNotTrustedWhereOthersWrote counts the rows a part reads from the database: none of what the load itself stored, all
-// of what somebody else has touched since.
-func TestAStockIsUsedAndNotTrustedWhereOthersWrote(t *testing.T) {
+// A stock loses the keys that somebody else has claimed since, and those alone; the person comes out whole all the same.
+func TestAStockIsNotTrustedWhereOthersWrote(t *testing.T) {
 	x := newIndexed(t)
 	bulk := NewLoading(x.Store, 0)
 	maria := func(site string) mpi.Registration { return mpitest.Registration(site, "1", mpitest.Maria()) }
