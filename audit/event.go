@@ -30,6 +30,7 @@ const (
 	Refused           Kind = "refused"            // a request was refused, whatever the reason
 	ConsentChanged    Kind = "consent.changed"    // a directive was filed, changed or revoked
 	EmergencyClaimed  Kind = "emergency.claimed"  // break-glass was used or refused
+	EmergencyEnded    Kind = "emergency.ended"    // what break-glass had opened was closed before its time
 	TokenIssued       Kind = "token.issued"
 	SignInFailed      Kind = "signin.failed" // a token request or a token was refused
 	Administered      Kind = "administered"  // directory, client or policy was changed

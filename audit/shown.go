@@ -11,7 +11,7 @@ import (
 // administration are machinery and stay with auditors.
 var PatientKinds = []Kind{
 	PatientRegistered, PatientQueried, LinkChanged, DocumentPublished, DocumentsQueried, Disclosed, Refused,
-	ConsentChanged, EmergencyClaimed, AuditRead,
+	ConsentChanged, EmergencyClaimed, EmergencyEnded, AuditRead,
 }
 
 // ForPatient returns what the person whose records are own is shown of e, and whether they are shown it at all:

@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"strings"
 	"time"
 
 	"github.com/concord-hie/concord/hie"
@@ -22,10 +23,14 @@ type Task struct {
 	// Contested is when an owner contested it, zero when none did; by whom, "org/user", and in which words.
 	Contested            time.Time
 	ContestedBy, Contest string
-	Closed               time.Time // zero while open
-	ClosedBy             string
-	Finding              string // "justified" or "unjustified", "" while open
-	Note                 string
+	// Ended is when it was ended before Until, zero when it was not; by whom, "org/user", and in which words, "" where the
+	// claimant said none.
+	Ended              time.Time
+	EndedBy, EndReason string
+	Closed             time.Time // zero while open
+	ClosedBy           string
+	Finding            string // "justified" or "unjustified", "" while open
+	Note               string
 	// Claims counts what the claimant claimed in the ReviewWindow up to this claim, this one among them; Unjustified
 	// those of them that were found so.
 	Claims, Unjustified int
@@ -68,6 +73,30 @@ func (t *Task) MayClose(officer hie.Actor, network bool) error {
 	return nil
 }
 
+// Holds reports whether what the claim opened is open at now.
+func (t *Task) Holds(now time.Time) bool { return t.Ended.IsZero() && now.Before(t.Until) }
+
+// MayEnd says whether actor may end the emergency before its time for reason: who claimed it, whose word is enough, and the
+// officers of their organisation and of the network, who say why. network says that actor acts for the network itself.
+// Errors: hie.ErrForbidden, and an *hie.InvalidError for a reason that is missing or too long.
+//
+// Source: spec consent 2.10 (a claim holds while the emergency does); spec federation 2.7.
+func (t *Task) MayEnd(actor hie.Actor, network bool, reason string) error {
+	claimant := actor.User == t.Actor.User && actor.Organization == t.Actor.Organization
+	switch {
+	case actor.User == "", !claimant && !actor.HasRole(hie.RolePrivacyOfficer), !network && actor.Organization != t.Actor.Organization:
+		return hie.ErrForbidden
+	case !claimant && strings.TrimSpace(reason) == "":
+		return hie.Required("reason")
+	case len(reason) > maxEndReason:
+		return &hie.InvalidError{Path: "reason", Rule: "must not be longer than 4000 bytes", Code: "too-long"}
+	}
+	return nil
+}
+
+// maxEndReason bounds the words with which an emergency is ended, in bytes.
+const maxEndReason = 4000
+
 // A TaskFilter selects review tasks, oldest first.
 type TaskFilter struct {
 	Closed bool
@@ -76,6 +105,10 @@ type TaskFilter struct {
 	// OpenedBefore selects what was opened before an instant, zero all; Escalated, Contested and Alarm what is.
 	OpenedBefore                time.Time
 	Escalated, Contested, Alarm bool
+	// Claimant selects claims of one person, as Organization names them, "" all. HoldsAt selects what holds then, whether its
+	// review is closed or not; zero selects by Closed.
+	Claimant string
+	HoldsAt  time.Time
 	// After continues a list: only tasks with a larger id.
 	After int64
 	Limit int

@@ -127,3 +127,25 @@ func (v *visit) openEmergency() error {
 	}
 	return v.redirect("/patients/" + url.PathEscape(id))
 }
+
+// endEmergency answers POST /patients/:patient/emergency/end: who claimed it says that it is over.
+func (v *visit) endEmergency() error {
+	id := v.c.Param("patient")
+	who, err := v.patientBanner(id)
+	if err != nil {
+		return err
+	}
+	if who.Local.IsZero() {
+		return hie.ErrNotFound
+	}
+	over := fhir.Parameters{ResourceType: "Parameters", Parameter: []fhir.Parameter{
+		{Name: "identifier", ValueIdentifier: &fhir.Identifier{System: who.Local.System, Value: who.Local.Value}}}}
+	if _, err := v.call(http.MethodPost, "/fhir/Patient/$end-emergency", over, "Content-Type", "application/fhir+json"); err != nil {
+		return err
+	}
+	delete(v.drafts, "emergency "+id)
+	if err := v.say("records.emergency.over"); err != nil {
+		return err
+	}
+	return v.redirect("/patients/" + url.PathEscape(id))
+}

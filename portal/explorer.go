@@ -28,7 +28,7 @@ type sought struct {
 
 // What the trail can be narrowed to.
 var (
-	soughtKinds = []audit.Kind{audit.DocumentsQueried, audit.Disclosed, audit.PatientQueried, audit.Refused, audit.EmergencyClaimed, audit.ConsentChanged,
+	soughtKinds = []audit.Kind{audit.DocumentsQueried, audit.Disclosed, audit.PatientQueried, audit.Refused, audit.EmergencyClaimed, audit.EmergencyEnded, audit.ConsentChanged,
 		audit.LinkChanged, audit.PatientRegistered, audit.DocumentPublished, audit.Administered, audit.SignInFailed, audit.AuditRead}
 	soughtOutcomes = []string{"0", "4", "8"}
 )

@@ -34,6 +34,9 @@ type review struct {
 	Contested    time.Time `json:"contested"`
 	ContestedBy  string    `json:"contested_by"`
 	Contest      string    `json:"contest"`
+	Ended        time.Time `json:"ended"`
+	EndedBy      string    `json:"ended_by"`
+	EndReason    string    `json:"end_reason"`
 	Closed       time.Time `json:"closed"`
 	ClosedBy     string    `json:"closed_by"`
 	Finding      string    `json:"finding"`
@@ -50,6 +53,9 @@ func (r review) Who() string {
 
 func (r review) in(z *time.Location) review {
 	r.Opened, r.Until, r.Due = r.Opened.In(z), r.Until.In(z), r.Due.In(z)
+	if !r.Ended.IsZero() {
+		r.Ended = r.Ended.In(z)
+	}
 	return r
 }
 
@@ -153,7 +159,7 @@ func (v *visit) showReview(status int, form url.Values, faults []fault) error {
 	}
 	network := v.ofNetwork() == nil
 	v.show(status, "officer/review", map[string]any{"Review": r, "Opened": all, "Finding": form.Get("finding"), "Note": form.Get("note"), "Form": form, "Faults": faults,
-		"Network": network, "Contestable": !network && r.Organization != v.session.Actor.Organization && r.Contested.IsZero() && r.Finding == ""})
+		"Network": network, "Endable": r.Ended.IsZero() && v.now.Before(r.Until) && (network || r.Organization == v.session.Actor.Organization), "Contestable": !network && r.Organization != v.session.Actor.Organization && r.Contested.IsZero() && r.Finding == ""})
 	return nil
 }
 

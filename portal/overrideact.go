@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// What else an officer does with an emergency claim: contest it for an organisation whose records it opened, hold the
+// What else an officer does with an emergency claim: end it before its time, contest it for an organisation whose records it opened, hold the
 // patient's notice back where somebody's safety asks for it, write the letter about it, and hand the case on.
 
 // contestReview answers POST /officer/reviews/:review/contest.
@@ -44,6 +44,19 @@ func (v *visit) holdNotice() error {
 		return v.showReview(http.StatusUnprocessableEntity, form, faults)
 	}
 	return v.act("/hold", map[string]any{"until": day.UTC().Format(time.RFC3339), "reason": reason}, "review.hold.done")
+}
+
+// endReview answers POST /officer/reviews/:review/end: the emergency is over before its time.
+func (v *visit) endReview() error {
+	form, err := v.form()
+	if err != nil {
+		return err
+	}
+	reason := strings.TrimSpace(form.Get("over"))
+	if reason == "" {
+		return v.showReview(http.StatusUnprocessableEntity, form, []fault{{"over", "review.fault.end"}})
+	}
+	return v.act("/end", map[string]any{"reason": reason}, "review.end.done")
 }
 
 // act does something to the review of the path and comes back to it.

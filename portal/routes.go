@@ -85,6 +85,7 @@ func (p *Portal) table() []route {
 		{method: post, path: "/patients/:patient/emergency", duties: clinicians, do: (*visit).claimEmergency},
 		{method: get, path: "/patients/:patient/emergency/confirm", duties: clinicians, stepUp: true, do: (*visit).confirmEmergency},
 		{method: post, path: "/patients/:patient/emergency/open", duties: clinicians, stepUp: true, again: "/find", do: (*visit).openEmergency},
+		{method: post, path: "/patients/:patient/emergency/end", duties: clinicians, do: (*visit).endEmergency},
 		{method: get, path: "/documents/:document", duties: clinicians, do: (*visit).document},
 		{method: get, path: "/documents/:document/file", duties: clinicians, do: (*visit).documentFile},
 

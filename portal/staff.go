@@ -58,6 +58,7 @@ func officerPages() []route {
 		{method: get, path: "/officer/reviews/:review/letter", duties: officers, do: (*visit).reviewLetter},
 		{method: get, path: "/officer/reviews/:review/case.json", duties: officers, stepUp: true, do: (*visit).reviewCase},
 		{method: post, path: "/officer/reviews/:review/contest", duties: officers, do: (*visit).contestReview},
+		{method: post, path: "/officer/reviews/:review/end", duties: officers, stepUp: true, again: "/officer/reviews/:review", do: (*visit).endReview},
 		{method: post, path: "/officer/reviews/:review/hold", duties: officers, stepUp: true, again: "/officer/reviews", do: (*visit).holdNotice},
 		{method: get, path: "/officer/access", duties: officers, nav: "nav.access", do: (*visit).explorer},
 		{method: post, path: "/officer/access", duties: officers, do: (*visit).explore},

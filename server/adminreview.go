@@ -44,10 +44,14 @@ type reviewJSON struct {
 	Contested   string `json:"contested,omitzero"`
 	ContestedBy string `json:"contested_by,omitzero"`
 	Contest     string `json:"contest,omitzero"`
-	Closed      string `json:"closed,omitzero"`
-	ClosedBy    string `json:"closed_by,omitzero"`
-	Finding     string `json:"finding,omitzero"`
-	Note        string `json:"note,omitzero"`
+	// Ended says that it was ended before Until, by whom and why.
+	Ended     string `json:"ended,omitzero"`
+	EndedBy   string `json:"ended_by,omitzero"`
+	EndReason string `json:"end_reason,omitzero"`
+	Closed    string `json:"closed,omitzero"`
+	ClosedBy  string `json:"closed_by,omitzero"`
+	Finding   string `json:"finding,omitzero"`
+	Note      string `json:"note,omitzero"`
 }
 
 func (s *Server) reviewJSON(t consent.Task) reviewJSON {
@@ -55,11 +59,11 @@ func (s *Server) reviewJSON(t consent.Task) reviewJSON {
 		Organization: string(t.Actor.Organization), Client: string(t.Actor.Client), User: t.Actor.User, UserName: t.Actor.UserName,
 		Role: t.Claim.Role, Reason: t.Claim.ReasonCode, Text: t.Claim.Text, Attested: t.Claim.Attested, Records: []string{},
 		Due: fhir.Instant(t.Due()), Overdue: t.Overdue(s.deps.Now()), Claims: t.Claims, Unjustified: t.Unjustified, Alarm: t.Alarm(),
-		ContestedBy: t.ContestedBy, Contest: t.Contest, ClosedBy: t.ClosedBy, Finding: t.Finding, Note: t.Note}
+		ContestedBy: t.ContestedBy, Contest: t.Contest, EndedBy: t.EndedBy, EndReason: t.EndReason, ClosedBy: t.ClosedBy, Finding: t.Finding, Note: t.Note}
 	for _, record := range t.Records {
 		r.Records = append(r.Records, s.patientID(record))
 	}
-	for to, at := range map[*string]time.Time{&r.Closed: t.Closed, &r.Escalated: t.Escalated, &r.Contested: t.Contested} {
+	for to, at := range map[*string]time.Time{&r.Closed: t.Closed, &r.Escalated: t.Escalated, &r.Contested: t.Contested, &r.Ended: t.Ended} {
 		if !at.IsZero() {
 			*to = fhir.Instant(at)
 		}
@@ -240,6 +244,28 @@ func (s *Server) contestReview(c *gin.Context) {
 		err = hie.Invalid("reason", "must say in at most 4000 bytes what speaks against it")
 	default:
 		err = s.deps.Emergencies.Contest(c.Request.Context(), actor, t.ID, in.Reason)
+	}
+	s.sendReview(c, t.ID, err)
+}
+
+// endReview answers POST /admin/v1/reviews/{id}/end {"reason"}: an officer of the claimant's organisation or of the network ends
+// the emergency before its time. Its review stays.
+func (s *Server) endReview(c *gin.Context) {
+	var in struct {
+		Reason string `json:"reason"`
+	}
+	t, err := s.review(c)
+	if err == nil {
+		err = s.readJSON(c, &in)
+	}
+	if err == nil {
+		var only hie.OrgID
+		if only, err = s.reviewScope(caller(c)); err == nil {
+			err = t.MayEnd(caller(c), only == "", in.Reason)
+		}
+	}
+	if err == nil {
+		err = s.deps.Emergencies.End(c.Request.Context(), caller(c), t.ID, strings.TrimSpace(in.Reason))
 	}
 	s.sendReview(c, t.ID, err)
 }

@@ -87,7 +87,7 @@ func (b *cabinet) Claim(_ context.Context, actor hie.Actor, c consent.Emergency,
 
 func (b *cabinet) Tasks(_ context.Context, f consent.TaskFilter) (out []consent.Task, more bool, _ error) {
 	for _, t := range b.tasks {
-		if t.ID > f.After && t.Closed.IsZero() != f.Closed && (f.Organization == "" || f.Organization == t.Actor.Organization || slices.Contains(t.Owners, f.Organization)) {
+		if t.ID > f.After && (f.HoldsAt.IsZero() && t.Closed.IsZero() != f.Closed || !f.HoldsAt.IsZero() && t.Holds(f.HoldsAt)) && (f.Claimant == "" || f.Claimant == t.Actor.User) && (f.Organization == "" || f.Organization == t.Actor.Organization || slices.Contains(t.Owners, f.Organization)) {
 			out = append(out, t)
 		}
 	}
@@ -110,6 +110,15 @@ func (b *cabinet) Contest(_ context.Context, actor hie.Actor, id int64, reason s
 		return hie.ErrConflict
 	}
 	t.Contested, t.ContestedBy, t.Contest = b.now(), string(actor.Organization)+"/"+actor.User, reason
+	return nil
+}
+
+func (b *cabinet) End(_ context.Context, actor hie.Actor, id int64, reason string) error {
+	t := &b.tasks[id-1]
+	if !t.Holds(b.now()) {
+		return hie.ErrConflict
+	}
+	t.Ended, t.EndedBy, t.EndReason = b.now(), string(actor.Organization)+"/"+actor.User, reason
 	return nil
 }
 

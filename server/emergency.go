@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/concord-hie/concord/audit"
@@ -23,6 +24,7 @@ type Emergencies interface {
 	Close(ctx context.Context, actor hie.Actor, id int64, contested bool, finding, note string) error
 	Contest(ctx context.Context, actor hie.Actor, id int64, reason string) error
 	Notices(ctx context.Context, records []hie.SourcePatientID, limit int) ([]consent.Notice, error)
+	End(ctx context.Context, actor hie.Actor, id int64, reason string) error
 	HoldNotices(ctx context.Context, actor hie.Actor, task consent.Task, until time.Time, reason string) error
 }
 
@@ -51,6 +53,81 @@ func (s *Server) breakGlass(c *gin.Context) {
 	}
 	s.even(c)
 	s.send(c, http.StatusOK, fhir.Parameters{ResourceType: "Parameters", Parameter: []fhir.Parameter{{Name: "until", ValueDateTime: fhir.Instant(until)}}})
+}
+
+// endEmergency answers POST /fhir/Patient/$end-emergency: who claimed an emergency about a patient says that it is over. All
+// their claims about the patient that hold end at once; the answer is the same where there is none, and where nobody is known by the
+// identifier.
+//
+// Source: spec consent 2.10; DESIGN idea 6.
+func (s *Server) endEmergency(c *gin.Context) {
+	actor := caller(c)
+	if actor.Patient != 0 || actor.User == "" {
+		s.fail(c, hie.ErrForbidden)
+		return
+	}
+	identifier, text, err := s.readEnd(c)
+	if err == nil {
+		err = s.endClaims(c.Request.Context(), actor, identifier, text)
+	}
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.even(c)
+	c.Status(http.StatusNoContent)
+}
+
+// readEnd reads whose emergency is over, and why.
+func (s *Server) readEnd(c *gin.Context) (id hie.Identifier, text string, err error) {
+	body, err := s.body(c)
+	if err != nil {
+		return id, "", err
+	}
+	var p fhir.Parameters
+	if err := fhir.Decode(body, &p); err != nil {
+		return id, "", err
+	}
+	if p.ResourceType != "Parameters" {
+		return id, "", hie.Invalid("resourceType", "must be Parameters")
+	}
+	var claim consent.Emergency
+	if err := checkClaimForm(p.Parameter, isStrict(c)); err != nil {
+		return id, "", err
+	}
+	if id = fillClaim(&claim, p.Parameter); id.System == "" || id.Value == "" {
+		return id, "", hie.Required(parameterPath("identifier"))
+	}
+	if text = strings.TrimSpace(claim.Text); len(text) > maxClaimText {
+		return id, "", &hie.InvalidError{Path: parameterPath("text"), Rule: "must not be longer than 4000 bytes", Code: "too-long"}
+	}
+	return id, text, nil
+}
+
+// endClaims ends what actor claimed about the person of id and what holds.
+func (s *Server) endClaims(ctx context.Context, actor hie.Actor, id hie.Identifier, reason string) error {
+	records, _, err := s.claimedRecords(ctx, id)
+	if err != nil {
+		return err
+	}
+	f := consent.TaskFilter{Organization: actor.Organization, Claimant: actor.User, HoldsAt: s.deps.Now(), Limit: 200}
+	for more := true; more; {
+		var tasks []consent.Task
+		if tasks, more, err = s.deps.Emergencies.Tasks(ctx, f); err != nil {
+			return err
+		}
+		for _, t := range tasks {
+			f.After = t.ID
+			about := slices.ContainsFunc(t.Records, func(r hie.SourcePatientID) bool { return slices.Contains(records, r) })
+			if !about || t.MayEnd(actor, false, reason) != nil { // Organization selects its registrations' claims by others too
+				continue
+			}
+			if err := s.deps.Emergencies.End(ctx, actor, t.ID, reason); err != nil && !errors.Is(err, hie.ErrConflict) {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // readClaim reads and checks a claim. Its errors depend on the claim and the token alone.

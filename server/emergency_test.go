@@ -196,6 +196,68 @@ func TestASourceContestsAClaimAndThenTheNetworkSettlesIt(t *testing.T) {
 	}
 }
 
+// TestAnEmergencyIsEndedByWhoClaimedItOrByAnOfficer: and to whom it is none of their business nothing is told apart.
+func TestAnEmergencyIsEndedByWhoClaimedItOrByAnOfficer(t *testing.T) {
+	w := newWard(t)
+	w.physician()
+	for range 2 {
+		w.claim(claimBody(blueSystem, "B-1"))
+	}
+	over := func(value string) *httptest.ResponseRecorder {
+		return w.do(http.MethodPost, "/fhir/Patient/$end-emergency", "app", []byte(`{"resourceType":"Parameters","parameter":[
+ {"name":"identifier","valueIdentifier":{"system":"`+blueSystem+`","value":"`+value+`"}},{"name":"text","valueString":" handed over to the ward "}]}`))
+	}
+	held := func() (n int) {
+		for _, t := range w.cabinet.tasks {
+			if t.Holds(w.cabinet.now()) {
+				n++
+			}
+		}
+		return n
+	}
+	path := "/admin/v1/reviews/" + w.sealer.ID("review", 1, 0) + "/end"
+	end := func(org hie.OrgID, body string) *httptest.ResponseRecorder {
+		w.officer(org)
+		return w.do(http.MethodPost, path, "app", []byte(body), "Content-Type", "application/json")
+	}
+	for name, tt := range map[string]struct {
+		org  hie.OrgID
+		body string
+		want int
+	}{
+		"the source of what was opened": {"mercy", `{"reason":"she went home"}`, http.StatusForbidden},
+		"one it does not concern":       {"quince", `{"reason":"she went home"}`, http.StatusNotFound},
+		"without words":                 {"network", `{"reason":" "}`, http.StatusBadRequest},
+		"with too many":                 {"network", `{"reason":"` + strings.Repeat("x", 4001) + `"}`, http.StatusBadRequest},
+	} {
+		if r := end(tt.org, tt.body); r.Code != tt.want {
+			t.Errorf("%s: %d, want %d", name, r.Code, tt.want)
+		}
+	}
+	if r := end("oak", `{"reason":"she went home"}`); r.Code != http.StatusOK || !strings.Contains(r.Body.String(), `"ended_by":"oak/p.stone"`) || strings.Contains(r.Body.String(), `"finding"`) {
+		t.Fatalf("an officer of the claimant's organisation: %d %s", r.Code, r.Body)
+	}
+	if r := end("oak", `{"reason":"again"}`); r.Code != http.StatusConflict {
+		t.Errorf("ended twice: %d", r.Code)
+	}
+	w.physician().User = "dr-other"
+	other := over("B-1")
+	if held() != 1 || other.Code != http.StatusNoContent {
+		t.Errorf("who did not claim it: %d, %d hold; want one", other.Code, held())
+	}
+	w.physician()
+	if r := over("nobody"); r.Code != http.StatusNoContent || r.Body.String() != other.Body.String() || held() != 1 {
+		t.Errorf("about nobody: %d %s", r.Code, r.Body)
+	}
+	if r := over("B-1"); r.Code != http.StatusNoContent || r.Body.String() != other.Body.String() || held() != 0 || w.cabinet.tasks[1].EndReason != "handed over to the ward" {
+		t.Errorf("who claimed it: %d %s, %d hold", r.Code, r.Body, held())
+	}
+	w.physician().User = ""
+	if r := over("B-1"); r.Code != http.StatusForbidden {
+		t.Errorf("a system: %d", r.Code)
+	}
+}
+
 // TestANoticeReachesThePatientUnlessSomebodysSafetyHoldsIt: and then nothing tells the patient that one is held.
 func TestANoticeReachesThePatientUnlessSomebodysSafetyHoldsIt(t *testing.T) {
 	w := newWard(t)

@@ -52,6 +52,11 @@ var ownOperations = []ownOperation{
 			input("text", 0, "1", "string", "Why, in words; at most 4000 bytes."),
 			input("attested", 0, "*", "code", "What the claimant attests.")},
 		out: []operationParameter{output("until", 1, "1", "dateTime", "Until when the claim holds.")}},
+	{resource: "Patient", name: "end-emergency", title: "End of emergency access", affectsState: true,
+		description: "What the caller claimed about a patient in an emergency ends before its time. The claim is reviewed all the same. The answer is 204 where there was nothing to end, too.",
+		in: []operationParameter{
+			input("identifier", 1, "1", "Identifier", "The patient by a site's identifier."),
+			input("text", 0, "1", "string", "Why, in words; at most 4000 bytes.")}},
 	{resource: "Consent", name: "capture", title: "File a consent from a form", affectsState: true,
 		description: "A form as filled in and signed becomes a consent in force.", in: formParameters(1),
 		out: []operationParameter{output("return", 1, "1", "Consent", "The consent as filed.")}},

@@ -79,6 +79,7 @@ func (s *Server) routes() {
 	f.GET("/Patient/:id", s.requireScope("Patient", 'r'), s.readPatient)
 
 	f.POST("/Patient/$break-glass", s.requireScope("Patient", 's'), s.breakGlass)
+	f.POST("/Patient/$end-emergency", s.requireScope("Patient", 's'), s.endEmergency)
 
 	f.POST("/Consent", s.requireScope("Consent", 'c'), s.createConsent)
 	f.GET("/Consent", s.requireScope("Consent", 's'), s.searchConsents)
@@ -140,6 +141,7 @@ func (s *Server) routes() {
 	r.GET("/reviews/:id", see, s.readReview)
 	r.POST("/reviews/:id/close", settleReview, s.closeReview)
 	r.POST("/reviews/:id/contest", settleReview, s.contestReview)
+	r.POST("/reviews/:id/end", settleReview, s.endReview)
 	r.POST("/reviews/:id/hold", settleReview, s.requireNetwork, s.holdNotice)
 	r.GET("/notices", s.requireReports, s.listNotices)
 	r.POST("/consent/explain", s.requireGrant("concord/consent.read", hie.RolePrivacyOfficer), s.explainDecision)

@@ -90,6 +90,7 @@ var forms = []form{
 	{audit.Refused, rest, fhir.Coding{}, plain},
 	{audit.ConsentChanged, rest, fhir.Coding{}, writing},
 	{audit.EmergencyClaimed, alert, emergency, plain},
+	{audit.EmergencyEnded, alert, emergency, plain},
 	{audit.TokenIssued, userAuth, login, signing},
 	{audit.SignInFailed, userAuth, login, signing},
 	{audit.Administered, rest, fhir.Coding{}, plain},

@@ -27,6 +27,7 @@ type consentCmd struct {
 	Decide  consentDecideCmd  `cmd:"" help:"Decide cases, one JSON a line; reads no database, clock or network."`
 	Explain consentExplainCmd `cmd:"" help:"Say in order which rules spoke about a document, and which one decided."`
 
+	Emergency      consentEmergencyCmd      `cmd:"" help:"Emergencies that were claimed: those that hold, and ending one before its time."`
 	Instrument     consentInstrumentCmd     `cmd:"" help:"Legal bases on which others may ask about a patient: court orders, reports law requires."`
 	Representative consentRepresentativeCmd `cmd:"" help:"Who may act for a patient."`
 }

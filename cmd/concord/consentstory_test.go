@@ -235,6 +235,13 @@ func TestFiftyEmergenciesAtOnce(t *testing.T) {
 		t.Errorf("it opens %d documents to somebody who claimed nothing", n)
 	}
 
+	number := strings.SplitN(w.at(linda, "riverside-clinic"), "|", 2)
+	w.must(http.StatusNoContent, "riverside-clinic-emr", claiming, http.MethodPost, "/fhir/Patient/$end-emergency",
+		[]byte(fmt.Sprintf(`{"resourceType":"Parameters","parameter":[{"name":"identifier","valueIdentifier":{"system":%q,"value":%q}}]}`, number[0], number[1])))
+	if n := find(claiming, linda); n != 0 {
+		t.Errorf("after the emergency was said to be over it opens %d documents", n)
+	}
+
 	type review struct {
 		ID, Claimed string
 		Claims      int

@@ -41,6 +41,7 @@ type door struct {
 var openDoors = []string{"GET /version", "GET /livez", "GET /readyz", "GET /oauth/jwks", "GET /.well-known/smart-configuration",
 	"GET /fhir/.well-known/smart-configuration", "GET /fhir/metadata", "GET /admin/openapi.yaml", "GET /cds-services",
 	"GET /fhir/OperationDefinition/DocumentReference-presence", "GET /fhir/OperationDefinition/Patient-break-glass",
+	"GET /fhir/OperationDefinition/Patient-end-emergency",
 	"GET /fhir/OperationDefinition/Consent-capture", "GET /fhir/OperationDefinition/Consent-preview", "GET /fhir/OperationDefinition/Consent-residual"}
 
 // signedDoors take a client assertion in place of a token.
@@ -130,6 +131,10 @@ func doors(w *town) []door {
 	idiText.route, idiText.target = "POST /fhir/Patient/$IDI-match", "/fhir/Patient/$IDI-match"
 	claim := search("POST /fhir/Patient/$break-glass", "/fhir/Patient/$break-glass", "", "Patient")
 	claim.body, claim.as, claim.strangerAs, claim.refused, claim.patient = "{claim}", claiming, treating, 403, 403
+	over := claim // one who claimed nothing is answered the same
+	over.route, over.target, over.refused = "POST /fhir/Patient/$end-emergency", "/fhir/Patient/$end-emergency", 204
+	over.want = 204
+	over.body = `{"resourceType":"Parameters","parameter":[{"name":"identifier","valueIdentifier":{"system":"{system}","value":"{local}"}}]}`
 	own := registered("GET /fhir/Patient/:id", "/fhir/Patient/{patient}", "", 200, 404, 404)
 	own.opens = []string{"patient"}
 	event := trail("GET /fhir/AuditEvent/:id", "/fhir/AuditEvent/{event}", "", 404)
@@ -291,6 +296,7 @@ func doors(w *town) []door {
 		operator("POST /admin/v1/sites/:id/onboarding/alert", "/admin/v1/sites/harbor-main/onboarding/alert", `{}`, "concord/site.write"),
 		operator("POST /admin/v1/sites/:id/onboarding/steps", "/admin/v1/sites/harbor-main/onboarding/steps", `{"move":"suspended","note":"an incident","dry_run":true}`, "concord/site.write"),
 		explain,
+		officer("POST /admin/v1/reviews/:id/end", "/admin/v1/reviews/{review}/end", `{"reason":"she was sent home"}`, "concord/review.write", 404, "review"), over,
 		officer("POST /admin/v1/reviews/:id/close", "/admin/v1/reviews/{review}/close", `{"finding":"justified","note":"admission confirmed"}`, "concord/review.write", 404, "review"),
 
 		published("DELETE /fhir/DocumentReference/:id", "/fhir/DocumentReference/{document}", "", 204),

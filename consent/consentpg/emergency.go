@@ -96,7 +96,7 @@ func insertTask(ctx context.Context, q pg.Querier, task int64, actor hie.Actor, 
 	return err
 }
 
-// grants returns the emergency grants of records that hold at at.
+// grants returns the emergency grants of records that were claimed until at, not ended by then, and hold at now.
 func (s *Store) grants(ctx context.Context, records []hie.SourcePatientID, at, now time.Time) ([]consent.Grant, error) {
 	ids := make([]int64, len(records))
 	for i, r := range records {
@@ -111,7 +111,7 @@ func (s *Store) grants(ctx context.Context, records []hie.SourcePatientID, at, n
 		return g, err
 	}, `
 		select sp_id, grant_id, org, user_id, role, reason, detail, attested, since, until
-		from consent.emergency_grant where sp_id = any($1) and since <= $2 and until > $3 order by sp_id, grant_id`, pg.Few(ids), at, now)
+		from consent.emergency_grant where sp_id = any($1) and since <= $2 and until > $3 and (ended is null or ended > $2) order by sp_id, grant_id`, pg.Few(ids), at, now)
 	if err != nil {
 		return nil, fmt.Errorf("consentpg: grants: %w", err)
 	}

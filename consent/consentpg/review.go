@@ -10,6 +10,7 @@ import (
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/internal/epoch"
 	"github.com/concord-hie/concord/internal/pg"
 )
 
@@ -17,7 +18,7 @@ import (
 const selectTask = `
 	/* all shards: a managed local table, read by privacy officers */
 	select task_id, opened, until, org, client, user_id, user_name, role, reason, detail, attested, sp_ids, owners,
-		escalated, contested, contested_by, contest, closed, closed_by, finding, note, claims, unjustified
+		escalated, contested, contested_by, contest, ended, ended_by, end_reason, closed, closed_by, finding, note, claims, unjustified
 	from (select t.*,
 			(select count(*) from consent.review_task p where p.org = t.org and p.user_id = t.user_id
 				and p.opened <= t.opened and p.opened > t.opened - interval '720 hours') as claims,
@@ -30,13 +31,13 @@ func scanTask(rows *pg.Rows) (consent.Task, error) {
 	var org, client string
 	var owners []string
 	var sps []int64
-	var escalated, contested, closed *time.Time
+	var escalated, contested, ended, closed *time.Time
 	err := rows.Scan(&t.ID, &t.Opened, &t.Until, &org, &client, &t.Actor.User, &t.Actor.UserName, &t.Claim.Role, &t.Claim.ReasonCode,
 		&t.Claim.Text, pg.Array(&t.Claim.Attested), pg.Array(&sps), pg.Array(&owners), &escalated, &contested, &t.ContestedBy, &t.Contest,
-		&closed, &t.ClosedBy, &t.Finding, &t.Note, &t.Claims, &t.Unjustified)
+		&ended, &t.EndedBy, &t.EndReason, &closed, &t.ClosedBy, &t.Finding, &t.Note, &t.Claims, &t.Unjustified)
 	t.Actor.Organization, t.Actor.Client, t.Claim.At = hie.OrgID(org), hie.ClientID(client), t.Opened.UTC()
 	t.Opened, t.Until = t.Opened.UTC(), t.Until.UTC()
-	t.Escalated, t.Contested, t.Closed = utc(escalated), utc(contested), utc(closed)
+	t.Escalated, t.Contested, t.Ended, t.Closed = utc(escalated), utc(contested), utc(ended), utc(closed)
 	for _, o := range owners {
 		t.Owners = append(t.Owners, hie.OrgID(o))
 	}
@@ -60,11 +61,12 @@ func (s *Store) Tasks(ctx context.Context, f consent.TaskFilter) (_ []consent.Ta
 	if before.IsZero() {
 		before = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
+	holds := sql.NullTime{Time: f.HoldsAt, Valid: !f.HoldsAt.IsZero()}
 	out, err := pg.Collect(ctx, s.db, scanTask, selectTask+`
-		where task_id > $1 and (closed is not null) = $2 and ($3 = '' or org = $3 or $3 = any(owners)) and opened < $4
+		where task_id > $1 and case when $11::timestamptz is null then (closed is not null) = $2 else until > $11 and ended is null end and ($12 = '' or user_id = $12) and ($3 = '' or org = $3 or $3 = any(owners)) and opened < $4
 			and (not $5 or escalated is not null) and (not $6 or contested is not null) and (not $7 or claims >= $8 or unjustified >= $9)
 		order by task_id limit $10`, f.After, f.Closed, string(f.Organization), before, f.Escalated, f.Contested, f.Alarm,
-		consent.AlarmClaims, consent.AlarmUnjustified, f.Limit+1)
+		consent.AlarmClaims, consent.AlarmUnjustified, f.Limit+1, holds, f.Claimant)
 	if err != nil {
 		return nil, false, fmt.Errorf("consentpg: tasks: %w", err)
 	}
@@ -107,6 +109,44 @@ func (s *Store) Contest(ctx context.Context, actor hie.Actor, id int64, reason s
 			where task_id = $1 and closed is null and contested is null`,
 			id, now, string(actor.Organization)+"/"+actor.User, reason)
 	})
+}
+
+// End ends the emergency of a review task before its time: its grants hold no longer, the epochs of the records they open
+// move, and the event is recorded, in one transaction. The review stays. It returns hie.ErrNotFound for a task there is
+// not, and hie.ErrConflict for an emergency that is over.
+func (s *Store) End(ctx context.Context, actor hie.Actor, id int64, reason string) error {
+	task, err := s.Task(ctx, id)
+	if err != nil {
+		return err
+	}
+	err = pg.InTx(ctx, s.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
+		now := s.now()
+		n, err := tx.Exec(ctx, `
+			update consent.review_task set ended = $2, ended_by = $3, end_reason = $4 where task_id = $1 and ended is null and until > $2`,
+			id, now, string(actor.Organization)+"/"+actor.User, reason)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return hie.ErrConflict
+		}
+		for _, r := range task.Records {
+			if _, err := tx.Exec(ctx, `
+				update consent.emergency_grant set ended = $3, until = least(until, $3) where sp_id = $1 and task_id = $2`, int64(r), id, now); err != nil {
+				return err
+			}
+			if err := epoch.Move(ctx, tx, r, now); err != nil {
+				return err
+			}
+		}
+		e := audit.NewEvent(audit.EmergencyEnded, actor, now).About(task.Records...)
+		e.Action = "E"
+		return s.audit(ctx, tx, e)
+	})
+	if err != nil {
+		return fmt.Errorf("consentpg: end emergency: %w", err)
+	}
+	return nil
 }
 
 // change makes one change of a task with its event.

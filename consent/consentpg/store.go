@@ -232,7 +232,7 @@ func (s *Store) thereAt(ctx context.Context, records []hie.SourcePatientID, at, 
 	var there onFile
 	err := s.db.QueryRow(ctx, `
 		select exists (select from consent.directive where sp_id = any($1) and filed <= $2),
-			exists (select from consent.emergency_grant where sp_id = any($1) and since <= $2 and until > $3),
+			exists (select from consent.emergency_grant where sp_id = any($1) and since <= $2 and until > $3 and (ended is null or ended > $2)),
 			exists (select from consent.instrument where sp_id = any($1) and recorded <= $2)`, pg.Few(numbers(records)), at, now).
 		Scan(&there.directives, &there.grants, &there.instruments)
 	if err != nil {

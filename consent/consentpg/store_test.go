@@ -292,6 +292,50 @@ func TestAClaimGrantsEachRecordAndWaitsForReview(t *testing.T) {
 	}
 }
 
+// TestAnEmergencyThatWasEndedOpensNothing: whatever the reader's clock says; what it opened before is still known.
+func TestAnEmergencyThatWasEndedOpensNothing(t *testing.T) {
+	ctx := context.Background()
+	s, db := newStore(t)
+	actor := hie.Actor{Organization: "mercy", Client: "mercy-emr", User: "dr-bloom", Roles: []string{"ed"}}
+	for range 2 {
+		c := claim()
+		if err := s.Claim(ctx, actor, c, c.At.Add(4*time.Hour), []hie.SourcePatientID{maria, marias2}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mine := consent.TaskFilter{Organization: "mercy", Claimant: "dr-bloom", HoldsAt: hie.Now(), Limit: 10}
+	tasks, _, err := s.Tasks(ctx, mine)
+	if err != nil || len(tasks) != 2 {
+		t.Fatalf("%d claims hold, %v; want 2", len(tasks), err)
+	}
+	ahead := New(db, hie.NewIDs(nil), auditpg.Append, func() time.Time { return hie.Now().Add(time.Minute) })
+	before, epoch := hie.Now(), epochOf(t, db, maria)
+	if err := ahead.End(ctx, hie.Actor{Organization: "network", User: "p.stone"}, tasks[0].ID, "she was sent home"); err != nil {
+		t.Fatal(err)
+	}
+	if file, err := s.Load(ctx, []hie.SourcePatientID{maria, marias2}); err != nil || len(file.Grants) != 2 {
+		t.Errorf("%d grants hold, %v; want those of the other claim", len(file.Grants), err)
+	}
+	if file, err := s.LoadAt(ctx, []hie.SourcePatientID{maria, marias2}, before); err != nil || len(file.Grants) != 4 {
+		t.Errorf("%d grants held before, %v; want 4", len(file.Grants), err)
+	}
+	if epochOf(t, db, maria) != epoch+1 || epochOf(t, db, marias2) != epoch+1 || events(t, db, audit.EmergencyEnded) != 1 {
+		t.Error("the end moved no epoch, or was not recorded")
+	}
+	if err := s.End(ctx, actor, tasks[0].ID, ""); !errors.Is(err, hie.ErrConflict) {
+		t.Errorf("ended twice: %v, want a conflict", err)
+	}
+	if held, _, err := s.Tasks(ctx, mine); err != nil || len(held) != 1 || held[0].ID != tasks[1].ID {
+		t.Errorf("%d claims hold, %v; want the other", len(held), err)
+	}
+	if open, _, err := s.Tasks(ctx, consent.TaskFilter{Limit: 10}); err != nil || len(open) != 2 || open[0].EndedBy != "network/p.stone" || open[0].EndReason != "she was sent home" {
+		t.Errorf("%d to review, %v; want both", len(open), err)
+	}
+	if err := s.End(ctx, actor, 1, ""); !errors.Is(err, hie.ErrNotFound) {
+		t.Errorf("nothing ended: %v, want not found", err)
+	}
+}
+
 func TestAClaimForNobodyIsReviewedAllTheSame(t *testing.T) {
 	ctx := context.Background()
 	s, db := newStore(t)
