@@ -7,10 +7,11 @@ GO     ?= go
 # Set by the release; a working copy says which commit it is.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 30s
+# Packages with tests that take long: cases by the hundred thousand, stories of a whole exchange. They run whole without the race detector,
+# which makes them several times slower, and with -short under it: fewer cases, and of the stories those in which much happens at once.
+LONG := ./cmd/concord ./consent ./federation ./internal/sim ./mpi ./mpi/mpicsv
 
-export CGO_ENABLED = 0
-
-.PHONY: demo demodeps test unit clients bench lint vet build fuzz deps clean help
+.PHONY: demo demodeps test unit race clients bench lint vet build fuzz deps clean help
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -26,8 +27,12 @@ test: deps vet unit clients ## everything that can fail
 vet:
 	$(GO) vet -tags $(TAGS) ./...
 
-unit: ## Go tests with the race detector, against real PostgreSQL and Redis
-	CGO_ENABLED=1 $(GO) test -race -tags $(TAGS) -timeout 25m ./...
+unit: ## Go tests, against real PostgreSQL and Redis; with the race detector where it can find something
+	$(GO) test -tags $(TAGS) -timeout 20m $(LONG)
+	CGO_ENABLED=1 $(GO) test -race -short -tags $(TAGS) -timeout 20m ./...
+
+race: deps ## all Go tests, whole, under the race detector: most of an hour
+	CGO_ENABLED=1 $(GO) test -race -tags $(TAGS) -timeout 60m ./...
 
 clients: build ## clients nobody here wrote walk the path of a running demo; what they are sent is validated
 	test/fhircheck/run $(BIN)

@@ -82,6 +82,9 @@ func TestAChangeThatChangesNothingSaysSo(t *testing.T) {
 // Source: spec consent section 6, scenario 7.
 func TestAnImpactIsWhatTheChangeThenDoes(t *testing.T) {
 	cases, differ := 400, 0
+	if testing.Short() {
+		cases = 80
+	}
 	for i := range cases {
 		g := gen{rand.New(rand.NewPCG(uint64(i), 29))}
 		o := g.all()

@@ -53,6 +53,9 @@ func TestABatchThatWasEndedAnywhereGoesOnToTheSameResult(t *testing.T) {
 				t.Fatalf("%d pieces were kept", len(book.pieces))
 			}
 			for kept := range book.pieces {
+				if testing.Short() && kept%4 != 1 {
+					continue
+				}
 				again := notebook{pieces: slices.Clone(book.pieces[:kept])}
 				got, err := batchOf(n).Run(t.Context(), LinkageOptions{Model: model, Checkpoint: &again})
 				if err != nil {

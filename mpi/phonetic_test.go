@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/concord-hie/concord/internal/pg"
 	"github.com/concord-hie/concord/internal/pgtest"
 )
 
@@ -54,13 +55,23 @@ func TestPhoneticAgreesWithOtherPhonetics(t *testing.T) {
 		t.Skip("this PostgreSQL is without fuzzystrmatch, which is what would be asked")
 	}
 	type codes struct{ ours, double, alternate, single string }
-	all := make([]codes, len(names))
-	for i, name := range names {
-		c := &all[i]
-		c.ours = string(rune(phonetic([]byte(name))&0x7fff)) + string(rune(phonetic([]byte(name))>>15))
-		if err := db.QueryRow(ctx, `select dmetaphone($1), dmetaphone_alt($1), metaphone($1, 6)`, name).Scan(&c.double, &c.alternate, &c.single); err != nil {
+	all := make([]codes, 0, len(names))
+	rows, err := db.SQL().QueryContext(ctx, `select name, dmetaphone(name), dmetaphone_alt(name), metaphone(name, 6) from unnest($1::text[]) name`, pg.Array(names))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var c codes
+		var name string
+		if err := rows.Scan(&name, &c.double, &c.alternate, &c.single); err != nil {
 			t.Fatal(err)
 		}
+		c.ours = string(rune(phonetic([]byte(name))&0x7fff)) + string(rune(phonetic([]byte(name))>>15))
+		all = append(all, c)
+	}
+	if err := rows.Err(); err != nil || len(all) != len(names) {
+		t.Fatalf("%d names of %d have codes: %v", len(all), len(names), err)
 	}
 	var both, doubleOnly, ours, oursAlone int
 	for i, a := range all {

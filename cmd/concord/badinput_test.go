@@ -316,6 +316,7 @@ func issueOf(t *testing.T, request string, r reply) issue {
 }
 
 func TestWhatBadInputGets(t *testing.T) {
+	oneAfterAnother(t)
 	w := newTown(t, 1)
 	underContract(t, w.exchangeUnderTest)
 	w.cursors()

@@ -42,6 +42,7 @@ func midnightAt(t time.Time) (offset int, day time.Time) {
 // their own midnight and at no other's. Their mother sees what they see until then and nothing after; a query that runs
 // across midnight shows nothing. What a child consented to alone leaves no gap in what she sees.
 func TestMinorsComeOfAgeAtMidnightOfTheirZones(t *testing.T) {
+	oneAfterAnother(t)
 	sites := newLiveSites(t, 1)
 	w, authorities := newLiveExchange(t, sites)
 	// So much time is there to enter everybody.

@@ -13,6 +13,7 @@ import (
 // A load that is killed, and killed again, ends with every line taken once, each that was not named in the rejects file, and the
 // counts of one that ran through.
 func TestAKilledImportGoesOnAndKeepsItsRejects(t *testing.T) {
+	oneAfterAnother(t)
 	const lines, patients = 600, 20
 	for _, kind := range []struct {
 		name  string

@@ -18,6 +18,7 @@ var canaries = []string{"Zyxwhistle", "Qorvanthia", "xq7canary", "Glimmerfjord",
 // TestPersonalDataStaysOutOfLogsErrorsMetricsAndURLs runs whole stories, good and bad, of a person whose every
 // field is a canary.
 func TestPersonalDataStaysOutOfLogsErrorsMetricsAndURLs(t *testing.T) {
+	oneAfterAnother(t)
 	x := newExchange(t, 1)
 	site, _ := x.region.Site("harbor-main")
 	other, _ := x.region.Site("riverside-clinic")

@@ -19,6 +19,7 @@ import (
 //
 // Source: spec consent 2.4 and 2.17, vector 26.
 func TestWhoBelongsToACareTeamIsLookedUpAtEveryRequest(t *testing.T) {
+	oneAfterAnother(t)
 	w := newDesks(t)
 	const local = "TEAM-1"
 	target, body := patientPut(w.exchangeUnderTest, local, "Ingeborg", "Halvorsen", "1951-09-23")

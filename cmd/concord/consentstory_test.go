@@ -132,6 +132,7 @@ func TestAnUndoneLinkTellsWhatLeanedOnIt(t *testing.T) {
 // counted or hinted at; with the patient's consent it appears with its notice; after the link is undone the consent does not
 // follow the wrong person.
 func TestAPart2ProgramIsSilentThroughAMerge(t *testing.T) {
+	oneAfterAnother(t)
 	w := newDesks(t)
 	maria, derek := w.person(sim.Ordinary), w.person(sim.Part2Only)
 	w.enter(maria, derek)
@@ -293,6 +294,7 @@ var reasons = []string{"INPUT", "LABEL_STALE", "EMERGENCY_INVALID", "LAW_FORBID"
 // TestNoReasonReachesARequester asks by every door a requester has about people whose documents are withheld for every
 // reason there is in the stories, and reads each answer for a word of why.
 func TestNoReasonReachesARequester(t *testing.T) {
+	oneAfterAnother(t)
 	w := newDesks(t)
 	maria, okafor, linda, derek := w.person(sim.Ordinary), w.person(sim.OptedOut), w.person(sim.EmergencyOnly), w.person(sim.Part2Only)
 	w.enter(maria, okafor, linda, derek)

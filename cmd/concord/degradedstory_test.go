@@ -105,6 +105,7 @@ var damages = []struct {
 //
 // Random damage to every input is done in consent's properties_test.go.
 func TestNothingDamagedOpensAnything(t *testing.T) {
+	oneAfterAnother(t)
 	w := newDesks(t)
 	const local = "DAMAGED-1"
 	target, body := patientPut(w.exchangeUnderTest, local, "Nathaniel", "Blankenship", "1939-02-02")

@@ -65,6 +65,7 @@ func face(r reply) string {
 }
 
 func TestUnknownEmptyAndWithheldLookAlike(t *testing.T) {
+	oneAfterAnother(t)
 	x := newExchange(t, 1)
 	for _, story := range []string{sim.Ordinary, sim.OptedOut, sim.EmergencyOnly, sim.Part2Only} {
 		x.enter(x.person(story))
@@ -169,6 +170,7 @@ func TestARevocationBetweenLocateAndRetrieveClosesTheDocument(t *testing.T) {
 
 // TestAMergeTouchesLinksAndNothingElse links two people with 10,000 documents between them and takes the link back.
 func TestAMergeTouchesLinksAndNothingElse(t *testing.T) {
+	oneAfterAnother(t)
 	x := newExchange(t, 1)
 	pair := x.region.Story(sim.Namesakes)
 	if len(pair) < 2 {

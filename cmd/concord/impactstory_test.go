@@ -57,6 +57,7 @@ func (w *town) activate(path string) {
 //
 // Over a million patients: the figure "impact of a default" of make bench, and its reverse check.
 func TestAnImpactPreviewIsWhatTheSwitchDoes(t *testing.T) {
+	oneAfterAnother(t)
 	w := newDesks(t)
 	people := slices.DeleteFunc(slices.Clone(w.region.People), func(p sim.Person) bool { return p.Story == sim.Heavy })
 	w.enter(people...)

@@ -35,6 +35,7 @@ const (
 )
 
 func TestPatientsAreImportedOnceAndAFileGoesOnWhereItStopped(t *testing.T) {
+	oneAfterAnother(t)
 	s := newSimulated(t, 400)
 	file := filepath.Join(s.dir, "patients.ndjson")
 	text, err := os.ReadFile(file)

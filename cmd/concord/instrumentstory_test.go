@@ -24,6 +24,7 @@ import (
 //
 // Source: spec consent 2.1 (legal basis), 2.20; vector 17.
 func TestALegalBasisAndARepresentativeCountFromTheNextDecisionOn(t *testing.T) {
+	oneAfterAnother(t)
 	w := newDesks(t)
 	file := demoDirectory(w.region.Sites, w.bases)
 	file.Organizations = append(file.Organizations, directory.Organization{ID: "state-health", Name: "State Health Department", Identifier: "https://state-health.example.org", Kind: "public-health",

@@ -124,6 +124,7 @@ func (s *saying) provision() map[string]any {
 // random sets of labels, asked of a node. What it shows is what a reading of the specification by hand shows: a permission
 // for one label never carries another along.
 func TestEveryLabelOfADocumentMustBeCovered(t *testing.T) {
+	oneAfterAnother(t)
 	const trees, documents = 200, 200
 	w := newDesks(t)
 	target, body := patientPut(w.exchangeUnderTest, "LABELS-1", "Nathaniel", "Blankenship", "1939-02-02")

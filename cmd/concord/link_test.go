@@ -39,6 +39,7 @@ func inFile(t *testing.T, name, body string) string {
 }
 
 func TestAFileIsLinkedEvaluatedAndExplained(t *testing.T) {
+	oneAfterAnother(t)
 	file := inFile(t, "in.csv", linkHeader+linkRows)
 	clusters, review, model := filepath.Join(filepath.Dir(file), "c.csv"), filepath.Join(filepath.Dir(file), "r.csv"), filepath.Join(filepath.Dir(file), "m.json")
 	status, out, errOut := concordIn(t, "link", file, "--out", clusters, "--review", review, "--save-model", model)
@@ -92,6 +93,7 @@ func TestAFileIsLinkedEvaluatedAndExplained(t *testing.T) {
 
 // What a threshold means is measured against the truth, and can be kept in a model file.
 func TestAModelIsCalibratedByTheTruth(t *testing.T) {
+	oneAfterAnother(t)
 	file := inFile(t, "in.csv", linkHeader+linkRows)
 	model := filepath.Join(filepath.Dir(file), "m.json")
 	status, out, errOut := concordIn(t, "model", "calibrate", file, "--out", model, "--output", "json")

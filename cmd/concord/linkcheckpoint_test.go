@@ -11,6 +11,7 @@ import (
 
 // A link that is killed again and again ends, started by the same command, with the bytes of one that ran through.
 func TestAKilledLinkGoesOnToTheSameBytes(t *testing.T) {
+	oneAfterAnother(t)
 	dir := filepath.Join(t.TempDir(), "sim")
 	if status, _, errOut := concordIn(t, "simulate", "--people", "800", "--sites", "9", "--formats", "csv", "--out", dir); status != 0 {
 		t.Fatal(errOut)

@@ -17,6 +17,7 @@ import (
 //
 // Source: IHE MHD 4.2, examples.
 func TestEachExampleTransactionGoesThroughAGateway(t *testing.T) {
+	oneAfterAnother(t)
 	const examples = "../../../shared/data/messages/fhir/ihe-mhd/"
 	if _, err := os.Stat(examples); err != nil {
 		t.Skip("the shared sample messages are not on this machine")

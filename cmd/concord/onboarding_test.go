@@ -53,6 +53,7 @@ func startSite(t *testing.T, document []byte) (host string) {
 //
 // Source: spec ux A3.
 func TestASiteIsBroughtOn(t *testing.T) {
+	oneAfterAnother(t)
 	document := []byte("a test document")
 	host := startSite(t, document)
 	region, err := sim.Population(demoSeed, 14, 5)

@@ -20,9 +20,7 @@ import (
 // TestThePagesInABrowser plays the portal as its people do, on a running demo: the stories, then every page under axe, on
 // a phone's width, by keyboard, and without JavaScript.
 func TestThePagesInABrowser(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a demo and a browser")
-	}
+	oneAfterAnother(t)
 	chromium(t)
 	p := &pagesUnderTest{axe: axe(t)}
 	p.demo, p.dir = runDemo(t)

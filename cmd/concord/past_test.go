@@ -24,6 +24,7 @@ import (
 //
 // Source: spec consent section 6, scenario 5.
 func TestADecisionIsExplainedAsOfItsOwnDay(t *testing.T) {
+	oneAfterAnother(t)
 	ctx, g := context.Background(), &Globals{DatabaseURL: pgtest.URL(t)}
 	db, err := g.open(ctx)
 	if err != nil {

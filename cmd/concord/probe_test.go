@@ -30,6 +30,7 @@ func probes(t *testing.T) int {
 //
 // Source: spec consent, scenario 6 (at most 52 % of 20,000 probes).
 func TestAClassifierCannotTellWhyNothingIsShown(t *testing.T) {
+	oneAfterAnother(t)
 	x := newExchange(t, 1)
 	for _, story := range []string{sim.Ordinary, sim.OptedOut, sim.EmergencyOnly, sim.Part2Only} {
 		x.enter(x.person(story))

@@ -30,6 +30,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// oneAfterAnother skips, with -short, a long test in which one thing happens after another. The race detector, for which
+// -short is there, finds nothing in it that the tests of what happens at once and those of the packages do not show.
+func oneAfterAnother(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a long story of one thing after another")
+	}
+}
+
 // A process is a program started by a test, with everything it printed.
 type process struct {
 	t   testing.TB

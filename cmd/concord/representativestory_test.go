@@ -20,6 +20,7 @@ import (
 // their rights go so far, and then under their own name. A network's exchange code comes with the token of a client
 // registered for it, and with no other.
 func TestSomebodyActsForAPatient(t *testing.T) {
+	oneAfterAnother(t)
 	w := newDesks(t)
 	james := w.region.Story(sim.Namesakes)[1]
 	w.enter(james)

@@ -18,9 +18,7 @@ import (
 // TestTheStaffPagesInABrowser plays the pages of those who answer for the exchange, on a running demo: what they do,
 // then every page in both languages and widths under axe.
 func TestTheStaffPagesInABrowser(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a demo and a browser")
-	}
+	oneAfterAnother(t)
 	chromium(t)
 	p := &pagesUnderTest{axe: axe(t)}
 	p.demo, p.dir = runDemo(t)

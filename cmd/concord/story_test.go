@@ -13,9 +13,7 @@ import (
 // TestTheStoryGoesAsToldAndAgain runs the demo as its user does: from nothing, with messages to load, and once
 // more on the data that is there.
 func TestTheStoryGoesAsToldAndAgain(t *testing.T) {
-	if testing.Short() {
-		t.Skip("publishes 5,000 documents")
-	}
+	oneAfterAnother(t)
 	dir := sharedDir(t)
 	messages := t.TempDir()
 	for name, text := range map[string]string{

@@ -19,9 +19,7 @@ import (
 //
 // Source: spec ux 4, the first five minutes; issue Pages, "Shown by".
 func TestTheStoryInABrowser(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a demo and a browser")
-	}
+	oneAfterAnother(t)
 	chromium(t)
 	p := &pagesUnderTest{axe: axe(t)}
 	p.demo, p.dir = runDemo(t)

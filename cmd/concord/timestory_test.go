@@ -29,6 +29,7 @@ var dated = []string{
 // those on which the law changed. Each answer follows the policies, the versions of the consents and the links of its own day,
 // and cites them. What had happened until now was written with clocks set back.
 func TestTheSameQuestionOnEveryDayOfTheLaw(t *testing.T) {
+	oneAfterAnother(t)
 	w := newDesks(t)
 	clock := time.Date(2024, 1, 10, 9, 0, 0, 0, time.UTC)
 	now := func() time.Time {

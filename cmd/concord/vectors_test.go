@@ -16,6 +16,7 @@ import (
 // filed through the patient's app, each asker searches, and the wishes are taken back. Dr X is new-dawn, Dr Y riverside; the
 // region shares for treatment and for nothing else by default.
 func TestTheVectorsThroughANode(t *testing.T) {
+	oneAfterAnother(t)
 	w := newDesks(t)
 	maria := w.person(sim.Ordinary)
 	w.enter(maria)

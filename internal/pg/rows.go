@@ -81,5 +81,5 @@ func Collect[T any](ctx context.Context, q Querier, scan func(*Rows) (T, error),
 	return out, rows.Err()
 }
 
-// Array wraps a pointer to a slice so that Scan can fill it from an array column.
+// Array wraps a pointer to a slice so that Scan can fill it from an array column, or a slice so that a statement can be given it.
 func Array(dest any) any { return pq.Array(dest) }

@@ -36,6 +36,9 @@ func folded(g Registration) tuple {
 // TestThePopulationIsAsHardAsRealOnes fails when the simulator leaves the bounds of spec simulator section 2,
 // point 7, with the default names and, where they are at hand, with the frequency tables.
 func TestThePopulationIsAsHardAsRealOnes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("counts the records of 40,000 people")
+	}
 	t.Run("default names", func(t *testing.T) { calibrate(t, DefaultNames(11)) })
 	t.Run("frequency tables", func(t *testing.T) { calibrate(t, tables(t)) })
 }

@@ -12,6 +12,9 @@ import (
 // TestAFeedErrsAndIsPutRight checks the kinds of event spec simulator section 2, point 3, names: that there are some of each, that
 // they say what they mean, and that the truth beside them knows which are wrong.
 func TestAFeedErrsAndIsPutRight(t *testing.T) {
+	if testing.Short() {
+		t.Skip("counts the errors of 6,000 people")
+	}
 	dir, _ := written(t, 21, 6000)
 	person, mrn, was := map[string]string{}, map[string]string{}, map[string]string{}
 	for _, r := range rows(t, filepath.Join(dir, "records.csv")) {

@@ -38,9 +38,9 @@ func rows(t *testing.T, path string) [][]string {
 }
 
 func TestASeedAlwaysGivesTheSameFiles(t *testing.T) {
-	a, _ := written(t, 5, 800)
-	b, _ := written(t, 5, 800)
-	other, _ := written(t, 6, 800)
+	a, _ := written(t, 5, 300)
+	b, _ := written(t, 5, 300)
+	other, _ := written(t, 6, 300)
 	files, err := os.ReadDir(a)
 	if err != nil || len(files) != 9 {
 		t.Fatalf("files = %v, %v, want nine", files, err)
@@ -59,6 +59,9 @@ func TestASeedAlwaysGivesTheSameFiles(t *testing.T) {
 }
 
 func TestTheFilesAgreeWithEachOther(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads the files of 3,000 people")
+	}
 	dir, sum := written(t, 9, 3000)
 	person, seen := map[string]string{}, map[string]bool{}
 	for _, r := range rows(t, filepath.Join(dir, "records.csv")) {

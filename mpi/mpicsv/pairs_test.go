@@ -12,6 +12,9 @@ import (
 //
 // Source: issue 3, "Accuracy", MIIS; data/linkage/README.md.
 func TestChildrenThatPeopleToldApartAreNotMatched(t *testing.T) {
+	if testing.Short() {
+		t.Skip("links some thousand children")
+	}
 	dir := linkageDir(t)
 	var l mpi.Linkage
 	nodes := map[string]mpi.Features{}
