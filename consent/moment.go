@@ -38,15 +38,13 @@ func ParseInstant(s string) (_ time.Time, ok bool) {
 
 // beyondMicros is what the fraction of s, an instant that can be read, says beyond microseconds.
 func beyondMicros(s string) time.Duration {
-	const micro = len("2006-01-02T15:04:05.000000")
-	if len(s) <= micro || s[len("2006-01-02T15:04:05")] != '.' {
+	fraction, found := strings.CutPrefix(s[len("2006-01-02T15:04:05"):], ".")
+	digits := fraction[:len(fraction)-len(strings.TrimLeft(fraction, "0123456789"))]
+	if !found || len(digits) <= len("000000") {
 		return 0
 	}
-	n := time.Duration(0)
-	for i, unit := micro, 100*time.Nanosecond; unit > 0 && s[i] >= '0' && s[i] <= '9'; i, unit = i+1, unit/10 {
-		n += time.Duration(s[i]-'0') * unit
-	}
-	return n
+	n, _ := number((digits + "00")[6:9]) // digits only
+	return time.Duration(n)
 }
 
 // readMoment reads a FHIR date, partial date or dateTime. A date covers its widest interval in zone; a dateTime

@@ -34,12 +34,31 @@ func TestDatesMeanTheirWidestIntervalInTheirZone(t *testing.T) {
 	}
 }
 
+func TestAnInstantIsReadToTheNanosecond(t *testing.T) {
+	for in, want := range map[string]string{
+		"2026-03-01T10:00:00Z":                   "2026-03-01T10:00:00Z",
+		"2026-03-01T10:00:00+05:30":              "2026-03-01T04:30:00Z",
+		"2026-03-01T10:00:00.5-05:00":            "2026-03-01T15:00:00.5Z", // the offset is no part of the fraction
+		"2026-03-01T10:00:00.25-05:39":           "2026-03-01T15:39:00.25Z",
+		"2026-03-01T10:00:00.123456-05:00":       "2026-03-01T15:00:00.123456Z",
+		"2026-03-01T10:00:00.1234567Z":           "2026-03-01T10:00:00.1234567Z",
+		"2026-03-01T10:00:00.123456789+00:00":    "2026-03-01T10:00:00.123456789Z",
+		"2026-03-01T10:00:00.123456789123-00:01": "2026-03-01T10:01:00.123456789Z", // what is finer is dropped
+	} {
+		if got, ok := ParseInstant(in); !ok || got.Format(time.RFC3339Nano) != want {
+			t.Errorf("%s: %s (%t), want %s", in, got.Format(time.RFC3339Nano), ok, want)
+		}
+	}
+}
+
 func FuzzMoment(f *testing.F) {
 	f.Add("2026-03-01T10:00:00.25+05:30")
+	f.Add("2026-03-01T10:00:00.5-05:00")
 	f.Add("2026-03")
 	f.Fuzz(func(t *testing.T, s string) {
 		if m, ok := readMoment(s, time.UTC); ok && m.from > m.to {
 			t.Error("an interval upside down")
 		}
+		ParseInstant(s) // never panics
 	})
 }
