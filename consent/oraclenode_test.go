@@ -362,9 +362,13 @@ func (o *oracle) dataMatch(d consent.Data, deny bool) int {
 			return tri3(id == o.doc.Encounter)
 		}
 	case "authoredby":
-		var ms []int
+		var ms, odd []int
 		for _, a := range o.doc.Authors {
-			if ak, aid := ref(a); k != "" && ak == k {
+			ak, aid := ref(a)
+			if ak == "" {
+				odd = append(odd, unk3)
+			}
+			if k != "" && ak == k {
 				switch {
 				case k != "Organization":
 					ms = append(ms, tri3(aid == id))
@@ -376,7 +380,7 @@ func (o *oracle) dataMatch(d consent.Data, deny bool) int {
 			}
 		}
 		if len(ms) > 0 && (k != "Organization" || o.listed(id)) {
-			return any3(ms...)
+			return any3(append(ms, odd...)...)
 		}
 	}
 	return unk3

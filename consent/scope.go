@@ -315,6 +315,10 @@ func (d *datum) author(q *query) tri {
 	m, sameKind := no, false
 	for _, a := range q.doc.Authors {
 		kind, id := splitReference(a)
+		if kind == "" {
+			m = max(m, unknown) // who that is cannot be read
+			continue
+		}
 		if kind != d.kind {
 			continue
 		}
