@@ -174,7 +174,7 @@ type Grant struct {
 // Source: spec consent 2.10, 2.21; spec consent-cases 26.
 func (d *Decider) emergencyHolds(q *query, now time.Time) (holds, refuse bool) {
 	if c := q.req.Emergency; c != nil {
-		ok := d.env.allTreatment(q.req.Purposes) && c.Check() == nil &&
+		ok := d.env.allTreatment(q.req.Purposes) && c.Check() == nil && c.Role != "" &&
 			slices.Contains(q.req.Roles, c.Role) && slices.Contains(q.site.PrivilegedRoles, c.Role) &&
 			!c.At.IsZero() && withinHours(now, c.At, d.env.window)
 		return ok, !ok

@@ -50,24 +50,24 @@ type wireCase struct {
 
 type (
 	wirePurpose struct {
-		Code   *string `json:"code"`
-		Parent string  `json:"parent"`
+		Code   *text `json:"code"`
+		Parent text  `json:"parent"`
 	}
 	wireDefault struct {
 		Network      bool   `json:"network"`
-		Site         string `json:"site"`
+		Site         text   `json:"site"`
 		Jurisdiction string `json:"jurisdiction"`
 		PurposeClass string `json:"purposeClass"`
 		Category     string `json:"category"`
 		Default      string `json:"default"`
 	}
 	wireOrg struct {
-		ID     *string `json:"id"`
-		Parent string  `json:"parent"`
+		ID     *text `json:"id"`
+		Parent text  `json:"parent"`
 	}
 	wireSite struct {
-		ID              *string  `json:"id"`
-		Org             string   `json:"org"`
+		ID              *text    `json:"id"`
+		Org             text     `json:"org"`
 		Jurisdiction    string   `json:"jurisdiction"`
 		Regimes         []string `json:"regimes"`
 		Zone            string   `json:"zone"`
@@ -88,9 +88,9 @@ type (
 		Proxies          []wireProxy  `json:"proxies"`
 	}
 	wireRecord struct {
-		ID   *string `json:"id"`
-		Site string  `json:"site"`
-		Link string  `json:"link"`
+		ID   *text  `json:"id"`
+		Site text   `json:"site"`
+		Link string `json:"link"`
 	}
 	wireProxy struct {
 		Ref   *text `json:"ref"`
@@ -102,7 +102,7 @@ type (
 		Filed           *string      `json:"filed"`
 		Signed          string       `json:"signed"`
 		Verified        bool         `json:"verified"`
-		Record          string       `json:"record"`
+		Record          text         `json:"record"`
 		NetworkWide     bool         `json:"networkWide"`
 		Absolute        bool         `json:"absolute"`
 		ReturnToDefault bool         `json:"returnToDefault"`
@@ -120,22 +120,22 @@ type (
 		Scope           *wireScope `json:"scope"`
 	}
 	wireScope struct {
-		Purposes               []hie.Purpose `json:"purposes"`
-		Sites                  []hie.SiteID  `json:"sites"`
-		Regimes                []string      `json:"regimes"`
-		Jurisdictions          []string      `json:"jurisdictions"`
-		RequesterJurisdictions []string      `json:"requesterJurisdictions"`
-		Classes                []string      `json:"classes"`
-		Labels                 []string      `json:"labels"`
-		Orgs                   []hie.OrgID   `json:"orgs"`
-		Roles                  []string      `json:"roles"`
+		Purposes               []text   `json:"purposes"`
+		Sites                  []text   `json:"sites"`
+		Regimes                []string `json:"regimes"`
+		Jurisdictions          []string `json:"jurisdictions"`
+		RequesterJurisdictions []string `json:"requesterJurisdictions"`
+		Classes                []string `json:"classes"`
+		Labels                 []string `json:"labels"`
+		Orgs                   []text   `json:"orgs"`
+		Roles                  []string `json:"roles"`
 	}
 	wireRequest struct {
-		Organization string         `json:"organization"`
+		Organization text           `json:"organization"`
 		Practitioner string         `json:"practitioner"`
 		Roles        []string       `json:"roles"`
 		CareTeams    []string       `json:"careTeams"`
-		Purposes     []hie.Purpose  `json:"purposes"`
+		Purposes     []text         `json:"purposes"`
 		Emergency    *wireEmergency `json:"emergency"`
 		Instruments  []string       `json:"instruments"`
 		Abilities    []string       `json:"abilities"`
@@ -150,8 +150,8 @@ type (
 	}
 	wireDocument struct {
 		ID              string   `json:"id"`
-		Record          string   `json:"record"`
-		Site            string   `json:"site"`
+		Record          text     `json:"record"`
+		Site            text     `json:"site"`
 		Class           string   `json:"class"`
 		Type            string   `json:"type"`
 		Confidentiality string   `json:"confidentiality"`
@@ -302,18 +302,27 @@ func (w *wireCase) setup() consent.Setup {
 		out.Start, _ = consent.ParseInstant(r.Start)
 		out.End, _ = consent.ParseInstant(r.End)
 		if sc := r.Scope; sc != nil {
-			out.Scope = consent.Scope{Purposes: sc.Purposes, Sites: sc.Sites, Regimes: sc.Regimes, Jurisdictions: sc.Jurisdictions,
-				RequesterJurisdictions: sc.RequesterJurisdictions, Classes: sc.Classes, Labels: sc.Labels, Orgs: sc.Orgs, Roles: sc.Roles}
+			out.Scope = consent.Scope{Purposes: ids[hie.Purpose](sc.Purposes), Sites: ids[hie.SiteID](sc.Sites), Regimes: sc.Regimes, Jurisdictions: sc.Jurisdictions,
+				RequesterJurisdictions: sc.RequesterJurisdictions, Classes: sc.Classes, Labels: sc.Labels, Orgs: ids[hie.OrgID](sc.Orgs), Roles: sc.Roles}
 		}
 		s.Rules = append(s.Rules, out)
 	}
 	return s
 }
 
+// ids are texts as what they name.
+func ids[T ~string](texts []text) []T {
+	out := make([]T, len(texts))
+	for i, t := range texts {
+		out[i] = T(t)
+	}
+	return out
+}
+
 func (w *wireSubject) read() consent.Subject {
 	s := consent.Subject{Home: w.HomeJurisdiction}
 	for _, r := range w.Records {
-		s.Records = append(s.Records, consent.Record{ID: *r.ID, Site: hie.SiteID(r.Site), Link: readLink(r.Link)})
+		s.Records = append(s.Records, consent.Record{ID: string(*r.ID), Site: hie.SiteID(r.Site), Link: readLink(r.Link)})
 	}
 	for _, p := range w.Proxies {
 		s.Proxies = append(s.Proxies, consent.Proxy{Ref: string(*p.Ref), Period: consent.Period{Start: string(p.Start), End: string(p.End)}})
@@ -338,14 +347,14 @@ func (w *wireFiled) read() (consent.Directive, error) {
 	}
 	d.Filed, _ = consent.ParseInstant(*w.Filed) // zero: the engine refuses
 	d.Signed, _ = consent.ParseInstant(w.Signed)
-	d.Record, d.Verified, d.NetworkWide = w.Record, w.Verified, w.NetworkWide
+	d.Record, d.Verified, d.NetworkWide = string(w.Record), w.Verified, w.NetworkWide
 	d.Absolute, d.ReturnToDefault = w.Absolute, w.ReturnToDefault
 	return d, nil
 }
 
 func (w *wireRequest) read() consent.Request {
 	r := consent.Request{Organization: hie.OrgID(w.Organization), Practitioner: w.Practitioner, Roles: w.Roles, CareTeams: w.CareTeams,
-		Purposes: w.Purposes, Instruments: w.Instruments, Abilities: w.Abilities, Jurisdiction: w.Jurisdiction}
+		Purposes: ids[hie.Purpose](w.Purposes), Instruments: w.Instruments, Abilities: w.Abilities, Jurisdiction: w.Jurisdiction}
 	if e := w.Emergency; e != nil {
 		r.Emergency = &consent.Emergency{ReasonCode: e.ReasonCode, Text: e.Text, Role: e.Role, Attested: e.Attested}
 		r.Emergency.At, _ = consent.ParseInstant(e.At)
@@ -354,7 +363,7 @@ func (w *wireRequest) read() consent.Request {
 }
 
 func (w *wireDocument) read() consent.Document {
-	return consent.Document{ID: w.ID, Record: w.Record, Site: hie.SiteID(w.Site), Class: w.Class, Type: w.Type,
+	return consent.Document{ID: w.ID, Record: string(w.Record), Site: hie.SiteID(w.Site), Class: w.Class, Type: w.Type,
 		Confidentiality: w.Confidentiality, Sensitivity: w.Sensitivity, LabelState: readLabelState(w.LabelState, w.Sensitivity != nil),
 		Authors: w.Authors, Encounter: w.Encounter, Replaces: w.Replaces}
 }
