@@ -26,7 +26,8 @@ import (
 // CONCORD_BENCH_SECONDS how long each figure is measured (5); CONCORD_BENCH_INDEX is how large the index is made by the
 // loader at the end, for the figures of a large one (1000000). CONCORD_BENCH_ONLY names the figures to take, separated
 // by commas, of the stages below; registering and importing, which the others need, are always done. CONCORD_BENCH_PROFILE
-// names a folder for CPU profiles of the node, one a figure.
+// names a folder for CPU profiles of the node, one a figure, and CONCORD_BENCH_STATEMENTS how many statements to show with
+// each, the dearest first, with what they cost PostgreSQL.
 //
 // Each figure is written as soon as it is known. A stage that fails, or takes longer than stageTime, is named in the
 // report and the next one begins; the run as a whole then fails at its end.
@@ -118,6 +119,8 @@ type bencher struct {
 	pointers int
 	here     bool               // what is measured runs in this process
 	known    []sim.Registration // registered so far, with the documents their sites really hold
+	// statements is how many statements are shown with each figure.
+	statements int
 }
 
 func newBencher(t *testing.T, sources, pointers int, d time.Duration) *bencher {
@@ -128,6 +131,7 @@ func newBencher(t *testing.T, sources, pointers int, d time.Duration) *bencher {
 	}
 	x := newExchangeOf(t, 1, region, "127.0.0.0/8") // further sites come while it runs
 	b := &bencher{exchangeUnderTest: x, report: bench.NewReport(), d: d, sources: sources, pointers: pointers}
+	b.watchStatements(envInt(t, "CONCORD_BENCH_STATEMENTS", 0))
 	if err := b.db.QueryRow(b.ctx, `select current_setting('server_version')`).Scan(&b.report.PostgreSQL); err != nil {
 		t.Fatal(err)
 	}
@@ -149,6 +153,7 @@ func (b *bencher) add(f bench.Figure) {
 func (b *bencher) measure(name, goal string, callers int, op func(ctx context.Context, caller, n int) error) bench.Figure {
 	b.t.Helper()
 	wait := b.profile(name, callers)
+	show := b.countStatements()
 	node, database, redis := b.cpu()
 	f, err := bench.Measure(b.ctx, name, callers, b.d, op)
 	wait()
@@ -156,6 +161,7 @@ func (b *bencher) measure(name, goal string, callers int, op func(ctx context.Co
 	if each := 1.2 * b.d.Seconds() * f.PerSecond; each > 0 { // the warm-up counts too
 		f.NodeCPU = (nodeNow - node).Seconds() * 1000 / each
 		f.DatabaseCPU = (databaseNow - database + redisNow - redis).Seconds() * 1000 / each
+		show(each)
 	}
 	if err != nil {
 		b.t.Fatal(err)
