@@ -125,6 +125,9 @@ type OnFile struct {
 	Grants      []Grant
 	Proxies     []Proxy
 	Instruments []Instrument
+	// Epochs are those of the records, each of them, and no newer than anything else here; an epoch that never moved is 0. What
+	// was on file at an instant of the past has none.
+	Epochs map[hie.SourcePatientID]int64
 }
 
 // NoEarlier returns the instant at which o is to be decided on when the clock says now: no earlier than when anything of it

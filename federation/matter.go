@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/concord-hie/concord/consent"
@@ -15,7 +16,7 @@ import (
 	"github.com/concord-hie/concord/mpi"
 )
 
-// Directives returns what is on file about records.
+// Directives returns what is on file about records, with the epochs that guard it.
 type Directives func(ctx context.Context, records []hie.SourcePatientID) (consent.OnFile, error)
 
 // A standing is what an answer rests on: who belongs to the person, the epochs of their records, and the directory.
@@ -49,7 +50,7 @@ func (s standing) digest() int64 {
 }
 
 // A matter is one requester asking about one person at one instant, with everything a decision needs. Its standing
-// was read before anything else.
+// was read before what it guards, or with it.
 type matter struct {
 	standing
 	actor   hie.Actor
@@ -68,7 +69,7 @@ type matter struct {
 	name func(locator.Ref) string
 }
 
-// open reads the rules about p for actor: epochs first, then what they guard.
+// open reads the rules about p for actor, with the epochs that guard them.
 func (x *Exchange) open(ctx context.Context, actor hie.Actor, p mpi.Person) (_ *matter, err error) {
 	end := hie.Step(ctx)
 	defer func() { end(hie.Span{Name: stepConsent, Outcome: traceOutcome(err)}) }()
@@ -77,15 +78,11 @@ func (x *Exchange) open(ctx context.Context, actor hie.Actor, p mpi.Person) (_ *
 	if !env.Open() {
 		return nil, fmt.Errorf("federation: the policies in force are not known: %w", hie.ErrUnavailable)
 	}
-	epochs, err := x.Epochs(ctx, records)
-	if err != nil {
-		return nil, err
-	}
 	onFile, err := x.Directives(ctx, records)
 	if err != nil {
 		return nil, err
 	}
-	m := &matter{standing: standing{person: p.ID, version: p.Version, epochs: epochs, picture: env.Version()},
+	m := &matter{standing: standing{person: p.ID, version: p.Version, epochs: onFile.Epochs, picture: env.Version()},
 		actor: actor, members: disclosable(network, theirs(actor, p)), shut: shut(actor, network), network: network, env: env, now: onFile.NoEarlier(x.Now()), name: x.DocumentID}
 	acts, err := x.represents(ctx, actor, network, m.now)
 	if err != nil {
@@ -124,18 +121,17 @@ func (x *Exchange) still(ctx context.Context, m *matter) (bool, error) {
 	if x.Network().Version() != m.network.Version() || x.Env().Version() != m.picture {
 		return false, nil
 	}
-	versions, err := x.Patients.Versions(ctx, []hie.PersonID{m.person})
-	if err != nil {
+	var versions map[hie.PersonID]int64
+	var epochs map[hie.SourcePatientID]int64
+	var err, errEpochs error
+	var other sync.WaitGroup // both at once: a look that takes long is worth nothing
+	other.Go(func() { epochs, errEpochs = x.Epochs(ctx, slices.Collect(maps.Keys(m.epochs))) })
+	versions, err = x.Patients.Versions(ctx, []hie.PersonID{m.person})
+	other.Wait()
+	if err = errors.Join(err, errEpochs); err != nil {
 		return false, err
 	}
-	if versions[m.person] != m.version {
-		return false, nil
-	}
-	epochs, err := x.Epochs(ctx, slices.Collect(maps.Keys(m.epochs)))
-	if err != nil {
-		return false, err
-	}
-	if !maps.Equal(epochs, m.epochs) {
+	if versions[m.person] != m.version || !maps.Equal(epochs, m.epochs) {
 		return false, nil
 	}
 	return x.sameTeams(ctx, m)

@@ -92,10 +92,10 @@ func newWorld(t testing.TB) *world {
 	index := locator.New(w.store, func() *directory.Network { return w.network }, ids, func() time.Time { return w.now })
 	w.Exchange = New(Parts{
 		Patients: w, Holdings: holdings{index, w}, Sites: w, Handles: handles{w}, Record: w.record1,
-		Directives: func(context.Context, []hie.SourcePatientID) (consent.OnFile, error) {
+		Directives: func(_ context.Context, records []hie.SourcePatientID) (consent.OnFile, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			return consent.OnFile{Directives: slices.Clone(w.directives), Grants: slices.Clone(w.grants), Instruments: slices.Clone(w.instruments)}, nil
+			return consent.OnFile{Directives: slices.Clone(w.directives), Grants: slices.Clone(w.grants), Instruments: slices.Clone(w.instruments), Epochs: w.epochsOf(records)}, nil
 		},
 		Representatives: func(context.Context, []hie.SourcePatientID) ([]consent.Representative, error) {
 			return w.representatives, nil
@@ -114,11 +114,7 @@ func newWorld(t testing.TB) *world {
 		Epochs: func(_ context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			out := map[hie.SourcePatientID]int64{}
-			for _, r := range records {
-				out[r] = w.epochs[r]
-			}
-			return out, nil
+			return w.epochsOf(records), nil
 		},
 		Network: func() *directory.Network { return w.network }, Env: func() *consent.Env { return env },
 		DocumentID: func(r locator.Ref) string { return "doc-" + r.ID.String() },
@@ -128,6 +124,14 @@ func newWorld(t testing.TB) *world {
 	w.search = func(context.Context, Ask) ([]locator.Pointer, error) { return nil, nil }
 	w.fetch = func(context.Context, locator.Pointer) (Body, error) { return Body{}, errors.New("nothing to fetch") }
 	return w
+}
+
+func (w *world) epochsOf(records []hie.SourcePatientID) map[hie.SourcePatientID]int64 {
+	out := map[hie.SourcePatientID]int64{}
+	for _, r := range records {
+		out[r] = w.epochs[r]
+	}
+	return out
 }
 
 func (w *world) env(t testing.TB, edit ...func(*consent.Setup)) *consent.Env {

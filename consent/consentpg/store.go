@@ -166,10 +166,15 @@ func (s *Store) History(ctx context.Context, record hie.SourcePatientID, id int6
 }
 
 // Load returns what decisions about the records need: the current version of each directive, the emergency grants that
-// hold now, the proxies and the legal bases. A directive whose content cannot be read any more is an error: deciding without it could
+// hold now, the proxies and the legal bases, with the epochs that guard them. A directive whose content cannot be read any more is an error: deciding without it could
 // release.
 func (s *Store) Load(ctx context.Context, records []hie.SourcePatientID) (consent.OnFile, error) {
-	return s.loadAt(ctx, records, unbounded, s.now())
+	now := s.now()
+	there, err := s.thereNow(ctx, records, now)
+	if err != nil {
+		return consent.OnFile{}, err
+	}
+	return s.loadAt(ctx, records, there, unbounded, now)
 }
 
 // unbounded is after all that is filed. What is on file now is on file by whatever clock: another node's may be ahead of this
@@ -178,22 +183,23 @@ var unbounded = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 
 // LoadAt is Load as it was at an instant.
 func (s *Store) LoadAt(ctx context.Context, records []hie.SourcePatientID, at time.Time) (consent.OnFile, error) {
-	return s.loadAt(ctx, records, at, at)
-}
-
-// loadAt loads what was filed until an instant and, of emergency grants, those that hold at now.
-func (s *Store) loadAt(ctx context.Context, records []hie.SourcePatientID, at, now time.Time) (consent.OnFile, error) {
-	there, err := s.thereAt(ctx, records, at, now)
+	there, err := s.thereAt(ctx, records, at)
 	if err != nil {
 		return consent.OnFile{}, err
 	}
+	return s.loadAt(ctx, records, there, at, at)
+}
+
+// loadAt loads what was filed until an instant and, of emergency grants, those that hold at now.
+func (s *Store) loadAt(ctx context.Context, records []hie.SourcePatientID, there onFile, at, now time.Time) (consent.OnFile, error) {
+	var err error
 	var versions []consent.Version
 	if there.directives {
 		if versions, err = currentAt(ctx, s.db, records, at); err != nil {
 			return consent.OnFile{}, err
 		}
 	}
-	out := consent.OnFile{Directives: make([]consent.Directive, 0, len(versions))}
+	out := consent.OnFile{Directives: make([]consent.Directive, 0, len(versions)), Epochs: there.epochs}
 	signed := false
 	for _, v := range versions {
 		d, err := consentfhir.Directive(v)
@@ -223,20 +229,49 @@ func (s *Store) loadAt(ctx context.Context, records []hie.SourcePatientID, at, n
 	return out, nil
 }
 
-// onFile says of what kinds there is anything on file.
-type onFile struct{ directives, grants, instruments bool }
+// onFile says of what kinds there is anything on file, and the epochs of the records where it is about now.
+type onFile struct {
+	directives, grants, instruments bool
+	epochs                          map[hie.SourcePatientID]int64
+}
 
-// thereAt looks what kinds of things there are about records at an instant: most people have none. It is read after the
-// epochs, like all that they guard, so what is filed after this look makes the answer anew.
-func (s *Store) thereAt(ctx context.Context, records []hie.SourcePatientID, at, now time.Time) (onFile, error) {
+// thereNow looks what kinds of things there are about records, most people having none, and their epochs: one statement, so that
+// neither is newer than the other. It asks for all that is filed and names no instant: one taken before the statement would
+// leave out what was filed between, under an epoch that counts it.
+//
+// Source: spec scale-out section 5 ("Epoch"): read before, or with, the data it guards.
+func (s *Store) thereNow(ctx context.Context, records []hie.SourcePatientID, now time.Time) (onFile, error) {
+	there := onFile{epochs: make(map[hie.SourcePatientID]int64, len(records))}
+	for _, r := range records {
+		there.epochs[r] = 0
+	}
+	var moved, epochs []int64
+	err := s.db.QueryRow(ctx, `
+		select array(select sp_id from locator.subject where sp_id = any($1) and epoch > 0 order by sp_id),
+			array(select epoch from locator.subject where sp_id = any($1) and epoch > 0 order by sp_id),
+			exists (select from consent.directive where sp_id = any($1)),
+			exists (select from consent.emergency_grant where sp_id = any($1) and until > $2 and ended is null),
+			exists (select from consent.instrument where sp_id = any($1))`, pg.Few(numbers(records)), now).
+		Scan(pg.Array(&moved), pg.Array(&epochs), &there.directives, &there.grants, &there.instruments)
+	if err != nil {
+		return onFile{}, fmt.Errorf("consentpg: what is on file: %w", err)
+	}
+	for i, r := range moved {
+		there.epochs[hie.SourcePatientID(r)] = epochs[i]
+	}
+	return there, nil
+}
+
+// thereAt looks what kinds of things there were about records at an instant.
+func (s *Store) thereAt(ctx context.Context, records []hie.SourcePatientID, at time.Time) (onFile, error) {
 	var there onFile
 	err := s.db.QueryRow(ctx, `
 		select exists (select from consent.directive where sp_id = any($1) and filed <= $2),
-			exists (select from consent.emergency_grant where sp_id = any($1) and since <= $2 and until > $3 and (ended is null or ended > $2)),
-			exists (select from consent.instrument where sp_id = any($1) and recorded <= $2)`, pg.Few(numbers(records)), at, now).
+			exists (select from consent.emergency_grant where sp_id = any($1) and since <= $2 and until > $2 and (ended is null or ended > $2)),
+			exists (select from consent.instrument where sp_id = any($1) and recorded <= $2)`, pg.Few(numbers(records)), at).
 		Scan(&there.directives, &there.grants, &there.instruments)
 	if err != nil {
-		return onFile{}, fmt.Errorf("consentpg: what is on file: %w", err)
+		return onFile{}, fmt.Errorf("consentpg: what was on file: %w", err)
 	}
 	return there, nil
 }

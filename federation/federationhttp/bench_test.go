@@ -57,6 +57,14 @@ type forgetful struct{ federation.Handles }
 func (forgetful) Keep(context.Context, []locator.Pointer, time.Time, time.Time) error { return nil }
 
 // bench returns an exchange of n live sites that all answer at h.
+func unmoved(records []hie.SourcePatientID) map[hie.SourcePatientID]int64 {
+	out := make(map[hie.SourcePatientID]int64, len(records))
+	for _, r := range records {
+		out[r] = 0
+	}
+	return out
+}
+
 func bench(b *testing.B, n int, h http.Handler, doc *locator.Pointer) *federation.Exchange {
 	b.Helper()
 	srv := httptest.NewServer(h)
@@ -93,15 +101,11 @@ func bench(b *testing.B, n int, h http.Handler, doc *locator.Pointer) *federatio
 	current := func() *directory.Network { return network }
 	return federation.New(federation.Parts{
 		Patients: onePerson{p}, Holdings: locator.New(shelf{doc: doc}, current, hie.NewIDs(nil), nil), Handles: forgetful{},
-		Directives: func(context.Context, []hie.SourcePatientID) (consent.OnFile, error) {
-			return consent.OnFile{}, nil
+		Directives: func(_ context.Context, records []hie.SourcePatientID) (consent.OnFile, error) {
+			return consent.OnFile{Epochs: unmoved(records)}, nil
 		},
 		Epochs: func(_ context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, error) {
-			out := make(map[hie.SourcePatientID]int64, len(records))
-			for _, r := range records {
-				out[r] = 0
-			}
-			return out, nil
+			return unmoved(records), nil
 		},
 		Sites:  New(Options{Guard: guard, Network: current, Log: slog.New(slog.DiscardHandler)}),
 		Record: func(context.Context, ...audit.Event) error { return nil }, Network: current, Env: func() *consent.Env { return env },
