@@ -29,6 +29,8 @@ type lookup struct {
 	// skipped are the keys not looked under; truncated is set when candidates were left unseen.
 	skipped   map[int64]bool
 	truncated bool
+	// rows are what those records say that resemble the query by themselves.
+	rows map[hie.SourcePatientID]*PatientRow
 }
 
 // A seeker is a record that looks for those that resemble it.
@@ -93,21 +95,25 @@ func (x *Index) resembles(s *seeker, f *Features, e Edge) bool {
 	return x.model.joinable(e) || borrowed && s.features.sharesOwn(f, s.family) || !borrowed && e.vetoes != 0 && e.Bits >= x.model.Probable
 }
 
-// find scores every person that shares a key with f.
-func (x *Index) find(ctx context.Context, r Reader, f *Features, keys []Key) (lookup, error) {
-	l := lookup{skipped: map[int64]bool{}}
-	counts, rows, err := r.Look(ctx, hashes(keys), x.hub)
+// find scores every person that shares a key with f. Where records belong is asked together with what the likeliest of them
+// say: most of those will be shown or have to prove something.
+func (x *Index) find(ctx context.Context, f *Features, keys []Key) (lookup, error) {
+	l := lookup{skipped: map[int64]bool{}, rows: map[hie.SourcePatientID]*PatientRow{}}
+	counts, rows, err := x.store.Look(ctx, hashes(keys), x.hub)
 	if err != nil {
 		return lookup{}, err
 	}
 	x.choose(&l, keys, counts)
-	pairs := x.pairs(&l, f, rows)
+	pairs, alike := x.pairs(&l, f, rows)
 	if len(pairs) == 0 {
 		return l, nil
 	}
-	homes, err := r.Homes(ctx, pairs)
+	homes, said, err := x.store.Sighted(ctx, pairs, min(alike, maxWeighed))
 	if err != nil {
 		return lookup{}, err
+	}
+	for i := range said {
+		l.rows[said[i].Record] = &said[i]
 	}
 	var persons []hie.PersonID
 	for _, record := range pairs {
@@ -115,7 +121,7 @@ func (x *Index) find(ctx context.Context, r Reader, f *Features, keys []Key) (lo
 			persons = append(persons, p)
 		}
 	}
-	sets, err := r.Gathered(ctx, persons)
+	sets, err := x.store.Gathered(ctx, persons)
 	if err != nil {
 		return lookup{}, err
 	}
@@ -154,8 +160,9 @@ func (x *Index) choose(l *lookup, keys []Key, counts map[int64]int64) []int64 {
 	return look
 }
 
-// pairs returns the records worth a closer look, most alike first, of those found under keys that were not skipped.
-func (x *Index) pairs(l *lookup, f *Features, rows []Candidate) []hie.SourcePatientID {
+// pairs returns the records worth a closer look, most alike first, of those found under keys that were not skipped, and how
+// many of them rather are f's person than not.
+func (x *Index) pairs(l *lookup, f *Features, rows []Candidate) (records []hie.SourcePatientID, alike int) {
 	type scored struct {
 		record hie.SourcePatientID
 		bits   Bits
@@ -182,11 +189,14 @@ func (x *Index) pairs(l *lookup, f *Features, rows []Candidate) []hie.SourcePati
 		l.truncated = l.truncated || all[maxPairs].bits >= x.model.Probable
 		all = all[:maxPairs]
 	}
-	out := make([]hie.SourcePatientID, len(all))
+	records = make([]hie.SourcePatientID, len(all))
 	for i, s := range all {
-		out[i] = s.record
+		records[i] = s.record
+		if s.bits >= 0 {
+			alike++
+		}
 	}
-	return out
+	return records, alike
 }
 
 // weigh scores f against a whole person. Members in dispute do not count: what they show may be another's.

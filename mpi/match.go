@@ -162,7 +162,7 @@ func (x *Index) match(ctx context.Context, d Demographics, o MatchOptions) (Matc
 	v := knownOf(d)
 	f := v.features("")
 	keys := v.keys()
-	l, err := x.find(ctx, x.store, &f, keys)
+	l, err := x.find(ctx, &f, keys)
 	if err != nil {
 		return Matched{}, err
 	}
@@ -176,7 +176,7 @@ func (x *Index) match(ctx context.Context, d Demographics, o MatchOptions) (Matc
 	}
 	m := Matched{Dropped: v.dropped, Truncated: l.truncated || worth > maxWeighed || unguarded(&v, keys, l.skipped)}
 	m.Keys, m.Skipped = kindsOf(keys, l.skipped)
-	if m.Identities, err = x.identities(ctx, &v, &f, d.Identifiers, l.found, min(worth, maxWeighed), hubsOf(keys, l.skipped)); err != nil {
+	if m.Identities, err = x.identities(ctx, &v, &f, d.Identifiers, &l, min(worth, maxWeighed), hubsOf(keys, l.skipped)); err != nil {
 		return Matched{}, err
 	}
 	if o.Stewardship {
@@ -221,22 +221,14 @@ func kindsOf(keys []Key, skipped map[int64]bool) (looked, left []string) {
 	return slices.Sorted(maps.Keys(in)), slices.Sorted(maps.Keys(out))
 }
 
-// identities reads the first n of the persons found and says what each is worth beside all.
-func (x *Index) identities(ctx context.Context, query *known, features *Features, quoted []Identifier, all []found, n int, hubs [numAttributes]bool) ([]Identity, error) {
+// identities says what each of the first n persons that l found is worth beside all.
+func (x *Index) identities(ctx context.Context, query *known, features *Features, quoted []Identifier, l *lookup, n int, hubs [numAttributes]bool) ([]Identity, error) {
 	if n == 0 {
 		return nil, nil
 	}
-	var records []hie.SourcePatientID
-	for _, f := range all[:n] {
-		records = append(records, recordsOf(f.Members)...)
-	}
-	rows, err := x.store.Patients(ctx, records)
-	if err != nil {
+	all := l.found
+	if err := x.hear(ctx, l, n); err != nil {
 		return nil, err
-	}
-	byRecord := make(map[hie.SourcePatientID]*PatientRow, len(rows))
-	for i := range rows {
-		byRecord[rows[i].Record] = &rows[i]
 	}
 	out := make([]Identity, n)
 	for i, f := range all[:n] {
@@ -249,7 +241,7 @@ func (x *Index) identities(ctx context.Context, query *known, features *Features
 		var local []hie.Identifier
 		for _, m := range f.Members {
 			id.Person.Members = append(id.Person.Members, m.Member)
-			row := byRecord[m.Record]
+			row := l.rows[m.Record]
 			if row == nil {
 				continue
 			}
@@ -273,6 +265,28 @@ func (x *Index) identities(ctx context.Context, query *known, features *Features
 		}
 	}
 	return out, nil
+}
+
+// hear reads what the members of the first n persons say, where l does not know yet. What was read before the memberships
+// counts only if the record belonged where it belongs now: else it may be what it said when it was somebody else's, and prove
+// this person by that.
+func (x *Index) hear(ctx context.Context, l *lookup, n int) error {
+	var ask []hie.SourcePatientID
+	for _, f := range l.found[:n] {
+		for _, m := range f.Members {
+			if row := l.rows[m.Record]; row == nil || row.Person != f.ID {
+				ask = append(ask, m.Record)
+			}
+		}
+	}
+	rows, err := x.store.Patients(ctx, ask)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		l.rows[rows[i].Record] = &rows[i]
+	}
+	return nil
 }
 
 // twinBeside reports whether another candidate than all[i] shares the query's date of birth and its family

@@ -15,6 +15,9 @@ type Store interface {
 	// when the store met a conflict, so it has no effect but through its Tx. Reads see what was committed
 	// before each of them began, and the transaction's own writes.
 	Update(ctx context.Context, f func(Tx) error) error
+	// Sighted returns the homes of records, which are each once, and the rows of the first whole of them, without Keys: all of one
+	// instant, rows in no order.
+	Sighted(ctx context.Context, records []hie.SourcePatientID, whole int) (map[hie.SourcePatientID]Home, []PatientRow, error)
 }
 
 // A Reader reads rows. Lists of ids may be empty and hold duplicates; what does not exist is left out.

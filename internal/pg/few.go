@@ -15,7 +15,7 @@ import (
 type Few []int64
 
 // maxFew is up to how many ids of a Few are single parameters.
-const maxFew = 8
+const maxFew = 16
 
 // A fewText is a text with a list of n ids at parameter at.
 type fewText struct {
@@ -34,7 +34,7 @@ func (d *DB) spread(query string, args []any) (string, []any) {
 	ids := args[at].(Few)
 	size := 1
 	for size < len(ids) && size < maxFew {
-		size = min(4*size, maxFew) // 1, 4 or 8
+		size = max(4, 2*size) // 1, 4, 8 or 16
 	}
 	out := append(make([]any, 0, len(args)+size), args...)
 	if len(ids) == 0 || len(ids) > maxFew {

@@ -23,10 +23,10 @@ func TestAFewIDsFindWhatAListFinds(t *testing.T) {
 		err := rows.Scan(&id)
 		return id, err
 	}
-	for n := range 12 {
+	for n := range 20 {
 		var ids pg.Few
 		for i := range n {
-			ids = append(ids, int64(90-7*i))
+			ids = append(ids, int64(90-4*i))
 		}
 		ids = append(ids, 200) // nobody's
 		want := slices.Sorted(slices.Values([]int64(ids[:n])))

@@ -64,7 +64,7 @@ func (r reader) KeyCounts(ctx context.Context, keys []int64) (map[int64]int64, e
 	if len(keys) == 0 {
 		return out, nil
 	}
-	rows, err := r.q.Query(ctx, `select key, n from mpi.key_claim where key = any($1)`, keys)
+	rows, err := r.q.Query(ctx, `select key, n from mpi.key_claim where key = any($1)`, pg.Few(keys))
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (r reader) Candidates(ctx context.Context, keys []int64) ([]mpi.Candidate, 
 		err := rows.Scan(&c.Key, &sp, &c.Features)
 		c.Record = hie.SourcePatientID(sp)
 		return c, err
-	}, `select key, sp_id, features from mpi.candidate_key where key = any($1) and live`, keys)
+	}, `select key, sp_id, features from mpi.candidate_key where key = any($1) and live`, pg.Few(keys))
 }
 
 var putCandidates = newTexts(func(n int) string {

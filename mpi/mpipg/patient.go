@@ -2,6 +2,7 @@ package mpipg
 
 import (
 	"context"
+	"database/sql"
 	"encoding/binary"
 	"hash/fnv"
 	"slices"
@@ -228,6 +229,41 @@ func (r reader) Homes(ctx context.Context, records []hie.SourcePatientID) (map[h
 		out[hie.SourcePatientID(sp)] = mpi.Home{Person: hie.PersonID(person), AliasOf: hie.SourcePatientID(alias), Site: hie.SiteID(site), Active: active}
 	}
 	return out, rows.Err()
+}
+
+// Sighted implements mpi.Store: one statement.
+func (s *Store) Sighted(ctx context.Context, records []hie.SourcePatientID, whole int) (map[hie.SourcePatientID]mpi.Home, []mpi.PatientRow, error) {
+	homes := make(map[hie.SourcePatientID]mpi.Home, len(records))
+	if len(records) == 0 {
+		return homes, nil, nil
+	}
+	rows, err := s.q.Query(ctx, `
+		select sp_id, person_id, alias_of, version, created, updated, active, site, system, value, case when sp_id = any($2) then body end
+		from mpi.source_patient where sp_id = any($1)`, pg.Few(recordInts(records)), recordInts(records[:whole]))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var out []mpi.PatientRow
+	for rows.Next() {
+		var p mpi.PatientRow
+		var sp, person, alias int64
+		var site string
+		var body sql.RawBytes
+		if err := rows.Scan(&sp, &person, &alias, &p.Version, &p.Created, &p.Updated, &p.Active, &site, &p.Local.System, &p.Local.Value, &body); err != nil {
+			return nil, nil, err
+		}
+		p.Record, p.Person, p.AliasOf, p.Site = hie.SourcePatientID(sp), hie.PersonID(person), hie.SourcePatientID(alias), hie.SiteID(site)
+		p.Created, p.Updated = p.Created.UTC(), p.Updated.UTC()
+		homes[p.Record] = p.Home()
+		if body != nil {
+			if p.Demographics, p.Received, err = unpack(body); err != nil {
+				return nil, nil, err
+			}
+			out = append(out, p)
+		}
+	}
+	return homes, out, rows.Err()
 }
 
 // MoveHome implements mpi.Tx.

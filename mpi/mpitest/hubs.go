@@ -2,6 +2,7 @@ package mpitest
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -115,6 +116,26 @@ func hubOnce(t *testing.T, w *World) {
 	}
 	if got := w.kindsOpen(records); got[mpi.TaskHub] != 1 {
 		t.Errorf("tasks %v, want one about the hub", got)
+	}
+}
+
+func sighted(t *testing.T, w *World) {
+	a, b := w.Register("a", "1", Maria()), w.Register("b", "7", stranger(3))
+	homes, rows, err := w.Store.Sighted(ctx, []hie.SourcePatientID{b.Record, a.Record, 99}, 1)
+	if err != nil || len(homes) != 2 || len(rows) != 1 {
+		t.Fatalf("sighted %d homes and %d rows, %v; want 2 and 1", len(homes), len(rows), err)
+	}
+	alone, err := w.Store.Homes(ctx, []hie.SourcePatientID{a.Record, b.Record})
+	if err != nil || homes[a.Record] != alone[a.Record] || homes[b.Record] != alone[b.Record] {
+		t.Errorf("homes differ from what Homes reads: %v", err)
+	}
+	whole, err := w.Store.Patients(ctx, []hie.SourcePatientID{b.Record})
+	if err != nil || len(whole) != 1 || len(whole[0].Keys) == 0 {
+		t.Fatalf("%d patients, %v", len(whole), err)
+	}
+	whole[0].Keys = nil
+	if !reflect.DeepEqual(rows, whole) {
+		t.Error("a row differs from what Patients reads")
 	}
 }
 

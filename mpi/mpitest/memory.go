@@ -124,6 +124,17 @@ func (m *Memory) Homes(ctx context.Context, r []hie.SourcePatientID) (map[hie.So
 	return locked(m, func() (map[hie.SourcePatientID]mpi.Home, error) { return m.tables.Homes(ctx, r) })
 }
 
+func (m *Memory) Sighted(ctx context.Context, r []hie.SourcePatientID, whole int) (map[hie.SourcePatientID]mpi.Home, []mpi.PatientRow, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	homes, _ := m.tables.Homes(ctx, r) // maps cannot fail
+	rows, err := m.tables.Patients(ctx, r[:whole])
+	for i := range rows {
+		rows[i].Keys = nil
+	}
+	return homes, rows, err
+}
+
 func (m *Memory) Persons(ctx context.Context, p []hie.PersonID) (map[hie.PersonID]mpi.PersonRow, error) {
 	return locked(m, func() (map[hie.PersonID]mpi.PersonRow, error) { return m.tables.Persons(ctx, p) })
 }

@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) mpi.Store) {
 		{"a candidate is found while it is live", candidates},
 		{"a look tells counts and shows nobody under a hub", look},
 		{"persons are gathered with their members, empty ones too", gathered},
+		{"homes come with what the first of the records say", sighted},
 		{"an open task about a pair is opened once", tasksOnce},
 		{"an edge has two ends and is replaced", edges},
 		{"events come back as they were written, in order", events},
