@@ -29,8 +29,9 @@ type lookup struct {
 	// skipped are the keys not looked under; truncated is set when candidates were left unseen.
 	skipped   map[int64]bool
 	truncated bool
-	// rows are what those records say that resemble the query by themselves.
-	rows map[hie.SourcePatientID]*PatientRow
+	// homes are where the records found belong, and said is what those of them said that resemble the query by themselves.
+	homes map[hie.SourcePatientID]Home
+	said  Said
 }
 
 // A seeker is a record that looks for those that resemble it.
@@ -98,7 +99,7 @@ func (x *Index) resembles(s *seeker, f *Features, e Edge) bool {
 // find scores every person that shares a key with f. Where records belong is asked together with what the likeliest of them
 // say: most of those will be shown or have to prove something.
 func (x *Index) find(ctx context.Context, f *Features, keys []Key) (lookup, error) {
-	l := lookup{skipped: map[int64]bool{}, rows: map[hie.SourcePatientID]*PatientRow{}}
+	l := lookup{skipped: map[int64]bool{}}
 	counts, rows, err := x.store.Look(ctx, hashes(keys), x.hub)
 	if err != nil {
 		return lookup{}, err
@@ -108,16 +109,12 @@ func (x *Index) find(ctx context.Context, f *Features, keys []Key) (lookup, erro
 	if len(pairs) == 0 {
 		return l, nil
 	}
-	homes, said, err := x.store.Sighted(ctx, pairs, min(alike, maxWeighed))
-	if err != nil {
+	if l.homes, l.said, err = x.store.Sighted(ctx, pairs, min(alike, maxWeighed)); err != nil {
 		return lookup{}, err
-	}
-	for i := range said {
-		l.rows[said[i].Record] = &said[i]
 	}
 	var persons []hie.PersonID
 	for _, record := range pairs {
-		if p := homes[record].Person; p != 0 && !slices.Contains(persons, p) {
+		if p := l.homes[record].Person; p != 0 && !slices.Contains(persons, p) {
 			persons = append(persons, p)
 		}
 	}

@@ -227,7 +227,8 @@ func (x *Index) identities(ctx context.Context, query *known, features *Features
 		return nil, nil
 	}
 	all := l.found
-	if err := x.hear(ctx, l, n); err != nil {
+	rows, err := x.hear(ctx, l, n)
+	if err != nil {
 		return nil, err
 	}
 	out := make([]Identity, n)
@@ -241,7 +242,7 @@ func (x *Index) identities(ctx context.Context, query *known, features *Features
 		var local []hie.Identifier
 		for _, m := range f.Members {
 			id.Person.Members = append(id.Person.Members, m.Member)
-			row := l.rows[m.Record]
+			row := rows[m.Record]
 			if row == nil {
 				continue
 			}
@@ -267,26 +268,35 @@ func (x *Index) identities(ctx context.Context, query *known, features *Features
 	return out, nil
 }
 
-// hear reads what the members of the first n persons say, where l does not know yet. What was read before the memberships
+// hear returns what the members of the first n persons say, reading what l has not. What was read before the memberships
 // counts only if the record belonged where it belongs now: else it may be what it said when it was somebody else's, and prove
 // this person by that.
-func (x *Index) hear(ctx context.Context, l *lookup, n int) error {
+func (x *Index) hear(ctx context.Context, l *lookup, n int) (map[hie.SourcePatientID]*PatientRow, error) {
+	rows := map[hie.SourcePatientID]*PatientRow{}
 	var ask []hie.SourcePatientID
 	for _, f := range l.found[:n] {
 		for _, m := range f.Members {
-			if row := l.rows[m.Record]; row == nil || row.Person != f.ID {
-				ask = append(ask, m.Record)
+			if l.homes[m.Record].Person == f.ID {
+				row, err := l.said(m.Record)
+				if err != nil {
+					return nil, err
+				}
+				if row != nil {
+					rows[m.Record] = row
+					continue
+				}
 			}
+			ask = append(ask, m.Record)
 		}
 	}
-	rows, err := x.store.Patients(ctx, ask)
+	read, err := x.store.Patients(ctx, ask)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for i := range rows {
-		l.rows[rows[i].Record] = &rows[i]
+	for i := range read {
+		rows[read[i].Record] = &read[i]
 	}
-	return nil
+	return rows, nil
 }
 
 // twinBeside reports whether another candidate than all[i] shares the query's date of birth and its family

@@ -15,10 +15,14 @@ type Store interface {
 	// when the store met a conflict, so it has no effect but through its Tx. Reads see what was committed
 	// before each of them began, and the transaction's own writes.
 	Update(ctx context.Context, f func(Tx) error) error
-	// Sighted returns the homes of records, which are each once, and the rows of the first whole of them, without Keys: all of one
-	// instant, rows in no order.
-	Sighted(ctx context.Context, records []hie.SourcePatientID, whole int) (map[hie.SourcePatientID]Home, []PatientRow, error)
+	// Sighted returns the homes of records, which are each once, and the means to read what the first whole of them said at the same
+	// instant.
+	Sighted(ctx context.Context, records []hie.SourcePatientID, whole int) (map[hie.SourcePatientID]Home, Said, error)
 }
+
+// Said returns the row of a record, without Keys, or nil when it was not read. What a row holds is made out only then: that costs
+// more than reading it, and few of those found are looked at so closely.
+type Said func(hie.SourcePatientID) (*PatientRow, error)
 
 // A Reader reads rows. Lists of ids may be empty and hold duplicates; what does not exist is left out.
 type Reader interface {

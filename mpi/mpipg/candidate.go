@@ -9,11 +9,12 @@ import (
 	"github.com/concord-hie/concord/mpi"
 )
 
-// look reads counts and rows by key, which both tables lie by. The second part tells of the keys whose rows are not read.
+// look reads counts and rows by key, which both tables lie by. Of a hub no row is read, not even to be left out: beside it the
+// second key is null, which no row has.
 const look = `
-	select k.key, k.n, c.sp_id, c.features from mpi.key_claim k join mpi.candidate_key c on c.key = k.key
-		where k.key = any($1) and k.n <= $2 and c.live
-	union all select key, n, 0, null from mpi.key_claim where key = any($1) and n > $2`
+	select k.key, k.n, c.sp_id, c.features from mpi.key_claim k
+		left join mpi.candidate_key c on c.key = k.key and c.key = case when k.n <= $2 then k.key end and c.live
+	where k.key = any($1)`
 
 // Look implements mpi.Reader: one statement.
 func (r reader) Look(ctx context.Context, keys []int64, hub int64) (map[int64]int64, []mpi.Candidate, error) {
@@ -28,15 +29,16 @@ func (r reader) Look(ctx context.Context, keys []int64, hub int64) (map[int64]in
 	defer func() { _ = rows.Close() }()
 	var out []mpi.Candidate
 	var kept heap
-	var key, n, sp int64
+	var key, n int64
+	var sp sql.NullInt64
 	var features sql.RawBytes
 	for rows.Next() {
 		if err := rows.Scan(&key, &n, &sp, &features); err != nil {
 			return nil, nil, err
 		}
 		counts[key] = n
-		if n <= hub {
-			out = append(out, mpi.Candidate{Key: key, Record: hie.SourcePatientID(sp), Features: kept.keep(features)})
+		if sp.Valid {
+			out = append(out, mpi.Candidate{Key: key, Record: hie.SourcePatientID(sp.Int64), Features: kept.keep(features)})
 		}
 	}
 	return counts, out, rows.Err()

@@ -2,7 +2,6 @@ package mpipg
 
 import (
 	"bytes"
-	"compress/flate"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -11,7 +10,7 @@ import (
 
 	"github.com/concord-hie/concord/mpi"
 	jsonv2 "github.com/go-json-experiment/json"
-	fast "github.com/klauspost/compress/flate" // a fifth of what the standard library's writer takes for so short a text
+	"github.com/klauspost/compress/flate" // a fifth of what the standard library's writer takes for so short a text, and less to read
 )
 
 // A body is demographics and received bytes packed together: both say the same in two forms, so the second
@@ -43,7 +42,7 @@ func pack(d mpi.Demographics, received []byte) ([]byte, error) {
 	text := make([]byte, 0, binary.MaxVarintLen64+len(j)+len(received))
 	text = append(append(binary.AppendUvarint(text, uint64(len(j))), j...), received...)
 	out := bytes.NewBuffer(append(make([]byte, 0, 1+len(text)/2), packFormat))
-	if err := fast.StatelessDeflate(out, text, true, []byte(dictionary)); err != nil {
+	if err := flate.StatelessDeflate(out, text, true, []byte(dictionary)); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), nil

@@ -232,10 +232,25 @@ func (r reader) Homes(ctx context.Context, records []hie.SourcePatientID) (map[h
 }
 
 // Sighted implements mpi.Store: one statement.
-func (s *Store) Sighted(ctx context.Context, records []hie.SourcePatientID, whole int) (map[hie.SourcePatientID]mpi.Home, []mpi.PatientRow, error) {
+func (s *Store) Sighted(ctx context.Context, records []hie.SourcePatientID, whole int) (map[hie.SourcePatientID]mpi.Home, mpi.Said, error) {
 	homes := make(map[hie.SourcePatientID]mpi.Home, len(records))
+	type sighted struct {
+		row  mpi.PatientRow
+		body []byte
+	}
+	var seen []sighted
+	said := func(record hie.SourcePatientID) (*mpi.PatientRow, error) {
+		i := slices.IndexFunc(seen, func(s sighted) bool { return s.row.Record == record })
+		if i < 0 {
+			return nil, nil //nolint:nilnil // nil means "not read"
+		}
+		row := seen[i].row
+		var err error
+		row.Demographics, row.Received, err = unpack(seen[i].body)
+		return &row, err
+	}
 	if len(records) == 0 {
-		return homes, nil, nil
+		return homes, said, nil
 	}
 	rows, err := s.q.Query(ctx, `
 		select sp_id, person_id, alias_of, version, created, updated, active, site, system, value, case when sp_id = any($2) then body end
@@ -244,7 +259,7 @@ func (s *Store) Sighted(ctx context.Context, records []hie.SourcePatientID, whol
 		return nil, nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	var out []mpi.PatientRow
+	var kept heap
 	for rows.Next() {
 		var p mpi.PatientRow
 		var sp, person, alias int64
@@ -257,13 +272,10 @@ func (s *Store) Sighted(ctx context.Context, records []hie.SourcePatientID, whol
 		p.Created, p.Updated = p.Created.UTC(), p.Updated.UTC()
 		homes[p.Record] = p.Home()
 		if body != nil {
-			if p.Demographics, p.Received, err = unpack(body); err != nil {
-				return nil, nil, err
-			}
-			out = append(out, p)
+			seen = append(seen, sighted{p, kept.keep(body)})
 		}
 	}
-	return homes, out, rows.Err()
+	return homes, said, rows.Err()
 }
 
 // MoveHome implements mpi.Tx.

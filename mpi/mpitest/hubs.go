@@ -121,9 +121,16 @@ func hubOnce(t *testing.T, w *World) {
 
 func sighted(t *testing.T, w *World) {
 	a, b := w.Register("a", "1", Maria()), w.Register("b", "7", stranger(3))
-	homes, rows, err := w.Store.Sighted(ctx, []hie.SourcePatientID{b.Record, a.Record, 99}, 1)
-	if err != nil || len(homes) != 2 || len(rows) != 1 {
-		t.Fatalf("sighted %d homes and %d rows, %v; want 2 and 1", len(homes), len(rows), err)
+	homes, said, err := w.Store.Sighted(ctx, []hie.SourcePatientID{b.Record, a.Record, 99}, 1)
+	if err != nil || len(homes) != 2 {
+		t.Fatalf("sighted %d homes, %v; want 2", len(homes), err)
+	}
+	if row, err := said(a.Record); row != nil || err != nil {
+		t.Errorf("a row beyond those asked for was read, or failed: %v", err)
+	}
+	row, err := said(b.Record)
+	if err != nil || row == nil {
+		t.Fatalf("no row, %v", err)
 	}
 	alone, err := w.Store.Homes(ctx, []hie.SourcePatientID{a.Record, b.Record})
 	if err != nil || homes[a.Record] != alone[a.Record] || homes[b.Record] != alone[b.Record] {
@@ -134,7 +141,7 @@ func sighted(t *testing.T, w *World) {
 		t.Fatalf("%d patients, %v", len(whole), err)
 	}
 	whole[0].Keys = nil
-	if !reflect.DeepEqual(rows, whole) {
+	if !reflect.DeepEqual(*row, whole[0]) {
 		t.Error("a row differs from what Patients reads")
 	}
 }

@@ -124,15 +124,21 @@ func (m *Memory) Homes(ctx context.Context, r []hie.SourcePatientID) (map[hie.So
 	return locked(m, func() (map[hie.SourcePatientID]mpi.Home, error) { return m.tables.Homes(ctx, r) })
 }
 
-func (m *Memory) Sighted(ctx context.Context, r []hie.SourcePatientID, whole int) (map[hie.SourcePatientID]mpi.Home, []mpi.PatientRow, error) {
+func (m *Memory) Sighted(ctx context.Context, r []hie.SourcePatientID, whole int) (map[hie.SourcePatientID]mpi.Home, mpi.Said, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	homes, _ := m.tables.Homes(ctx, r) // maps cannot fail
 	rows, err := m.tables.Patients(ctx, r[:whole])
-	for i := range rows {
-		rows[i].Keys = nil
-	}
-	return homes, rows, err
+	return homes, func(record hie.SourcePatientID) (*mpi.PatientRow, error) {
+		for i := range rows {
+			if rows[i].Record == record {
+				row := rows[i]
+				row.Keys = nil
+				return &row, nil
+			}
+		}
+		return nil, nil //nolint:nilnil // nil means "not read"
+	}, err
 }
 
 func (m *Memory) Persons(ctx context.Context, p []hie.PersonID) (map[hie.PersonID]mpi.PersonRow, error) {

@@ -8,48 +8,61 @@ import (
 	"github.com/concord-hie/concord/mpi"
 )
 
-// An earlier store reads rows as they were before the records came to belong where they do.
+// An earlier store read one record's row when it belonged to another person, or said something else.
 type earlier struct {
 	*Memory
-	was func(*mpi.PatientRow)
+	record hie.SourcePatientID
+	home   hie.PersonID
+	said   mpi.Demographics
 }
 
-func (e *earlier) Sighted(ctx context.Context, records []hie.SourcePatientID, whole int) (map[hie.SourcePatientID]mpi.Home, []mpi.PatientRow, error) {
-	homes, rows, err := e.Memory.Sighted(ctx, records, whole)
-	for i := range rows {
-		e.was(&rows[i])
+func (e *earlier) Sighted(ctx context.Context, records []hie.SourcePatientID, whole int) (map[hie.SourcePatientID]mpi.Home, mpi.Said, error) {
+	homes, said, err := e.Memory.Sighted(ctx, records, whole)
+	if h, found := homes[e.record]; found {
+		h.Person = e.home
+		homes[e.record] = h
 	}
-	return homes, rows, err
+	return homes, func(r hie.SourcePatientID) (*mpi.PatientRow, error) {
+		row, err := said(r)
+		if row != nil && r == e.record {
+			row.Demographics = e.said
+		}
+		return row, err
+	}, err
 }
 
 // Source: spec cms-matching: what proves a person is what that person's records say.
-func TestARecordProvesNobodyByWhatItSaidBeforeItBelongedToThem(t *testing.T) {
+func TestARecordProvesNobodyByWhatItSaidWhenItWasSomebodyElses(t *testing.T) {
+	now := Maria()
+	now.Telecoms = nil
+	then := Maria()
+	then.Identifiers = []mpi.Identifier{SSN("219-09-9137")}
+	query := then
+	query.Addresses = nil
 	for _, tt := range []struct {
 		name          string
 		moved, proves bool
 	}{
-		{"while it belonged to the same person", false, true},
-		{"while it belonged to somebody else", true, false},
+		{"it was this person's", false, true},
+		{"it was somebody else's", true, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w := NewWorld(t, &earlier{Memory: NewMemory(), was: func(p *mpi.PatientRow) {
-				p.Demographics.Identifiers = []mpi.Identifier{SSN("219-09-9137")}
-				p.Demographics.Telecoms = Maria().Telecoms
-				if tt.moved {
-					p.Person++
-				}
-			}})
-			now := Maria()
-			now.Telecoms, now.Addresses[0].Lines = nil, nil
-			w.Register("a", "1", now)
-			query := Maria()
-			query.Identifiers, query.Addresses[0].Lines = []mpi.Identifier{SSN("219-09-9137")}, nil
-			m, err := w.Match(ctx, Actor, query, mpi.MatchOptions{})
-			if err != nil || len(m.Identities) != 1 {
-				t.Fatalf("%d identities, %v; want one", len(m.Identities), err)
+			store := &earlier{Memory: NewMemory(), said: then}
+			w := NewWorld(t, store)
+			a, b := w.Register("a", "1", now), w.Register("b", "1", now)
+			if !w.Together(a.Record, b.Record) {
+				t.Fatal("not one person")
 			}
-			if proven := m.Identities[0].Proof.Rule != ""; proven != tt.proves {
-				t.Errorf("proven %t by rule %q", proven, m.Identities[0].Proof.Rule)
+			store.record, store.home = a.Record, a.Person
+			if tt.moved {
+				store.home = 999
+			}
+			m, err := w.Match(ctx, Actor, query, mpi.MatchOptions{})
+			if err != nil || len(m.Identities) != 1 || len(m.Identities[0].Records) != 2 {
+				t.Fatalf("%d identities, %v; want one of two records", len(m.Identities), err)
+			}
+			if rule := m.Identities[0].Proof.Rule; (rule != "") != tt.proves {
+				t.Errorf("proven by %q, want proven %t", rule, tt.proves)
 			}
 		})
 	}
