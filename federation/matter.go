@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/concord-hie/concord/consent"
@@ -115,38 +114,50 @@ func (m *matter) ask() { m.question = m.decider.Ask(m.request, m.now) }
 
 // still reports whether m's standing is what it was.
 func (x *Exchange) still(ctx context.Context, m *matter) (bool, error) {
+	same, err := x.samePerson(ctx, m)
+	if err != nil || !same {
+		return false, err
+	}
+	return x.sameRules(ctx, m)
+}
+
+// samePerson reports whether m's person has the links it had, under the directory and the policies of then, and nothing has ended
+// by the passing of time.
+func (x *Exchange) samePerson(ctx context.Context, m *matter) (bool, error) {
 	if !m.until.IsZero() && !x.Now().Before(m.until) {
 		return false, nil // midnight has struck, or a period has ended
 	}
 	if x.Network().Version() != m.network.Version() || x.Env().Version() != m.picture {
 		return false, nil
 	}
-	var versions map[hie.PersonID]int64
-	var epochs map[hie.SourcePatientID]int64
-	var err, errEpochs error
-	var other sync.WaitGroup // both at once: a look that takes long is worth nothing
-	other.Go(func() { epochs, errEpochs = x.Epochs(ctx, slices.Collect(maps.Keys(m.epochs))) })
-	versions, err = x.Patients.Versions(ctx, []hie.PersonID{m.person})
-	other.Wait()
-	if err = errors.Join(err, errEpochs); err != nil {
+	versions, err := x.Patients.Versions(ctx, []hie.PersonID{m.person})
+	return err == nil && versions[m.person] == m.version, err
+}
+
+// sameRules reports whether the epochs of m's records and the care teams that directives name are what they were.
+func (x *Exchange) sameRules(ctx context.Context, m *matter) (bool, error) {
+	epochs, err := x.Epochs(ctx, slices.Collect(maps.Keys(m.epochs)))
+	if err != nil || !maps.Equal(epochs, m.epochs) {
 		return false, err
-	}
-	if versions[m.person] != m.version || !maps.Equal(epochs, m.epochs) {
-		return false, nil
 	}
 	return x.sameTeams(ctx, m)
 }
 
-// fresh is still, looked at recently enough to act on: seen is when the look began. A look that took too long is repeated;
-// while none succeeds in time nothing leaves.
+// fresh is still, looked at recently enough to act on: seen is when the look began. The two halves of a look are taken in turn
+// until one and the next took little time together; while none do nothing leaves.
 //
 // Source: spec consent 2.14; consent.ReleaseLease.
 func (x *Exchange) fresh(ctx context.Context, m *matter) (still bool, seen time.Time, err error) {
-	for range maxLooks {
-		seen = time.Now()
-		if still, err = x.still(ctx, m); err != nil || !still || time.Since(seen) < consent.ReleaseLease/2 {
-			return still, seen, err
+	half, other := x.samePerson, x.sameRules
+	for n := range 2 * maxLooks {
+		began := time.Now()
+		if still, err = half(ctx, m); err != nil || !still {
+			return false, time.Time{}, err
 		}
+		if n > 0 && time.Since(seen) < consent.ReleaseLease/2 {
+			return true, seen, nil
+		}
+		seen, half, other = began, other, half
 	}
 	return false, time.Time{}, fmt.Errorf("federation: the gate is too slow to release anything: %w", hie.ErrUnavailable)
 }
