@@ -2,6 +2,7 @@ package mpi
 
 import (
 	"cmp"
+	"runtime"
 	"slices"
 	"sync/atomic"
 )
@@ -24,7 +25,7 @@ func (r *running) scan(slack Bits) error {
 	step := max(1, (r.stretches()+scanPieces-1)/scanPieces)
 	for r.at.scanned < r.stretches() {
 		upto := min(r.at.scanned+step, r.stretches())
-		if err := r.scanStretches(r.at.scanned, upto, low); err != nil {
+		if err := r.scanStretches(r.at.scanned, upto, hurdleAt(low)); err != nil {
 			return err
 		}
 		if err := r.keepNear(upto); err != nil {
@@ -44,7 +45,7 @@ const scanPieces = 32
 func (r *running) stretches() int { return (r.n + nodesAtOnce - 1) / nodesAtOnce }
 
 // scanStretches appends to nears the pairs of the stretches from from to upto that weigh low at least.
-func (r *running) scanStretches(from, upto int, low Bits) error {
+func (r *running) scanStretches(from, upto int, low hurdle) error {
 	found := make([][]uint64, upto-from)
 	warmed, both, room := make([]byte, workers()*warmedApart), make([][2]Features, workers()), make([][]int32, workers())
 	var done atomic.Int64
@@ -85,26 +86,43 @@ func (r *running) warm(place int32) byte {
 	return r.l.chunks[i/chunkSize].shelf.warm(i % chunkSize)
 }
 
+// eachPair calls do with the place and the records of each of pairs, a<<32|b.
+func (r *running) eachPair(pairs []uint64, do func(i int, a, b *Features)) {
+	var both [2]Features
+	warmed, last := byte(0), int32(-1)
+	for i, p := range pairs {
+		if i%warmAtOnce == 0 {
+			for _, next := range pairs[i:min(i+warmAtOnce, len(pairs))] {
+				warmed ^= r.warm(int32(next>>32)) ^ r.warm(int32(uint32(next)))
+			}
+		}
+		if a := int32(p >> 32); a != last {
+			r.take(a, &both[0])
+			last = a
+		}
+		r.take(int32(uint32(p)), &both[1])
+		do(i, &both[0], &both[1])
+	}
+	runtime.KeepAlive(warmed)
+}
+
 // cluster scores the pairs near the bar and partitions the components of those that may be joined.
 func (r *running) cluster() error {
 	bar, policy := r.bar()
+	enough := hurdleAt(bar)
 	const stretch = 1024
 	edges := make([][]Edge, (len(r.near)+stretch-1)/stretch)
 	err := spread(r.ctx, len(r.near), stretch, func(_, from, to int) {
-		var both [2]Features
-		last := int32(-1)
-		for i := from; i < to; i++ {
-			a, b := int32(r.near[i]>>32), int32(uint32(r.near[i]))
-			if a != last {
-				r.take(a, &both[0])
-				last = a
+		r.eachPair(r.near[from:to], func(i int, a, b *Features) {
+			c := Compare(a, b)
+			if !r.model.mayReach(&c, enough) {
+				return
 			}
-			r.take(b, &both[1])
-			if e := r.model.Edge(&both[0], &both[1]); e.Bits >= bar {
-				e.A, e.B = a, b
+			if e := r.model.edge(a, b, &c); e.Bits >= bar {
+				e.A, e.B = int32(r.near[from+i]>>32), int32(uint32(r.near[from+i]))
 				edges[from/stretch] = append(edges[from/stretch], e)
 			}
-		}
+		})
 	})
 	if err != nil {
 		return err
@@ -203,6 +221,11 @@ func (c component) cut(bar Bits, place []int32) []component {
 // partition groups the records of a component.
 func (r *running) partition(c component, local []int32, policy Policy) {
 	nodes := make([]Features, len(c.members))
+	warmed := byte(0)
+	for _, place := range c.members {
+		warmed ^= r.warm(place)
+	}
+	runtime.KeepAlive(warmed)
 	for k, place := range c.members {
 		local[place] = int32(k)
 		r.take(place, &nodes[k])

@@ -74,8 +74,7 @@ func compareDates(a, b *Features) level {
 		return birthSwapped
 	}
 	p, q := x.year*10000+x.month*100+x.day, y.year*10000+y.month*100+y.day
-	differing := digitsApart(p, q)
-	if differing == 1 || differing == 2 && oneDigit(p, q) {
+	if oneDigit(p, q) {
 		return birthOneDigit
 	}
 	same := 0
@@ -87,7 +86,7 @@ func compareDates(a, b *Features) level {
 	switch {
 	case same == 2:
 		return birthTwoParts
-	case differing == 2:
+	case digitsApart(p, q) == 2:
 		return birthTwoDigits
 	case x.year == y.year:
 		return birthSameYear
@@ -109,8 +108,14 @@ func digitsApart(x, y int) int {
 	return n
 }
 
-// oneDigit reports whether two numbers differ in exactly one decimal digit, or by a swap of two neighbours.
+// oneDigit reports whether two numbers, not negative, differ in exactly one decimal digit, or by a swap of two neighbours.
 func oneDigit(x, y int) bool {
+	// A digit makes a difference of 1 to 9 with zeros behind it, a swap one of nine times that; most numbers differ otherwise.
+	for apart := max(x, y) - min(x, y); apart > 9*9; apart /= 10 {
+		if apart%10 != 0 {
+			return false
+		}
+	}
 	diff, last, at, swap := 0, 0, -2, false
 	for i := 0; x != 0 || y != 0; i++ {
 		p, q := x%10, y%10

@@ -144,7 +144,16 @@ func likeness(a, b *token) int {
 		}
 		return 3
 	}
-	sim := jaroWinkler(x, y)
+	least := 0.82 // that would make a difference below
+	if n >= 7 {
+		least = 0.75
+	} else if sound {
+		least = 0.92
+	}
+	sim := 0.0
+	if mostAlike(a, b) >= least {
+		sim = jaroWinkler(x, y)
+	}
 	switch {
 	case sim >= 0.92, n >= 7 && sim >= 0.75 && editDistance(x, y) <= 2:
 		return 1

@@ -14,7 +14,12 @@ type Edge struct {
 // Edge compares a and b, without allocating. The caller sets A and B.
 func (m *Model) Edge(a, b *Features) Edge {
 	c := Compare(a, b)
-	s := Set{Union: c, Bits: m.weigh(&c), vetoes: vetoesOf(&c, a, b)}
+	return m.edge(a, b, &c)
+}
+
+// edge is Edge of a and b, compared as c.
+func (m *Model) edge(a, b *Features, c *Comparison) Edge {
+	s := Set{Union: *c, Bits: m.weigh(c), vetoes: vetoesOf(c, a, b)}
 	if c.levels[fieldMiddle] == middleDifferent {
 		s.differs = 1 << fieldMiddle
 	}

@@ -314,33 +314,22 @@ func (f *Features) decode(b, derived []byte) error {
 			b = b[4:]
 		}
 	}
-	ok := true
-	token := func(t *token, nicks int) {
-		if b, ok = t.decode(b, nicks, ok); !ok {
-			return
-		}
-		if derived == nil {
-			t.finish()
-			return
-		}
-		derived = t.derive(derived)
-	}
 	for i := range f.nGivens {
-		token(&f.givens[i], maxNicks)
+		b, derived = f.givens[i].decode(b, derived, maxNicks)
 	}
 	for i := range f.nMiddles {
-		token(&f.middles[i], 0)
+		b, derived = f.middles[i].decode(b, derived, 0)
 	}
 	for i := range f.nFamilies {
-		token(&f.families[i], familyNicks)
+		b, derived = f.families[i].decode(b, derived, familyNicks)
 	}
 	if parts&hasMaiden != 0 {
-		token(&f.maiden, 0)
+		b, derived = f.maiden.decode(b, derived, 0)
 	}
 	if parts&hasGuardian != 0 {
-		token(&f.guardian, maxNicks)
+		b, derived = f.guardian.decode(b, derived, maxNicks)
 	}
-	if !ok || len(b) < 12*int(f.nIDs)+5*int(f.nPhones)+12*int(f.nEmails) {
+	if b == nil || len(b) < 12*int(f.nIDs)+5*int(f.nPhones)+12*int(f.nEmails) {
 		return errFeatures
 	}
 	for i := range f.nIDs {
@@ -356,6 +345,7 @@ func (f *Features) decode(b, derived []byte) error {
 		b = b[12:]
 	}
 	for i := range f.nAddresses {
+		ok := false
 		if b, ok = f.addresses[i].decode(b); !ok {
 			return errFeatures
 		}
@@ -366,19 +356,29 @@ func (f *Features) decode(b, derived []byte) error {
 	return nil
 }
 
-// decode reads what appendTo wrote and returns the rest. What follows from the text is left to finish or derive.
-func (t *token) decode(b []byte, nicks int, ok bool) ([]byte, bool) {
-	if !ok || len(b) < 1 {
-		return nil, false
+// decode reads what appendTo wrote, and from derived, if not nil, what follows from it, into t, which is zero. It returns the rest of
+// both, nil for a b that is nothing appendTo wrote.
+func (t *token) decode(b, derived []byte, nicks int) (rest, restDerived []byte) {
+	if len(b) < 1 {
+		return nil, derived
 	}
-	t.n, t.flags = b[0]&31, b[0]>>5
-	need := 1 + int(t.n) + nicks
-	if t.n == 0 || t.n > maxToken || len(b) < need {
-		return nil, false
+	n := int(b[0] & 31)
+	if n == 0 || n > maxToken || len(b) < 1+n+nicks {
+		return nil, derived
 	}
-	copy(t.text[:], b[1:1+t.n])
-	copy(t.nicks[:nicks], b[1+t.n:])
-	return b[need:], true
+	t.n, t.flags = uint8(n), b[0]>>5
+	for i, c := range b[1 : 1+n] {
+		t.text[i] = c
+	}
+	b = b[1+n:]
+	for i := range nicks {
+		t.nicks[i] = b[i]
+	}
+	if derived == nil {
+		t.finish()
+		return b[nicks:], nil
+	}
+	return b[nicks:], t.derive(derived)
 }
 
 // finish sets what follows from the text.

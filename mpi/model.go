@@ -129,15 +129,23 @@ func (m *Model) weigh(c *Comparison) Bits {
 	return Bits(math.Log2(same / kin.odds()))
 }
 
-// reaches reports whether c's evidence is at least low. Most pairs fall short however rare their values are, and then nobody
-// counts those: the more often likelier values make both one person and relatives, the more bits there are.
-func (m *Model) reaches(c *Comparison, low Bits) bool {
+// A hurdle is an amount of evidence to reach: in bits, and as odds a little lower.
+type hurdle struct {
+	bits Bits
+	odds float64
+}
+
+func hurdleAt(low Bits) hurdle {
+	const almost = 0.01 // bits, for what rounding takes
+	return hurdle{low, math.Exp2(float64(low) - almost)}
+}
+
+// mayReach reports whether c's evidence could be as much as h says, were its values as rare as can be. Most pairs fall short all the
+// same, and then nobody counts their values: the more often likelier values make both one person and relatives, the more bits there are.
+func (m *Model) mayReach(c *Comparison, h hurdle) bool {
 	same, kin, rarity := 1.0, ratios(m.kinOdds), 1.0
 	for f := range numFields {
 		l := c.levels[f]
-		if l == missing {
-			continue
-		}
 		same *= m.same[f][l]
 		for k := range kin {
 			kin[k] *= m.kin[k][f][l]
@@ -149,10 +157,12 @@ func (m *Model) reaches(c *Comparison, low Bits) bool {
 	for k := range kin {
 		kin[k] *= rarity
 	}
-	if almost := 0.01; Bits(math.Log2(same*rarity/kin.odds())) < low-Bits(almost) {
-		return false
-	}
-	return m.weigh(c) >= low
+	return same*rarity >= h.odds*kin.odds()
+}
+
+// reaches reports whether c's evidence is as much as h says.
+func (m *Model) reaches(c *Comparison, h hurdle) bool {
+	return m.mayReach(c, h) && m.weigh(c) >= h.bits
 }
 
 // Score returns the evidence of c in bits.

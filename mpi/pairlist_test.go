@@ -65,7 +65,7 @@ func TestEvidenceReachesABarExactlyWhenItWeighsAsMuch(t *testing.T) {
 		for j := range i {
 			c := Compare(&nodes[i], &nodes[j])
 			for low := Bits(-40); low < 60; low++ {
-				if got, want := m.reaches(&c, low), m.weigh(&c) >= low; got != want {
+				if got, want := m.reaches(&c, hurdleAt(low)), m.weigh(&c) >= low; got != want {
 					t.Errorf("pair %d %d reaches %v bits: %v, want %v", i, j, low, got, want)
 				}
 			}

@@ -154,13 +154,10 @@ func (r *running) sample() error {
 func (r *running) observe(m *Model, pairs []uint64) ([]observation, error) {
 	out := make([]observation, len(pairs))
 	err := spread(r.ctx, len(pairs), 1024, func(_, from, to int) {
-		var both [2]Features
-		for i := from; i < to; i++ {
-			r.take(int32(pairs[i]>>32), &both[0])
-			r.take(int32(uint32(pairs[i])), &both[1])
-			c := Compare(&both[0], &both[1])
-			out[i] = m.observe(&c)
-		}
+		r.eachPair(pairs[from:to], func(i int, a, b *Features) {
+			c := Compare(a, b)
+			out[from+i] = m.observe(&c)
+		})
 	})
 	return out, err
 }

@@ -54,6 +54,22 @@ func jaroWinkler(a, b []byte) float64 {
 	return sim + 0.1*float64(prefix)*(1-sim)
 }
 
+// mostAlike returns a similarity that jaroWinkler of a and b does not exceed: letters that only one of them has match nothing.
+func mostAlike(a, b *token) float64 {
+	x, y := float64(a.n), float64(b.n)
+	m := min(x-float64(bits.OnesCount32(a.mask&^b.mask)), y-float64(bits.OnesCount32(b.mask&^a.mask)))
+	if m <= 0 {
+		return 0
+	}
+	sim := (m/x + m/y + 1) / 3
+	prefix := 0
+	for prefix < min(4, int(a.n), int(b.n)) && a.text[prefix] == b.text[prefix] {
+		prefix++
+	}
+	const rounding = 1e-9
+	return sim + 0.1*float64(prefix)*(1-sim) + rounding
+}
+
 // editDistance returns the optimal string alignment distance of a and b: insertions, deletions, substitutions
 // and swaps of neighbours, no part edited twice.
 //

@@ -2,6 +2,7 @@ package mpi
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -102,6 +103,50 @@ func TestOneEditMeansDistanceOne(t *testing.T) {
 		}
 		if got, want := oneEdit(a, b), editDistance(a, b) == 1; got != want || oneEdit(b, a) != want {
 			t.Fatalf("%s/%s = %v, want %v", a, b, got, want)
+		}
+	})
+}
+
+func TestNoWordsAreMoreAlikeThanTheirLettersAllow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var tokens [2]token
+		for i, label := range [...]string{"a", "b"} {
+			tokens[i].n = uint8(copy(tokens[i].text[:], rapid.StringMatching(`[a-e1-3-]{1,24}`).Draw(t, label)))
+			tokens[i].finish()
+		}
+		a, b := &tokens[0], &tokens[1]
+		if most, is := mostAlike(a, b), jaroWinkler(a.bytes(), b.bytes()); most < is {
+			t.Fatalf("%s/%s at most %v, is %v", a.bytes(), b.bytes(), most, is)
+		}
+	})
+}
+
+func TestOneDigitIsOneOfDigitsWrittenOut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a := []byte(rapid.StringMatching(`[0-9]{1,10}`).Draw(t, "a"))
+		b := append([]byte(nil), a...)
+		for range rapid.IntRange(0, 2).Draw(t, "edits") {
+			i, j := rapid.IntRange(0, len(b)-1).Draw(t, "at"), rapid.IntRange(0, len(b)-1).Draw(t, "other")
+			if rapid.Bool().Draw(t, "swap") {
+				b[i], b[j] = b[j], b[i]
+			} else {
+				b[i] = "0123456789"[rapid.IntRange(0, 9).Draw(t, "digit")]
+			}
+		}
+		var differ []int
+		for i := range a {
+			if a[i] != b[i] {
+				differ = append(differ, i)
+			}
+		}
+		want := len(differ) == 1 || len(differ) == 2 && differ[1] == differ[0]+1 && a[differ[0]] == b[differ[1]] && a[differ[1]] == b[differ[0]]
+		x, errX := strconv.Atoi(string(a))
+		y, errY := strconv.Atoi(string(b))
+		if errX != nil || errY != nil {
+			t.Fatal(errX, errY)
+		}
+		if got := oneDigit(x, y); got != want || oneDigit(y, x) != want || digitsApart(x, y) != len(differ) {
+			t.Fatalf("%s/%s: %v, %d digits, want %v, %d", a, b, got, digitsApart(x, y), want, len(differ))
 		}
 	})
 }

@@ -103,10 +103,6 @@ Examples:
   concord link evaluate patients.csv --clusters clusters.csv`
 }
 
-// linkGarbage is the garbage a batch may leave lying, in percent of what it holds: that is nearly all records without a
-// pointer in them, which cost nothing to collect around.
-const linkGarbage = 10
-
 // Run links the file and says what came of it.
 func (l *linkRecordsCmd) Run(ctx context.Context, std *streams) error {
 	if l.Out == "" && !l.DryRun {
@@ -127,16 +123,19 @@ func (l *linkRecordsCmd) Run(ctx context.Context, std *streams) error {
 		return errors.New("--automatic has its own bar; leave --threshold out")
 	}
 	o.Threshold, o.Automatic = mpi.Bits(l.Threshold), l.Automatic
-	defer debug.SetGCPercent(debug.SetGCPercent(linkGarbage))
+	garbage := boundGarbage()
+	defer garbage.end()
 	began := time.Now()
-	b, err := readRecords(ctx, std, l.File, without, nil)
-	if err != nil {
+	b := newLinkBatch()
+	b.each = garbage.look
+	if err := b.read(ctx, std, l.File, without, nil); err != nil {
 		return err
 	}
 	fmt.Fprintf(std.err, "read %d records in %s\n", len(b.ids), time.Since(began).Round(100*time.Millisecond))
 	var bar *progress
 	was := 0
 	o.Progress = func(stage string, done, total int) {
+		garbage.look()
 		if bar == nil {
 			bar, was = newProgress(std.err, stage, total), 0
 		}

@@ -18,6 +18,8 @@ type linkBatch struct {
 	ids     []string
 	// digest is of all bytes read, unpacked.
 	digest hash.Hash
+	// each, if not nil, is called again and again while a file is read.
+	each func()
 }
 
 func newLinkBatch() *linkBatch { return &linkBatch{digest: sha256.New()} }
@@ -59,6 +61,9 @@ func (b *linkBatch) read(ctx context.Context, std *streams, name string, without
 			if keep != nil {
 				keep(r)
 			}
+		}
+		if b.each != nil {
+			b.each()
 		}
 		if time.Since(said) > 5*time.Second {
 			said = time.Now()
