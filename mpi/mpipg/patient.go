@@ -1,6 +1,7 @@
 package mpipg
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/binary"
@@ -259,7 +260,6 @@ func (s *Store) Sighted(ctx context.Context, records []hie.SourcePatientID, whol
 		return nil, nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	var kept heap
 	for rows.Next() {
 		var p mpi.PatientRow
 		var sp, person, alias int64
@@ -272,7 +272,7 @@ func (s *Store) Sighted(ctx context.Context, records []hie.SourcePatientID, whol
 		p.Created, p.Updated = p.Created.UTC(), p.Updated.UTC()
 		homes[p.Record] = p.Home()
 		if body != nil {
-			seen = append(seen, sighted{p, kept.keep(body)})
+			seen = append(seen, sighted{p, bytes.Clone(body)})
 		}
 	}
 	return homes, said, rows.Err()
