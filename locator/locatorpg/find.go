@@ -190,17 +190,22 @@ func (s *Store) Presence(ctx context.Context, records []hie.SourcePatientID) ([]
 	for i, r := range records {
 		ids[i] = int64(r)
 	}
-	return pg.Collect(ctx, s.db, func(r *pg.Rows) (locator.Presence, error) {
+	out, err := pg.Collect(ctx, s.db, func(r *pg.Rows) (locator.Presence, error) {
 		var p locator.Presence
-		k := &p.Kind
-		err := r.Scan((*int64)(&p.Record), &p.Site, &p.Count, &p.Current, &p.Newest,
-			&k.ID, pg.Array(&k.Classes), pg.Array(&k.Types), &k.Confidentiality, pg.Array(&k.Sensitivity), &k.Labelled)
+		err := r.Scan((*int64)(&p.Record), &p.Site, &p.Count, &p.Current, &p.Newest, &p.Kind.ID)
 		p.Newest = p.Newest.UTC()
 		return p, err
 	}, `
-		select p.sp_id, p.site, p.count, p.current, p.newest, k.kind_id, k.classes, k.types, k.confidentiality, k.sensitivity, k.labelled
-		from locator.presence p join locator.kind k on k.kind_id = p.kind
-		where p.sp_id = any($1) and p.count > 0 order by p.sp_id, p.kind`, pg.Few(ids))
+		select sp_id, site, count, current, newest, kind from locator.presence
+		where sp_id = any($1) and count > 0 order by sp_id, kind`, pg.Few(ids))
+	if err != nil {
+		return nil, err
+	}
+	kinds := make([]*locator.Kind, len(out))
+	for i := range out {
+		kinds[i] = &out[i].Kind
+	}
+	return out, s.fill(ctx, kinds)
 }
 
 // Read implements locator.Store.

@@ -61,36 +61,45 @@ func scanKind(r *pg.Rows) (locator.Kind, error) {
 	return k, err
 }
 
-// named fills in the kinds of ps from the cache, reading those it lacks first.
+// named fills in the kinds of ps.
 func (s *Store) named(ctx context.Context, ps []locator.Pointer) error {
-	var missing []int64
+	kinds := make([]*locator.Kind, len(ps))
 	for i := range ps {
-		if k, ok := s.kinds.get(ps[i].Kind.ID); ok {
-			ps[i].Kind = k
+		kinds[i] = &ps[i].Kind
+	}
+	return s.fill(ctx, kinds)
+}
+
+// fill fills in kinds of which only the ids are known, from the cache, reading those it lacks first: what a kind is never changes.
+func (s *Store) fill(ctx context.Context, kinds []*locator.Kind) error {
+	var missing []int64
+	for _, k := range kinds {
+		if known, ok := s.kinds.get(k.ID); ok {
+			*k = known
 		} else {
-			missing = append(missing, ps[i].Kind.ID)
+			missing = append(missing, k.ID)
 		}
 	}
 	if len(missing) == 0 {
 		return nil
 	}
-	kinds, err := s.loadKinds(ctx, missing...)
+	read, err := s.loadKinds(ctx, missing...)
 	if err != nil {
 		return err
 	}
-	byID := make(map[int64]locator.Kind, len(kinds))
-	for _, k := range kinds {
+	byID := make(map[int64]locator.Kind, len(read))
+	for _, k := range read {
 		byID[k.ID] = k
 	}
-	for i := range ps {
-		if !slices.Contains(missing, ps[i].Kind.ID) {
+	for _, k := range kinds {
+		if !slices.Contains(missing, k.ID) {
 			continue
 		}
-		k, ok := byID[ps[i].Kind.ID]
+		known, ok := byID[k.ID]
 		if !ok {
-			return fmt.Errorf("locatorpg: a pointer names a kind that is not there")
+			return fmt.Errorf("locatorpg: a row names a kind that is not there")
 		}
-		ps[i].Kind = k
+		*k = known
 	}
 	return nil
 }
