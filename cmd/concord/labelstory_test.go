@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/concord-hie/concord/locator"
 )
 
@@ -122,7 +123,10 @@ func (s *saying) provision() map[string]any {
 
 // TestEveryLabelOfADocumentMustBeCovered is scenario 4: two hundred wishes of random trees over two hundred documents of
 // random sets of labels, asked of a node. What it shows is what a reading of the specification by hand shows: a permission
-// for one label never carries another along.
+// for one label never carries another along. Under every eighth wish the site that published the documents asks what it may give
+// by itself: the list it is handed names the newest of those the node shows, and no other.
+//
+// Source: spec consent, scenario 4 and vector 93.
 func TestEveryLabelOfADocumentMustBeCovered(t *testing.T) {
 	oneAfterAnother(t)
 	const trees, documents = 200, 200
@@ -191,7 +195,38 @@ func TestEveryLabelOfADocumentMustBeCovered(t *testing.T) {
 		w.must(http.StatusOK, "harbor-main-feed", feeding, http.MethodPut, "/fhir/Consent/"+consentID, c, "If-Match", fmt.Sprintf(`W/"%d"`, version))
 		return consentID
 	}
-	consentID, released, withheld, several := "", 0, 0, 0
+	listed := func() map[int]bool {
+		t.Helper()
+		var answer fhir.Parameters
+		decode(t, w.must(http.StatusOK, "harbor-main-feed", feeding, http.MethodPost, "/fhir/Consent/$residual", map[string]any{"resourceType": "Parameters", "parameter": []any{
+			map[string]any{"name": "patient", "valueReference": map[string]any{"reference": "Patient/" + id}},
+			map[string]any{"name": "organization", "valueReference": map[string]any{"reference": "Organization/riverside"}}, map[string]any{"name": "purpose", "valueCode": "TREAT"}}}), &answer)
+		out := map[int]bool{}
+		for _, p := range answer.Parameter {
+			if p.Name != "ihe_pcf" {
+				continue
+			}
+			var told struct {
+				Residual []struct {
+					Type string
+					Data []struct{ Reference fhir.Reference }
+				}
+			}
+			decode(t, reply{body: []byte(p.ValueString)}, &told)
+			if len(told.Residual) != 2 || told.Residual[0].Type != "forbid" || told.Residual[0].Data != nil || told.Residual[1].Type != "permit" {
+				t.Fatalf("not everything is forbidden but what is listed: %s", p.ValueString)
+			}
+			for _, d := range told.Residual[1].Data {
+				var n int
+				if _, err := fmt.Sscanf(d.Reference.Identifier.Value, "urn:labels:%d", &n); err != nil {
+					t.Fatalf("a document is listed by no name of its site: %s", p.ValueString)
+				}
+				out[n] = true
+			}
+		}
+		return out
+	}
+	consentID, released, withheld, several, named := "", 0, 0, 0, 0
 	for n := range trees {
 		s := randomSaying(r, 1)
 		consentID = file(s, n, consentID)
@@ -212,6 +247,21 @@ func TestEveryLabelOfADocumentMustBeCovered(t *testing.T) {
 				}
 			}
 		}
+		if n%8 == 0 {
+			given := listed()
+			for i := range given {
+				if !got[i] {
+					t.Errorf("tree %d %s: the site may give a document of %v that the node does not show", n, mustJSON(t, s.provision()), labels[i])
+				}
+			}
+			if want := min(len(got), 40); len(given) != want {
+				t.Errorf("tree %d %s: %d documents are listed, want %d of the %d shown", n, mustJSON(t, s.provision()), len(given), want, len(got))
+			}
+			named += len(given)
+		}
+	}
+	if named < 100 {
+		t.Errorf("only %d documents are listed", named)
 	}
 	if released < 1000 || withheld < 1000 || several < 200 {
 		t.Errorf("%d released, %d withheld, %d of them for one label among several: not much is shown", released, withheld, several)
