@@ -32,17 +32,17 @@ func (b bits) set(i int)      { b[i/64] |= 1 << (i % 64) }
 
 // compiled is a directive made ready: its shape, and what is this patient's own.
 type compiled struct {
-	*shape         // nil for one that is ignored
+	*shape         // nil for one that does not count, whatever the time
 	id      string // with version, names it
 	version int64
 	record  *Record // nil when it is not one of the subject's
 	grantor string  // as grantorOf says
-	filed   time.Time
+	filed   micros
 	// signed is when the patient signed it; it counts for nothing where hasSigned is false.
-	signed  micros
-	lapses  micros // when a proxy's permit ends with their power
-	held    []string
-	ignored string // why it is out for good
+	signed micros
+	lapses micros // when a proxy's permit ends with their power
+	// held lists why only what it denies acts; of one that does not count, why that is.
+	held []string
 	// number is its place among the directives; its nodes and permits are numbered through from these on.
 	number, firstNode, firstPermit int32
 	hasSigned, verified            bool
@@ -78,14 +78,30 @@ type Decider struct {
 	words int
 	phase atomic.Pointer[phase]
 	fault bool // a directive without a filing time: nothing can be said
-	teams []string
 }
 
 // CareTeams are the ids of the care teams that the directives name, each once: those of which a request must say whether the
 // requester belongs to them. The slice is shared: do not write to it.
 //
 // Source: spec consent 2.4.
-func (d *Decider) CareTeams() []string { return d.teams }
+func (d *Decider) CareTeams() []string {
+	var out []string
+	for i := range d.dirs {
+		c := &d.dirs[i]
+		switch {
+		case c.shape == nil:
+		case out == nil:
+			out = slices.Clip(c.teams) // the shape's own, which nobody may change
+		default:
+			for _, t := range c.teams {
+				if !slices.Contains(out, t) {
+					out = append(out, t)
+				}
+			}
+		}
+	}
+	return out
+}
 
 // Compile makes the directives of a person ready for decisions. The order of directives does not matter. What
 // cannot be understood is held: its denies act, its permits do not. It copies nothing; the caller leaves
@@ -128,16 +144,9 @@ func (d *Decider) record(id string) *Record {
 
 // compile reads one directive into c.
 func (d *Decider) compile(c *compiled, in *Directive, number int) {
-	c.id, c.version, c.record, c.filed, c.verified, c.lapses, c.number = in.ID, in.Version, d.record(in.Record), in.Filed, in.Verified, forever, int32(number)
-	switch {
-	case in.Status != "active" && in.Status != "inactive":
-		c.ignored = "status " + strconv.Quote(in.Status) + " does not count"
-	case in.Scope == "adr" || in.Scope == "treatment":
-		c.ignored = "scope " + in.Scope + " is not about privacy"
-	case c.record == nil:
-		c.ignored = "given on a record that is not this person's"
-	}
-	if c.ignored != "" {
+	c.id, c.version, c.record, c.filed, c.verified, c.lapses, c.number = in.ID, in.Version, d.record(in.Record), directiveTime(in.Filed), in.Verified, forever, int32(number)
+	if why := c.ignore(in); why != "" {
+		c.held = []string{why}
 		return
 	}
 	if !in.Signed.IsZero() {
@@ -147,6 +156,21 @@ func (d *Decider) compile(c *compiled, in *Directive, number int) {
 	c.shape = d.env.shapeOf(in, c.record.Site)
 	c.held = c.shape.held
 	c.signers(in, d.subject.Proxies)
+}
+
+// ignore says why in does not count, whatever the time; "" when it does.
+//
+// Source: spec consent-cases 15 and 23.
+func (c *compiled) ignore(in *Directive) string {
+	switch {
+	case in.Status != "active" && in.Status != "inactive":
+		return "status " + strconv.Quote(in.Status) + " does not count"
+	case in.Scope == "adr" || in.Scope == "treatment":
+		return "scope " + in.Scope + " is not about privacy"
+	case c.record == nil:
+		return "given on a record that is not this person's"
+	}
+	return ""
 }
 
 // compare settles which permits beat which denies: signed and recorded strictly after, contained in its scope
@@ -164,7 +188,6 @@ func (d *Decider) compare() {
 		d.nodes += len(c.nodes)
 		permits += c.permits
 		counted++
-		d.nameTeams(c.teams)
 	}
 	if counted < 2 || permits == 0 {
 		return
@@ -211,32 +234,19 @@ func (d *Decider) beat(p, n said) bool {
 	return b != nil && b.has(int(p.firstPermit+p.place))
 }
 
-// nameTeams adds the care teams of one directive. Of one directive alone they are its shape's own, which nobody may change.
-func (d *Decider) nameTeams(teams []string) {
-	if d.teams == nil {
-		d.teams = slices.Clip(teams)
-		return
-	}
-	for _, t := range teams {
-		if !slices.Contains(d.teams, t) {
-			d.teams = append(d.teams, t)
-		}
-	}
-}
-
 // after reports whether what c permits was signed and recorded strictly after n. A signing time not known is never later. A
 // revocation dates from its filing; what an expired directive leaves keeps its times.
 //
 // Source: spec consent-cases 18 and 20.
 func (c *compiled) after(n said) bool {
-	signed, known, filed := n.signed, n.hasSigned, directiveTime(n.filed)
+	signed, known, filed := n.signed, n.hasSigned, n.filed
 	if n.tombstone && n.revoked {
 		if !known {
 			signed = filed
 		}
 		signed, known = max(filed, signed), true
 	}
-	return c.hasSigned && known && c.signed > signed && directiveTime(c.filed) > filed
+	return c.hasSigned && known && c.signed > signed && c.filed > filed
 }
 
 // afterRoot is after of the root of o.
@@ -288,15 +298,15 @@ func (d *Decider) at(now micros) *phase {
 	var begun []*compiled
 	for i := range d.dirs {
 		c := &d.dirs[i]
-		if c.ignored != "" {
+		if c.shape == nil {
 			continue
 		}
-		if filed := directiveTime(c.filed); p.turn(now, filed) && p.turn(now, c.begins) {
+		if p.turn(now, c.filed) && p.turn(now, c.begins) {
 			begun = append(begun, c)
 		}
 	}
 	for _, c := range begun {
-		newest := !slices.ContainsFunc(begun, func(o *compiled) bool { return o.sameWish(c) && o.filed.After(c.filed) })
+		newest := !slices.ContainsFunc(begun, func(o *compiled) bool { return o.sameWish(c) && o.filed > c.filed })
 		if !newest {
 			continue
 		}

@@ -264,10 +264,10 @@ func (e *Env) DocumentTimes(id hie.SiteID, start, end string) (from, to time.Tim
 		zone = s.zone
 	}
 	if m, ok := readMoment(start, zone); ok {
-		from = time.UnixMicro(int64(m.from)).UTC()
+		from = m.from.time()
 	}
 	if m, ok := readMoment(end, zone); ok {
-		to = time.UnixMicro(int64(m.to)).UTC()
+		to = m.to.time()
 	}
 	return from, to
 }

@@ -239,9 +239,9 @@ func (d *Decider) standings(now micros) []Standing {
 		c := &d.dirs[i]
 		s := Standing{ID: c.id, Version: c.version, State: "replaced", Why: c.held}
 		switch {
-		case c.ignored != "":
-			s.State, s.Why = "does not count", []string{c.ignored}
-		case directiveTime(c.filed) > now || c.begins > now:
+		case c.shape == nil:
+			s.State = "does not count"
+		case c.filed > now || c.begins > now:
 			s.State = "not begun"
 		default:
 			for i := range ph.live {
@@ -282,7 +282,7 @@ func (l *live) standing() string {
 func (d *Decider) newestOf(c *compiled, now micros) bool {
 	for i := range d.dirs {
 		o := &d.dirs[i]
-		if o.ignored == "" && o.sameWish(c) && o.filed.After(c.filed) && directiveTime(o.filed) <= now && o.begins <= now {
+		if o.shape != nil && o.sameWish(c) && o.filed > c.filed && o.filed <= now && o.begins <= now {
 			return false
 		}
 	}

@@ -54,7 +54,7 @@ func (d *Decider) Findings(now time.Time, noTeams ...string) []Finding {
 	var out []Finding
 	for i := range d.dirs {
 		c := &d.dirs[i]
-		if c.ignored != "" || c.filed.After(now) || !d.newestOf(c, at) || c.revoked {
+		if c.shape == nil || c.filed > at || !d.newestOf(c, at) || c.revoked {
 			continue
 		}
 		name := c.named()
@@ -83,7 +83,7 @@ func ending(c *compiled, kind FindingKind, end micros, now time.Time) []Finding 
 	if end == forever {
 		return nil
 	}
-	due := time.UnixMicro(int64(end)).UTC()
+	due := end.time()
 	left := due.Sub(now)
 	f := Finding{Kind: kind, Directive: c.named(), Due: due}
 	switch {
@@ -110,7 +110,7 @@ func (d *Decider) Ending(now time.Time, ahead time.Duration) []DirectiveName {
 		if f.Kind != FindRenewal || !f.Due.After(now) || f.Due.Sub(now) > ahead {
 			continue
 		}
-		filed := slices.ContainsFunc(d.dirs, func(c compiled) bool { return c.named() == f.Directive && f.Due.Sub(c.filed) > ahead })
+		filed := slices.ContainsFunc(d.dirs, func(c compiled) bool { return c.named() == f.Directive && f.Due.Sub(c.filed.time()) > ahead })
 		if filed {
 			out = append(out, f.Directive)
 		}

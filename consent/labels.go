@@ -8,6 +8,7 @@ import "slices"
 type labels struct {
 	// low and high bound the confidentiality codes stated; both noConfidentiality when the axis is not stated.
 	low, high confidentiality
+	as        sense // of the node that states them
 	// sensitive says the sensitivity axis is stated. covers holds the atoms the codes and what is under them
 	// name; touches adds what may contain them.
 	sensitive       bool
@@ -18,9 +19,10 @@ type labels struct {
 	stated []string
 }
 
-// readLabels reads the codes of a securityLabel: places in U..V make one axis, everything else the other.
-func readLabels(codes []string) *labels {
-	l := &labels{low: noConfidentiality, high: noConfidentiality}
+// readLabels reads the codes of a securityLabel that a node of this sense states: places in U..V make one axis, everything else
+// the other.
+func readLabels(codes []string, as sense) *labels {
+	l := &labels{low: noConfidentiality, high: noConfidentiality, as: as}
 	for _, code := range codes {
 		if c := readConfidentiality(code); c != noConfidentiality {
 			if l.low == noConfidentiality || c < l.low {

@@ -14,6 +14,9 @@ const (
 	forever micros = math.MaxInt64 // an open end
 )
 
+// time is t as a time in UTC.
+func (t micros) time() time.Time { return time.UnixMicro(int64(t)).UTC() }
+
 // interval is a span of time, ends included. The zero interval is an instant in 1970, never a default.
 type interval struct{ from, to micros }
 
@@ -33,7 +36,7 @@ func ParseInstant(s string) (_ time.Time, ok bool) {
 	if !ok {
 		return time.Time{}, false
 	}
-	return time.UnixMicro(int64(m.from)).UTC().Add(beyondMicros(s)), true
+	return m.from.time().Add(beyondMicros(s)), true
 }
 
 // beyondMicros is what the fraction of s, an instant that can be read, says beyond microseconds.

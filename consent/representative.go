@@ -134,7 +134,7 @@ func (r *Representative) ActsUntil(need Rights, now time.Time, zone *time.Locati
 	}
 	end := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	if in, ok := r.period().read(zone); ok && in.to != forever {
-		end = time.UnixMicro(int64(in.to) + 1).UTC()
+		end = (in.to + 1).time()
 	}
 	if !r.Lapses.IsZero() && r.Lapses.Before(end) {
 		end = r.Lapses

@@ -211,7 +211,7 @@ func (s *scope) asks(q *query) (whose, known bool) {
 		m = min(m, matchSources(s.source, q))
 	}
 	if s.action != nil {
-		m = min(m, matchActions(s.action))
+		m = min(m, *s.action)
 	}
 	if s.period != nil {
 		return false, false
@@ -309,5 +309,5 @@ func (t micros) instant() string {
 	if t == always || t == forever {
 		return ""
 	}
-	return time.UnixMicro(int64(t)).UTC().Format(time.RFC3339Nano)
+	return t.time().Format(time.RFC3339Nano)
 }

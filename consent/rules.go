@@ -298,7 +298,7 @@ func (r *siteRule) matchSpecial(q *query) tri {
 		m = min(m, q.req.Relationship.unrelated())
 	}
 	if s.DiedWithin > 0 && q.died != always {
-		m = min(m, known(q.now < micros(time.UnixMicro(int64(q.died)).UTC().AddDate(s.DiedWithin, 0, 0).UnixMicro())))
+		m = min(m, known(q.now < micros(q.died.time().AddDate(s.DiedWithin, 0, 0).UnixMicro())))
 	}
 	return m
 }

@@ -15,15 +15,14 @@ type scope struct {
 	source    []source
 	purpose   *purposes
 	label     *labels
-	// stated is the label as the nearest ancestor (or the node itself) stated it, acting as statedAs; label is
-	// what of it limits this node.
-	stated   *labels
-	statedAs sense
-	class    []string
-	code     []string
-	data     []datum
-	times    *span // dataPeriod
-	action   []string
+	// stated is the label as the nearest ancestor (or the node itself) stated it; label is what of it limits this node.
+	stated *labels
+	class  []string
+	code   []string
+	data   []datum
+	times  *span // dataPeriod
+	// action is whether the actions stated are those of giving access.
+	action *tri
 }
 
 // span is a period as read, or one that cannot be read.
@@ -59,7 +58,7 @@ func (s *scope) matchesRequest(q *query, as sense) bool {
 	if s.recipient != nil && !as.acts(matchRecipients(s.recipient, q)) {
 		return false
 	}
-	return s.action == nil || as.acts(matchActions(s.action))
+	return s.action == nil || as.acts(*s.action)
 }
 
 // matchesKind is the part that depends on the kind of the document.

@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -52,16 +53,19 @@ func (s *shape) eraseBy() string {
 	if s.ends == forever {
 		return "never"
 	}
-	return time.UnixMicro(int64(s.ends)).In(s.zone).Format(time.DateOnly)
+	return s.ends.time().In(s.zone).Format(time.DateOnly)
 }
 
 // shapes are the shapes seen under one Env. What a directive says for nobody else is forgotten when there are too many.
 type shapes struct {
 	mu    sync.RWMutex
-	known map[string]*shape
+	known map[shapeSum]*shape
 	// wishes are those of known, each once.
 	wishes map[string]string
 }
+
+// shapeSum stands for a shapeKey, which is as long as what the directive says.
+type shapeSum [sha256.Size]byte
 
 // maxShapes bounds how many shapes are remembered: some megabytes at most. Forms are few, and come back at once.
 const maxShapes = 4096
@@ -69,9 +73,9 @@ const maxShapes = 4096
 // shapeOf returns the shape of in, given on a record of site.
 func (e *Env) shapeOf(in *Directive, site hie.SiteID) *shape {
 	var stack [512]byte
-	key := shapeKey(stack[:0], in, site)
+	key := shapeSum(sha256.Sum256(shapeKey(stack[:0], in, site)))
 	e.shapes.mu.RLock()
-	s := e.shapes.known[string(key)]
+	s := e.shapes.known[key]
 	e.shapes.mu.RUnlock()
 	if s != nil {
 		return s
@@ -79,18 +83,18 @@ func (e *Env) shapeOf(in *Directive, site hie.SiteID) *shape {
 	s = e.makeShape(in, site)
 	e.shapes.mu.Lock()
 	defer e.shapes.mu.Unlock()
-	if first := e.shapes.known[string(key)]; first != nil {
+	if first := e.shapes.known[key]; first != nil {
 		return first
 	}
 	if e.shapes.known == nil || len(e.shapes.known) >= maxShapes {
-		e.shapes.known, e.shapes.wishes = map[string]*shape{}, map[string]string{}
+		e.shapes.known, e.shapes.wishes = map[shapeSum]*shape{}, map[string]string{}
 	}
 	if wish, have := e.shapes.wishes[s.wish]; have {
 		s.wish = wish
 	} else {
 		e.shapes.wishes[s.wish] = s.wish
 	}
-	e.shapes.known[string(key)] = s
+	e.shapes.known[key] = s
 	return s
 }
 

@@ -166,8 +166,8 @@ func inherit(s *scope, up *node, as sense) {
 		s.purpose = u.purpose
 	}
 	if s.label == nil && u.stated != nil {
-		s.stated, s.statedAs, s.label = u.stated, u.statedAs, u.stated
-		if as == denying && s.statedAs == permitting {
+		s.stated, s.label = u.stated, u.stated
+		if as == denying && s.stated.as == permitting {
 			s.label = s.stated.withoutConfidentiality()
 		}
 	}
@@ -224,10 +224,14 @@ func (b *builder) stated(p *Provision, root bool, path string, as sense) scope {
 		}
 	}
 	if len(p.Labels) > 0 {
-		s.label = readLabels(p.Labels)
-		s.stated, s.statedAs = s.label, as
+		s.label = readLabels(p.Labels, as)
+		s.stated = s.label
 	}
-	s.class, s.code, s.action = some(p.Classes), some(p.Codes), some(p.Actions)
+	if len(p.Actions) > 0 {
+		m := matchActions(p.Actions)
+		s.action = &m
+	}
+	s.class, s.code = some(p.Classes), some(p.Codes)
 	for _, d := range p.Data {
 		v := datum{Data: d}
 		v.kind, v.id = splitReference(d.Reference)
