@@ -82,22 +82,43 @@ func (p *partitioning) weighGroups(j *joint, one, other []int32) {
 func (p *partitioning) score(j *joint, one, other []int32) {
 	j.set = j.sum.score(p.m)
 	if birth := j.set.Union.levels[fieldBirth]; birth > birthWeak && birth != birthMonth && birth != birthYear {
-		j.set.bornApart = p.vouched(one) && p.vouched(other)
+		j.set.bornApart = p.vouched(one, sameBirth) && p.vouched(other, sameBirth)
+	}
+	if j.set.Union.levels[fieldGiven] == givenDifferent {
+		j.set.namedApart = p.vouched(one, sameGiven) && p.vouched(other, sameGiven) && !p.beginAlike(one, other)
 	}
 	j.grade = p.m.grade(&j.set)
 }
 
-// vouched reports whether two sites tell the same birth date of a group.
-func (p *partitioning) vouched(group []int32) bool {
+// vouched reports whether two sites tell the same of a group.
+func (p *partitioning) vouched(group []int32, same func(a, b *Features) bool) bool {
 	for i, a := range group {
 		for _, b := range group[:i] {
-			x, y := &p.nodes[a], &p.nodes[b]
-			if x.Birth != 0 && x.Birth == y.Birth && x.source != y.source && x.source != 0 && y.source != 0 {
+			if x, y := &p.nodes[a], &p.nodes[b]; x.source != y.source && x.source != 0 && y.source != 0 && same(x, y) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// beginAlike reports whether given names of two groups begin with one letter: they may be a name and a nickname that no table has.
+func (p *partitioning) beginAlike(one, other []int32) bool {
+	for _, a := range one {
+		for _, b := range other {
+			x, y := &p.nodes[a], &p.nodes[b]
+			if x.nGivens != 0 && y.nGivens != 0 && x.givens[0].text[0] == y.givens[0].text[0] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func sameBirth(a, b *Features) bool { return a.Birth != 0 && a.Birth == b.Birth }
+
+func sameGiven(a, b *Features) bool {
+	return a.nGivens != 0 && b.nGivens != 0 && a.givens[0].n > 1 && a.givens[0].hash == b.givens[0].hash
 }
 
 // add adds to j what all pairs between two sets of nodes say.

@@ -166,7 +166,7 @@ func (p *partitioning) open(j *joint) bool {
 		return false
 	}
 	if p.policy.Batch {
-		return j.set.Bits >= p.m.Prior+p.policy.Threshold
+		return !j.set.twoTold() && j.set.Bits >= p.m.Prior+p.policy.Threshold
 	}
 	return j.grade == GradeCertain
 }

@@ -56,6 +56,38 @@ func TestPartition(t *testing.T) {
 	}
 }
 
+// A batch joins at even odds, and would join relatives of one name, or twins, by all that a household shares. What two
+// sites each say of either is no error.
+func TestABatchJoinsNobodyWhomTwoSitesEachTellApart(t *testing.T) {
+	m := DefaultModel()
+	base := person{given: "Ottoline", family: "Fairweather", birth: day(1964, 6, 20), sex: Female, street: "12 Harbor Road", phone: "410-366-0912"}
+	with := func(f func(p *person)) person { p := base; f(&p); return p }
+	cousin := with(func(p *person) { p.birth = day(1966, 8, 20) })
+	sister := with(func(p *person) { p.given = "Perpetua" })
+	nickname := with(func(p *person) { p.given = "Ozzy" })
+	numbered := func(p person) person { p.ssn = "219-42-0938"; return p }
+	for _, test := range []struct {
+		name  string
+		nodes []person
+		want  []int32
+	}{
+		{"one site's other birth date is an error", []person{base, base, cousin}, []int32{0, 0, 0}},
+		{"two sites' is another person's", []person{base, base, cousin, cousin}, []int32{0, 0, 1, 1}},
+		{"one site's other given name is an error", []person{base, base, sister}, []int32{0, 0, 0}},
+		{"two sites' is another person's", []person{base, base, sister, sister}, []int32{0, 0, 1, 1}},
+		{"unless it may be a nickname", []person{base, base, nickname, nickname}, []int32{0, 0, 0, 0}},
+		{"or a number and the birth date are the same", []person{numbered(base), numbered(base), numbered(sister), numbered(sister)}, []int32{0, 0, 0, 0}},
+	} {
+		nodes := make([]Features, len(test.nodes))
+		for i, p := range test.nodes {
+			nodes[i] = Extract(hie.SiteID(rune('a'+i)), p.demographics())
+		}
+		if got := m.Partition(nodes, edgesOf(m, nodes), nil, Policy{Batch: true}); !slices.Equal(got.Group, test.want) {
+			t.Errorf("%s: groups %v, want %v", test.name, got.Group, test.want)
+		}
+	}
+}
+
 // Brothers, or cousins, of one name born in years that differ in a digit share a house or a phone: what two sites say of either's birth is
 // no slip.
 func TestBirthDatesThatTwoSitesTellAreNoSlips(t *testing.T) {

@@ -95,8 +95,18 @@ type Set struct {
 	vetoes veto
 	// differs is as in profile.
 	differs uint32
-	// bornApart is set when each side's birth date was told by two sites, and they differ: an error is not made twice.
-	bornApart bool
+	// bornApart is set when each side's birth date was told by two sites, and they differ: an error is not made twice. namedApart is the
+	// same of given names that differ outright.
+	bornApart, namedApart bool
+}
+
+// twoTold reports whether two sites each tell of two persons: by their given names, or by birth dates that no slip explains. A number shared
+// beside a birth date that agrees outweighs names: somebody is called otherwise.
+func (s *Set) twoTold() bool {
+	l := &s.Union.levels
+	number := l[fieldSSN] == ssnExact || l[fieldID] == idEqual
+	born := l[fieldBirth] >= birthExact && l[fieldBirth] <= birthOneDigit
+	return s.namedApart && !(number && born) || s.bornApart && l[fieldBirth] >= birthTwoDigits && !number
 }
 
 // score returns p's evidence: the profile, drawn a quarter of the way towards the mean of its pairs.
