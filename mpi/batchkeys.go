@@ -1,6 +1,9 @@
 package mpi
 
-import "strconv"
+import (
+	"strconv"
+	"unicode/utf8"
+)
 
 // Blocks larger than these say too little to compare all their records. A single value makes a key only while it is rare.
 const (
@@ -100,7 +103,7 @@ func (v *values) placeKeys(add func(KeyKind, ...string), a postal, names []strin
 	for _, s := range [...]string{a.street, a.second} {
 		add(KeyStreet, s)
 		for _, w := range names {
-			add(KeyStreetName, s, w[:1])
+			add(KeyStreetName, s, initial(w))
 		}
 	}
 	for i, p := range [...]string{a.zip, a.city} {
@@ -141,12 +144,19 @@ func stem(w string) string {
 	if len(w) < 3 {
 		return w
 	}
+	if w[0] >= utf8.RuneSelf { // a sign of a script that is kept says as much as two letters
+		return initial(w)
+	}
 	return w[:max(2, len(w)/2)]
 }
 
 func ending(w string) string {
 	if len(w) < 3 {
 		return "-" + w
+	}
+	if w[0] >= utf8.RuneSelf {
+		_, n := utf8.DecodeLastRuneInString(w)
+		return "-" + w[len(w)-n:]
 	}
 	return "-" + w[len(w)-max(2, len(w)/2):]
 }

@@ -184,7 +184,7 @@ func comparePhones(a, b *Features) (level, pairOfValues) {
 		for j := range b.nPhones {
 			x, y := a.phones[i], b.phones[j]
 			switch {
-			case x == y || min(x, y) < 1e7 && max(x, y)%1e7 == min(x, y): // without area code
+			case x == y || endsIn(max(x, y), min(x, y)): // without area code or country
 				h := uint32(min(x, y) % 1e7)
 				return phoneEqual, pairOfValues{h, h}
 			case x%1e7 == y%1e7, oneDigit(int(x), int(y)):
@@ -193,6 +193,16 @@ func comparePhones(a, b *Features) (level, pairOfValues) {
 		}
 	}
 	return out, pairOfValues{}
+}
+
+// endsIn reports whether the last digits of a telephone number, seven at least, are all of another one.
+func endsIn(long, short uint64) bool {
+	for _, whole := range [...]uint64{1e7, 1e8, 1e9} {
+		if short < whole {
+			return long%whole == short
+		}
+	}
+	return false
 }
 
 // nearMail is how much of two mail addresses' letters must agree to call them similar.

@@ -120,6 +120,14 @@ func TestLevels(t *testing.T) {
 		{"two syllables that both exist", person{given: "Min", family: "Chen"}, person{given: "Mun", family: "Chen"}, fieldGiven, givenOneEdit},
 		{"the family name keyed into both fields says nothing of the given", person{given: "Li", family: "Lee"}, person{given: "Amy", family: "Lee"}, fieldGiven, missing},
 		{"a letter read as a digit", person{given: "J0an"}, person{given: "Joan"}, fieldGiven, givenExact},
+		{"a year of two digits put into another century", person{birth: day(2019, 4, 9)}, person{birth: day(1919, 4, 9)}, fieldBirth, birthOneDigit},
+		{"another Chinese character", person{given: "伟"}, person{given: "伤"}, fieldGiven, givenDifferent},
+		{"one of two characters", person{given: "建国"}, person{given: "建军"}, fieldGiven, givenDifferent},
+		{"the second character left out", person{given: "建国"}, person{given: "建"}, fieldGiven, givenSimilar},
+		{"an error in a Hebrew name", person{family: "רוזנברג"}, person{family: "רוזנבורג"}, fieldFamily, familyOneEdit},
+		{"two Hebrew names", person{given: "שרה"}, person{given: "דוד"}, fieldGiven, givenDifferent},
+		{"a Korean name and its transcription", person{family: "박"}, person{family: "Park"}, fieldFamily, familySpelling},
+		{"a phone with the country's number", person{phone: "+49 30 4418722"}, person{phone: "030 4418722"}, fieldPhone, phoneEqual},
 		{"phone without its area", person{phone: "366-2187"}, person{phone: "410-366-2187"}, fieldPhone, phoneEqual},
 	} {
 		a, b := test.a.features(), test.b.features()

@@ -73,6 +73,9 @@ func compareDates(a, b *Features) level {
 	if x.year == y.year && x.month == y.day && x.day == y.month {
 		return birthSwapped
 	}
+	if x.month == y.month && x.day == y.day && (x.year-y.year == 100 || y.year-x.year == 100) {
+		return birthOneDigit // two digits of a year, put into another century
+	}
 	p, q := x.year*10000+x.month*100+x.day, y.year*10000+y.month*100+y.day
 	if oneDigit(p, q) {
 		return birthOneDigit

@@ -1,6 +1,9 @@
 package mpi
 
-import "math/bits"
+import (
+	"math/bits"
+	"unicode/utf8"
+)
 
 // Names are compared in the order given, and crossed when the given name of one looks like the family name of
 // the other. Crossed counts only when it fits much better, and costs the bits of its own field.
@@ -124,6 +127,9 @@ func compareGivenTokens(a, b *token) level {
 // likeness says how alike two different words are: 0 one edit, 1 close, 2 similar in letters or sound, 3 different.
 func likeness(a, b *token) int {
 	x, y := a.bytes(), b.bytes()
+	if x[0] >= utf8.RuneSelf || y[0] >= utf8.RuneSelf {
+		return likenessOfSigns(x, y)
+	}
 	n, longest := min(len(x), len(y)), max(len(x), len(y))
 	sound := a.sound != 0 && a.sound == b.sound
 	// words that share few letters need no closer look
@@ -159,6 +165,27 @@ func likeness(a, b *token) int {
 		return 1
 	case sound, sim >= 0.82:
 		return 2
+	}
+	return 3
+}
+
+// likenessOfSigns is likeness for a script that is kept as it is. A Chinese character is a syllable with its meaning: another one makes another
+// name, and children of a generation may share one of two.
+func likenessOfSigns(x, y []byte) int {
+	if n := min(len(x), len(y)); string(x[:n]) == string(y[:n]) || string(x[len(x)-n:]) == string(y[len(y)-n:]) {
+		return 2
+	}
+	signs, other := 0, 0
+	for len(x) > 0 && len(y) > 0 {
+		r, i := utf8.DecodeRune(x)
+		q, j := utf8.DecodeRune(y)
+		if signs++; r != q {
+			other++
+		}
+		x, y = x[i:], y[j:]
+	}
+	if len(x)+len(y) == 0 && signs >= 4 && other == 1 {
+		return 0
 	}
 	return 3
 }

@@ -135,7 +135,7 @@ type line struct {
 
 // featuresVersion is the first byte of every encoded vector. A change of the layout, of a normaliser or of
 // the nickname table's order needs a new one, and a rebuild of the stored rows.
-const featuresVersion = 5
+const featuresVersion = 6
 
 // errFeatures means that stored features are not what this program writes.
 var errFeatures = errors.New("mpi: features cannot be read")

@@ -3,9 +3,9 @@ package mpi
 import "strings"
 
 // Folding brings letters to lower-case ASCII so that spelling conventions do not look like differences:
-// "Núñez", "NUNEZ" and "nunez" are one. It covers the Latin script with Vietnamese, Greek and Cyrillic; runes
-// of other scripts are kept, so that equal values stay equal and no key is built from nothing. The table is
-// our own, since a domain package imports only the standard library.
+// "Núñez", "NUNEZ" and "nunez" are one. It covers the Latin script with Vietnamese, Greek and Cyrillic, and the alphabets and syllabaries of
+// script.go; other runes are kept, so that equal values stay equal and no key is built from nothing. The table is our own, since a domain
+// package imports only the standard library.
 
 // latin1 covers U+00C0 to U+00FF; "-" drops the rune.
 var latin1 = strings.Fields(`a a a a a a ae c e e e e i i i i d n o o o o o - o u u u u y th ss
@@ -64,7 +64,10 @@ func foldRune(r rune) string {
 	if lo == 0 {
 		return ""
 	}
-	return ranges[lo-1].to
+	if to := ranges[lo-1].to; to != "" {
+		return to
+	}
+	return latinOf(r)
 }
 
 // fold returns s as words of lower-case ASCII letters and digits (and kept foreign letters) separated by
@@ -89,10 +92,16 @@ func fold(s string) string {
 			put(string(r + 'a' - 'A'))
 		case r == '\'' || r == '`' || r == '.' || r == 0x00b4 || r == 0x2018 || r == 0x2019 || r == 0x02bc || r == 0xfffd:
 			// dropped: part of the word around it
-		case r < 0xc0 || r >= 0x2000 && r <= 0x2bff || r == 0x3000 || r == 0xfeff:
+		case r >= 0xff01 && r <= 0xff5e: // as wide as a Chinese character
+			put(fold(string(r - 0xff01 + '!')))
+		case r < 0xc0 || r >= 0x2000 && r <= 0x2bff || r >= 0x3000 && r <= 0x3002 || r == 0x30fb || r == 0xfeff:
 			space = true
 		case r >= 0x0300 && r <= 0x036f: // combining accents
 		default:
+			if d, ok := decimal(r); ok {
+				put(string('0' + d))
+				continue
+			}
 			switch to := foldRune(r); to {
 			case "-":
 			case "":
@@ -105,12 +114,17 @@ func fold(s string) string {
 	return b.String()
 }
 
-// digits returns the decimal digits of s.
+// digits returns the decimal digits of s, of whatever script, as those from 0 to 9.
 func digits(s string) string {
 	var b strings.Builder
-	for i := range len(s) {
-		if s[i] >= '0' && s[i] <= '9' {
-			b.WriteByte(s[i])
+	for _, r := range s {
+		switch {
+		case r >= '0' && r <= '9':
+			b.WriteByte(byte(r))
+		case r >= 0x80:
+			if d, ok := decimal(r); ok {
+				b.WriteByte('0' + d)
+			}
 		}
 	}
 	return b.String()

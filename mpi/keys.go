@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 )
 
 // A KeyKind says what a candidate key is made of. Kinds are stored inside hashes: their numbers never change.
@@ -114,19 +115,19 @@ func (v *values) keys() []Key {
 				add(KeyBirthInitials, ordered, initials(g, f))
 			}
 			if year != "" {
-				add(KeyYearNames, year, sound(f), g[:1])
+				add(KeyYearNames, year, sound(f), initial(g))
 			}
 			if monthDay != "" {
-				add(KeyMonthDayNames, monthDay, sound(f), g[:1])
+				add(KeyMonthDayNames, monthDay, sound(f), initial(g))
 			}
 			if yearMonth != "" {
-				add(KeyYearMonthNames, yearMonth, formal(g), f[:1])
+				add(KeyYearMonthNames, yearMonth, formal(g), initial(f))
 			}
 			add(KeyNames, inOrder(formal(g), f)...)
 		}
 		for _, a := range v.addresses[:min(len(v.addresses), maxAddresses)] {
 			if a.number != "" && (a.zip != "" || a.street != "") {
-				add(KeyStreetGiven, a.number, cmp.Or(a.zip, a.street), g[:1])
+				add(KeyStreetGiven, a.number, cmp.Or(a.zip, a.street), initial(g))
 			}
 		}
 	}
@@ -188,7 +189,13 @@ func sound(word string) string {
 	return word
 }
 
-func initials(a, b string) string { return a[:1] + b[:1] }
+// initial is the first letter of a word.
+func initial(w string) string {
+	_, n := utf8.DecodeRuneInString(w)
+	return w[:n]
+}
+
+func initials(a, b string) string { return initial(a) + initial(b) }
 
 func inOrder(a, b string) []string {
 	if a > b {

@@ -17,23 +17,28 @@ var particles = set(`de del della dela delas delos da das do dos di du la las le
 	bin ibn bint al el ul ben st saint mac mc o y e af av`)
 
 var generations = map[string]byte{
-	"sr": 1, "senior": 1, "i": 1, "jr": 2, "junior": 2, "jnr": 2, "snr": 1, "ii": 2, "2nd": 2, "iii": 3, "3rd": 3, "iv": 4, "4th": 4, "vi": 6,
+	"sr": 1, "senior": 1, "i": 1, "jr": 2, "junior": 2, "jnr": 2, "snr": 1, "ii": 2, "2nd": 2, "iii": 3, "3rd": 3, "iv": 4, "4th": 4, "v": 5, "vi": 6,
 }
 
 // addName takes one name apart: titles and suffixes off, placeholders out, the first given name from the rest.
 func (v *values) addName(n Name) {
 	given := strings.Fields(fold(strings.Join(n.Given, " ")))
 	family := strings.Fields(fold(n.Family))
-	if len(given) == 0 && len(family) == 0 {
+	switch all := strings.Join(n.Given, " "); {
+	case len(given) == 0 && len(family) == 0:
 		given, family = splitText(n.Text)
+	case len(family) == 0 && strings.Contains(all, ","): // the whole name in one field
+		given, family = splitText(all)
+	case len(given) == 0 && strings.Contains(n.Family, ","):
+		given, family = splitText(n.Family)
 	}
 	for _, s := range n.Suffix {
 		for w := range strings.FieldsSeq(fold(s)) {
 			v.setSuffix(generations[w])
 		}
 	}
-	given = lettersOnly(v.stripSuffix(stripTitles(given)))
-	family = lettersOnly(v.stripSuffix(stripTitles(family)))
+	given = lettersOnly(v.stripSuffix(stripTitles(given), numerals))
+	family = lettersOnly(v.stripSuffix(stripDegrees(stripTitles(family)), nil))
 	if n.Use == "anonymous" {
 		v.drop("name", "anonymous")
 		return
@@ -49,12 +54,12 @@ func (v *values) addName(n Name) {
 		}
 		given = nil
 	}
-	if len(given) > 0 && unknownNames[strings.Join(given, "")] {
+	if all := strings.Join(given, ""); unknownNames[all] && !(all == "na" && len(family) > 0 && familyFirst[family[0]]) { // Na is a Chinese name
 		v.drop("given", "placeholder")
 		given = nil
 	}
 	first, more := firstGiven(given, family)
-	if unknownNames[first] {
+	if unknownNames[first] && len(given) > 1 {
 		v.drop("given", "placeholder")
 		first = ""
 	}
@@ -79,7 +84,11 @@ func (v *values) addName(n Name) {
 // splitText takes a name given only as text apart: "Family, Given Middle" or "Given Middle Family".
 func splitText(text string) (given, family []string) {
 	if last, first, ok := strings.Cut(text, ","); ok {
-		return strings.Fields(fold(first)), strings.Fields(fold(last))
+		given, family = strings.Fields(fold(first)), strings.Fields(fold(last))
+		if len(given) > 0 && (generations[given[0]] == 0 || len(given) > 1) {
+			return given, family
+		}
+		text = strings.ReplaceAll(text, ",", " ") // "Ann Lee, Jr."
 	}
 	words := strings.Fields(fold(text))
 	if len(words) < 2 {
@@ -96,6 +105,16 @@ func splitText(text string) (given, family []string) {
 	return words[:start], words[start:]
 }
 
+// degrees stand behind a family name and are no part of it.
+var degrees = set(`md phd rn esq dds dmd dvm`)
+
+func stripDegrees(words []string) []string {
+	for len(words) > 1 && degrees[words[len(words)-1]] {
+		words = words[:len(words)-1]
+	}
+	return words
+}
+
 func stripTitles(words []string) []string {
 	for len(words) > 1 && titles[words[0]] {
 		words = words[1:]
@@ -103,10 +122,13 @@ func stripTitles(words []string) []string {
 	return words
 }
 
-// stripSuffix takes a generation off the end of words, glued ones ("smithjr") too.
-func (v *values) stripSuffix(words []string) []string {
+// numerals are generations that behind a given name are an initial, or a name: Vi.
+var numerals = set(`i v vi`)
+
+// stripSuffix takes a generation off the end of words, glued ones ("smithjr") too, and none of but.
+func (v *values) stripSuffix(words []string, but map[string]bool) []string {
 	if len(words) > 1 {
-		if g := generations[words[len(words)-1]]; g != 0 {
+		if g := generations[words[len(words)-1]]; g != 0 && !but[words[len(words)-1]] {
 			v.setSuffix(g)
 			words = words[:len(words)-1]
 		}
