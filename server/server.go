@@ -104,6 +104,8 @@ type Server struct {
 	reports *Reports
 	// started is when this server was made, the date of its CapabilityStatement.
 	started time.Time
+	// pace is of the answers that show nothing.
+	pace pace
 }
 
 // New returns a Server with all routes of routes.go.
