@@ -125,10 +125,19 @@ func (b *bencher) grow() {
 	b.add(one)
 	b.add(many)
 	var making sync.Mutex
+	var made []sim.Registration
 	one, many = b.registering(n, func() (sim.Registration, bool) {
 		making.Lock()
 		defer making.Unlock()
-		return g.next(), true
+		if len(made) == 0 {
+			for range stretch {
+				made = append(made, g.next())
+			}
+			made = parted(made)
+		}
+		r := made[0]
+		made = made[1:]
+		return r, true
 	})
 	b.add(one)
 	b.add(many)
