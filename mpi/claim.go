@@ -142,11 +142,13 @@ func (x *Index) work(ctx context.Context, actor hie.Actor, id TaskID, step, reas
 	return one[0], nil
 }
 
-// worked tells of a step in the life of a task that changes no link. For an assignment and an escalation it says to whom.
+// worked tells of a step in the life of a task that changes no link. For an assignment, an escalation and an inquiry it says to whom.
 func worked(actor hie.Actor, t *Task, step, reason string, at time.Time) audit.Event {
 	e := audit.NewEvent(audit.TaskWorked, actor, at).About(t.about()...)
 	e.Action, e.Detail = "U", map[string]string{"step": step, "kind": string(t.Kind)}
 	switch {
+	case step == "asked", step == "answered":
+		e.Detail["to"] = string(t.lastInquiry().Site)
 	case step == "assigned":
 		e.Detail["to"] = t.ClaimedBy
 	case step == "escalated" && t.Escalation.User != "":

@@ -55,6 +55,8 @@ type Task struct {
 	Snooze *Snooze
 	// Escalation hands the task on; nil for none.
 	Escalation *Escalation
+	// Inquiries are what sites were asked about it, in that order; nil for nothing.
+	Inquiries []Inquiry
 	// Stake is what hangs on all records of the persons it is about; known to Index.Tasks and Index.Task alone.
 	Stake Stake
 	// First is a verdict that waits for a second reviewer, or waited for one before the task was closed; nil for none.
@@ -62,8 +64,9 @@ type Task struct {
 	First    *Opinion
 	Differed int
 	// Closed is zero while the task is open; then Verdict, By and Reason tell how it ended, and Change what it did, 0
-	// for nothing. By is Engine when new evidence settled it and nobody had to.
+	// for nothing. By is Engine when new evidence settled it and nobody had to; Withdrawn says that who reported it took it back.
 	Closed     time.Time
+	Withdrawn  bool
 	Verdict    Verdict
 	By, Reason string
 	Change     ChangeID
@@ -105,6 +108,8 @@ type TaskFilter struct {
 	// Escalated selects open tasks that were handed on; For, unless nil, those that were handed on to this actor.
 	Escalated bool
 	For       *hie.Actor
+	// Waiting selects open tasks that wait for a site's answer.
+	Waiting bool
 	// Claimed selects tasks somebody works on at the time Now: "" for any task, "none" for those nobody works on, else
 	// the name as Task.ClaimedBy has it.
 	Claimed string

@@ -94,7 +94,7 @@ func (r reader) Figures(ctx context.Context, since, now time.Time) (mpi.Figures,
 			count(*) filter (where verdict = 0 and decided_by <> 'engine'), count(*) filter (where first_by <> ''),
 			count(*) filter (where first_by <> '' and differed = 0),
 			percentile_disc(0.5) within group (order by extract(epoch from (closed - opened))::float8) filter (where decided_by <> 'engine')
-		from mpi.review_task where closed >= $1 group by kind`, since); err != nil {
+		from mpi.review_task where closed >= $1 and not withdrawn group by kind`, since); err != nil {
 		return out, err
 	}
 	for _, f := range kinds {
@@ -107,12 +107,12 @@ func (r reader) Figures(ctx context.Context, since, now time.Time) (mpi.Figures,
 		return f, err
 	}, `select day, sum(opened), sum(decided), sum(engine) from (
 			select date_trunc('day', opened, 'UTC') as day, 1 as opened, 0 as decided, 0 as engine from mpi.review_task where opened >= $1
-			union all select date_trunc('day', closed, 'UTC'), 0, (decided_by <> 'engine')::int, (decided_by = 'engine')::int from mpi.review_task where closed >= $1
+			union all select date_trunc('day', closed, 'UTC'), 0, (decided_by <> 'engine')::int, (decided_by = 'engine')::int from mpi.review_task where closed >= $1 and not withdrawn
 		) x group by day order by day`, since); err != nil {
 		return out, err
 	}
 	work, err := pg.Collect(ctx, r.q, func(rows *pg.Rows) (w [2]int, err error) { return w, rows.Scan(&w[0], &w[1]) },
-		`select count(*), count(distinct (decided_by, date_trunc('hour', closed, 'UTC'))) from mpi.review_task where closed >= $1 and decided_by <> 'engine'`, since)
+		`select count(*), count(distinct (decided_by, date_trunc('hour', closed, 'UTC'))) from mpi.review_task where closed >= $1 and decided_by <> 'engine' and not withdrawn`, since)
 	if err != nil {
 		return out, err
 	}

@@ -11,7 +11,8 @@ import (
 
 const taskColumns = `task_id, kind, sp_id, other_id, opened, grade, bits, evidence, missing, risk, note, verdict, decided_by, reason,
 	closed, claimed_by, claimed_until, first_verdict, first_by, first_reason, first_at, change_id,
-	snoozed_until, snoozed_by, snooze_reason, escalated_at, escalated_role, escalated_user, escalated_by, escalated_reason, differed`
+	snoozed_until, snoozed_by, snooze_reason, escalated_at, escalated_role, escalated_user, escalated_by, escalated_reason, differed,
+	inquiries, withdrawn`
 
 func scanTask(rows *pg.Rows) (mpi.Task, error) {
 	var t mpi.Task
@@ -21,10 +22,11 @@ func scanTask(rows *pg.Rows) (mpi.Task, error) {
 	var snooze mpi.Snooze
 	var escalation mpi.Escalation
 	var bits float64
-	var evidence []byte
+	var evidence, inquiries []byte
 	err := rows.Scan(&id, &kind, &sp, &other, &t.Opened, &grade, &bits, &evidence, &t.Missing, &t.Risk, &t.Note, &verdict, &t.By, &t.Reason,
 		&closed, &t.ClaimedBy, &until, &first, &firstBy, &firstReason, &firstAt, &change,
-		&snoozed, &snooze.By, &snooze.Reason, &escalated, &escalation.Role, &escalation.User, &escalation.By, &escalation.Reason, &t.Differed)
+		&snoozed, &snooze.By, &snooze.Reason, &escalated, &escalation.Role, &escalation.User, &escalation.By, &escalation.Reason, &t.Differed,
+		&inquiries, &t.Withdrawn)
 	t.ID, t.Kind, t.Record, t.Other = mpi.TaskID(id), mpi.TaskKind(kind), hie.SourcePatientID(sp), hie.SourcePatientID(other)
 	t.Opened, t.Grade, t.Bits, t.Evidence, t.Verdict = utc(t.Opened), mpi.Grade(grade), mpi.Bits(bits), mpi.DecodeEvidence(evidence), mpi.Verdict(verdict)
 	t.Change = mpi.ChangeID(change)
@@ -44,6 +46,9 @@ func scanTask(rows *pg.Rows) (mpi.Task, error) {
 	if escalated.Valid {
 		escalation.At = utc(escalated.Time)
 		t.Escalation = &escalation
+	}
+	if err == nil {
+		t.Inquiries, err = readInquiries(inquiries)
 	}
 	return t, err
 }
@@ -94,12 +99,14 @@ func (w *writer) PutTask(ctx context.Context, t mpi.Task) error {
 		update mpi.review_task set closed = $2, verdict = $3, decided_by = $4, reason = $5, claimed_by = $6, claimed_until = $7,
 			first_verdict = $8, first_by = $9, first_reason = $10, first_at = $11, change_id = $12, risk = $13,
 			grade = $14, bits = $15, evidence = $16, missing = $17, snoozed_until = $18, snoozed_by = $19, snooze_reason = $20,
-			escalated_at = $21, escalated_role = $22, escalated_user = $23, escalated_by = $24, escalated_reason = $25, differed = $26
+			escalated_at = $21, escalated_role = $22, escalated_user = $23, escalated_by = $24, escalated_reason = $25, differed = $26,
+			inquiries = $27, pending = $28, withdrawn = $29
 		where task_id = $1`,
 		int64(t.ID), when(!t.Closed.IsZero(), t.Closed), int64(t.Verdict), t.By, t.Reason, t.ClaimedBy, when(!t.ClaimedUntil.IsZero(), t.ClaimedUntil),
 		int64(first.Verdict), first.By, first.Reason, when(!first.At.IsZero(), first.At), int64(t.Change), t.Risk,
 		int64(t.Grade), float64(t.Bits), mpi.EncodeEvidence(t.Evidence), t.Missing, when(t.Snooze != nil, snooze.Until), snooze.By, snooze.Reason,
-		when(t.Escalation != nil, escalation.At), escalation.Role, escalation.User, escalation.By, escalation.Reason, t.Differed)
+		when(t.Escalation != nil, escalation.At), escalation.Role, escalation.User, escalation.By, escalation.Reason, t.Differed,
+		writeInquiries(t.Inquiries), t.Pending(), t.Withdrawn)
 	if err == nil && n == 0 {
 		return hie.ErrNotFound
 	}
@@ -159,8 +166,8 @@ func (r reader) ListTasks(ctx context.Context, f mpi.TaskFilter, limit int) ([]m
 			and ($3::bigint > 0 and not $9 or coalesce(snoozed_until > $8, false) = $9)
 			and (not $10::boolean or escalated_at is not null and ($11::text = '' or escalated_by <> $11
 				and (escalated_user = '' or escalated_user = $11) and (escalated_role = '' or escalated_role = any($12::text[]))))
-			and risk >= $13
-		order by risk desc, task_id limit $4`, int64(f.After), string(f.Kind), int64(f.Record), limit, before, grade, f.Claimed, f.Now, f.Snoozed, f.Escalated, by, roles, f.MinRisk)
+			and risk >= $13 and (not $14::boolean or pending > 0)
+		order by risk desc, task_id limit $4`, int64(f.After), string(f.Kind), int64(f.Record), limit, before, grade, f.Claimed, f.Now, f.Snoozed, f.Escalated, by, roles, f.MinRisk, f.Waiting)
 }
 
 // OpenTasksBehind implements mpi.Reader.

@@ -41,6 +41,12 @@ func TestEveryStepOfATaskLeavesAnAuditEvent(t *testing.T) {
 			}
 			return mpi.Task{}, err
 		},
+		func() (mpi.Task, error) {
+			return w.ReleaseTask(ctx, hie.Actor{Organization: mpitest.Actor.Organization, User: "third"}, task.ID)
+		},
+		func() (mpi.Task, error) { return w.AskSite(ctx, mpitest.Actor, task.ID, "a", "who was it?") },
+		func() (mpi.Task, error) { return w.TakeAnswer(ctx, mpitest.Actor, task.ID, "a", "her sister") },
+		func() (mpi.Task, error) { return w.WithdrawTask(ctx, mpitest.Actor, task.ID, "she remembers") },
 	} {
 		if _, err := step(); err != nil {
 			t.Fatal(err)
@@ -54,7 +60,7 @@ func TestEveryStepOfATaskLeavesAnAuditEvent(t *testing.T) {
 	for _, e := range events {
 		steps = append(steps, e.Detail["step"]+":"+e.Detail["to"]+":"+strings.Join(e.Reasons, ""))
 	}
-	want := "assigned:registry/third:|recalled::|escalated:registry/second-steward:unsure|woken::|snoozed::the site calls back|released::|claimed::|reported::not mine"
+	want := "withdrawn::she remembers|answered:a:her sister|asked:a:who was it?|released::|assigned:registry/third:|recalled::|escalated:registry/second-steward:unsure|woken::|snoozed::the site calls back|released::|claimed::|reported::not mine"
 	if got := strings.Join(steps, "|"); got != want {
 		t.Errorf("steps, newest first:\n%s\nwant:\n%s", got, want)
 	}

@@ -370,6 +370,9 @@ func (t *tables) ListTasks(_ context.Context, f mpi.TaskFilter, limit int) ([]mp
 		if !f.OpenedBefore.IsZero() && !k.Opened.Before(f.OpenedBefore) || f.Grade != nil && k.Grade != *f.Grade || !f.Closed && k.Risk < f.MinRisk {
 			continue
 		}
+		if f.Waiting && k.Pending() == 0 {
+			continue
+		}
 		if f.Escalated && (k.Escalation == nil || f.For != nil && !k.Escalation.Calls(*f.For)) {
 			continue
 		}

@@ -75,7 +75,7 @@ func (t *tables) Figures(_ context.Context, since, now time.Time) (mpi.Figures, 
 			if f.Oldest.IsZero() || k.Opened.Before(f.Oldest) {
 				f.Oldest = k.Opened
 			}
-		case !k.Closed.Before(since):
+		case !k.Closed.Before(since) && !k.Withdrawn:
 			f.Closed++
 			f.ByEngine += one(k.By == mpi.Engine)
 			on(k.Closed).ByEngine += one(k.By == mpi.Engine)

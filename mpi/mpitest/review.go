@@ -2,6 +2,7 @@ package mpitest
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -198,8 +199,77 @@ func reported(t *testing.T, w *World) {
 	if _, err := w.Index.Settle(ctx, Actor, task.ID, mpi.Clear, "explained on the phone"); err != nil {
 		t.Error(err)
 	}
+	if again, err := w.Report(ctx, Actor, a.Record, 0, "not mine after all"); err != nil || again.ID == task.ID {
+		t.Errorf("reported anew = %+v, %v; want a new task", again, err)
+	} else {
+		takenBack(t, w, again)
+	}
 	if _, err := w.Report(ctx, Actor, 99, b.Record, "x"); !errors.Is(err, hie.ErrNotFound) {
 		t.Errorf("about an unknown record = %v, want not found", err)
+	}
+}
+
+// takenBack has a report withdrawn: nothing was decided by it.
+func takenBack(t *testing.T, w *World, task mpi.Task) {
+	if _, err := w.WithdrawTask(ctx, Actor, task.ID, " "); err == nil {
+		t.Error("withdrawn without a reason")
+	}
+	if done, err := w.WithdrawTask(ctx, Actor, task.ID, "she remembers the visit"); err != nil || !done.Withdrawn || done.Closed.IsZero() || done.Reason != "she remembers the visit" {
+		t.Errorf("withdrawn = %+v, %v", done, err)
+	}
+	if _, err := w.WithdrawTask(ctx, Actor, task.ID, "again"); !errors.Is(err, hie.ErrConflict) {
+		t.Errorf("withdrawn twice = %v, want a conflict", err)
+	}
+	if back, err := w.Task(ctx, task.ID); err != nil || !back.Withdrawn || back.Closed.IsZero() {
+		t.Errorf("a withdrawn task comes back as %+v, %v", back, err)
+	}
+}
+
+// inquired has a site asked about a task and its answer noted.
+func inquired(t *testing.T, w *World) {
+	a := w.Register("a", "1", stranger(0))
+	w.Register("b", "2", stranger(1))
+	task, err := w.Report(ctx, Actor, a.Record, 0, "that visit was not mine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting := func() int {
+		t.Helper()
+		tasks, _, err := w.Tasks(ctx, mpi.TaskFilter{Waiting: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(tasks)
+	}
+	for _, words := range []string{" ", strings.Repeat("x", 2001)} {
+		if _, err := w.AskSite(ctx, Actor, task.ID, "a", words); err == nil {
+			t.Error("nothing was asked, or too much")
+		}
+	}
+	if _, err := w.AskSite(ctx, Actor, task.ID, "b", "who was it?"); err == nil {
+		t.Error("a site the task is not about was asked")
+	}
+	if _, err := w.TakeAnswer(ctx, Actor, task.ID, "a", "nobody"); !errors.Is(err, hie.ErrConflict) {
+		t.Errorf("an answer to nothing = %v, want a conflict", err)
+	}
+	if asked, err := w.AskSite(ctx, Actor, task.ID, "a", "who was there that day?"); err != nil || asked.Pending() != 1 || waiting() != 1 {
+		t.Errorf("asked = %+v, %v; %d wait", asked, err, waiting())
+	}
+	if _, err := w.AskSite(ctx, Actor, task.ID, "a", "well?"); !errors.Is(err, hie.ErrConflict) {
+		t.Errorf("asked twice = %v, want a conflict", err)
+	}
+	if _, err := w.TakeAnswer(ctx, Second, task.ID, "a", "her sister"); err != nil || waiting() != 0 {
+		t.Errorf("the answer: %v, %d wait", err, waiting())
+	}
+	if _, err := w.AskSite(ctx, Actor, task.ID, "a", "which sister?"); err != nil {
+		t.Error(err)
+	}
+	back, err := w.Task(ctx, task.ID)
+	if err != nil || len(back.Inquiries) != 2 || back.Pending() != 1 {
+		t.Fatalf("%+v, %v; want two inquiries, one pending", back.Inquiries, err)
+	}
+	if q := back.Inquiries[0]; q.Site != "a" || q.Words != "who was there that day?" || q.Answer != "her sister" || q.By == q.AnswerBy || q.At.IsZero() || q.Answered.Before(q.At) {
+		t.Errorf("the first comes back as %+v", q)
 	}
 }
 

@@ -71,6 +71,7 @@ func Run(t *testing.T, open func(t *testing.T) mpi.Store) {
 		{"a record that alone holds two halves together is an alarm until they part", bridged},
 		{"a number on two people is a question until it is corrected", numberCorrected},
 		{"a patient's report is a task", reported},
+		{"a site is asked, and answers", inquired},
 		{"every change leaves a notice, read in order", notices},
 		{"notices are kept until all have read them, or are too old, and who missed some is told", pruned},
 		{"scenario 1: twins from newborn to school age", scenario1},
