@@ -135,7 +135,7 @@ func organizationRows(n *Network) map[string][]Field {
 func siteRows(n *Network) map[string][]Field {
 	out := map[string][]Field{}
 	for _, s := range n.sites {
-		out[string(s.ID)] = []Field{{"org", "", string(s.Org)}, {"name", "", s.Name}, {"authorities", "", list(s.Authorities)},
+		out[string(s.ID)] = []Field{{"org", "", string(s.Org)}, {"name", "", s.Name}, {"phone", "", s.Phone}, {"authorities", "", list(s.Authorities)},
 			{"zone", "", s.Zone}, {"jurisdiction", "", s.Jurisdiction}, {"regimes", "", list(s.Regimes)},
 			{"labelled", "", yes(s.Labelled)}, {"privilegedRoles", "", list(s.PrivilegedRoles)},
 			{"publishes", "", yes(s.Publishes)}, {"membership", "", string(s.Membership)}, {"active", "", yes(s.Active)}}

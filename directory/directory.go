@@ -34,6 +34,8 @@ type Site struct {
 	// Authorities are the identifier systems (URIs) this site assigns; each belongs to one site. The first is
 	// the one its source patients are registered under.
 	Authorities []string
+	// Phone is the number of its desk, which members and patients may call, "" for none.
+	Phone string
 	// Zone is the IANA time zone its dates without offset are in.
 	Zone string
 	// Jurisdiction is a code such as "US-MD", or "" for its organisation's.

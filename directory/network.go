@@ -105,6 +105,9 @@ func (n *Network) addSite(path string, s Site) error {
 	if _, err := time.LoadLocation(s.Zone); err != nil || s.Zone == "" {
 		return hie.Invalid(path+".zone", "must be an IANA time zone such as America/New_York")
 	}
+	if s.Phone != "" && !phonePattern.MatchString(s.Phone) {
+		return hie.Invalid(path+".phone", "must be a telephone number")
+	}
 	for _, system := range s.Authorities {
 		if _, taken := n.bySystem[system]; taken || system == "" {
 			return hie.Invalid(path+".authorities", "must be systems that no other site assigns")
@@ -181,6 +184,17 @@ func (n *Network) Ancestors(org hie.OrgID) []hie.OrgID {
 // Within reports whether org is ancestor or a unit of it.
 func (n *Network) Within(org, ancestor hie.OrgID) bool {
 	return slices.Contains(n.Ancestors(org), ancestor)
+}
+
+// Units returns org and all organisations within it, org first and the others ordered by id.
+func (n *Network) Units(org hie.OrgID) []hie.OrgID {
+	out := []hie.OrgID{org}
+	for _, id := range slices.Sorted(maps.Keys(n.orgs)) {
+		if id != org && n.Within(id, org) {
+			out = append(out, id)
+		}
+	}
+	return out
 }
 
 // Zone returns the zone a site's dates are in, UTC for a site not known.

@@ -55,9 +55,39 @@ func (a Agreement) Check() error {
 	return nil
 }
 
-// holds reports whether a holds on the day of now, in UTC.
-func (a Agreement) holds(now time.Time) bool {
+// Holds reports whether a holds on the day of now, in UTC.
+func (a Agreement) Holds(now time.Time) bool {
 	return !now.Before(a.From) && (a.Until.IsZero() || now.Before(a.Until.AddDate(0, 0, 1)))
+}
+
+// EndingWithin is how long before its end an agreement is told of.
+const EndingWithin = 60 * 24 * time.Hour
+
+// Ending returns, of all agreements there are, those that hold or held last of a site and kind and end within EndingWithin of now,
+// or have ended: what waits for one that follows it. Soonest first, by site and kind where the day is the same.
+//
+// Source: spec ux O1 (agreements expiring), O8.
+func Ending(all []Agreement, now time.Time) (out []Agreement) {
+	type of struct {
+		site hie.SiteID
+		kind string
+	}
+	last := map[of]Agreement{}
+	for _, a := range all {
+		k := of{a.Site, a.Kind}
+		if b, there := last[k]; !there || !b.Until.IsZero() && (a.Until.IsZero() || a.Until.After(b.Until)) {
+			last[k] = a
+		}
+	}
+	for _, a := range last {
+		if !a.Until.IsZero() && a.Until.Before(now.Add(EndingWithin)) {
+			out = append(out, a)
+		}
+	}
+	slices.SortFunc(out, func(a, b Agreement) int {
+		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.Site, b.Site), cmp.Compare(a.Kind, b.Kind))
+	})
+	return out
 }
 
 // A Contact is whom to turn to at a site: staff, who are named to operators alone.
@@ -262,7 +292,7 @@ func checkAgreement(c *Check, e Evidence, now time.Time) {
 		return
 	}
 	for _, a := range slices.Backward(e.Agreements) {
-		if a.holds(now) {
+		if a.Holds(now) {
 			until := "-"
 			if !a.Until.IsZero() {
 				until = day(a.Until)

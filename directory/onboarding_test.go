@@ -33,6 +33,29 @@ var onboardNow = time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
 
 func onboardDay(n int) time.Time { return time.Date(2026, 3, 10+n, 0, 0, 0, 0, time.UTC) }
 
+func TestAnAgreementThatEndsWaitsForTheNext(t *testing.T) {
+	of := func(site, kind string, from, until int) Agreement {
+		a := Agreement{Site: hie.SiteID(site), Kind: kind, From: onboardDay(from)}
+		if until != 0 {
+			a.Until = onboardDay(until)
+		}
+		return a
+	}
+	got := Ending([]Agreement{
+		of("oak", "baa", -400, 30), of("oak", "participation", -400, 0), // soon; without end
+		of("elm", "baa", -400, -30), of("elm", "baa", -29, 400), of("elm", "qsoa", -400, 59), // followed; on the last day it is told of
+		of("ash", "baa", -400, -3), of("ash", "qsoa", -400, 61), // ended; not yet
+		of("fir", "baa", -400, 20), of("fir", "baa", 21, 0), // one without end follows
+	}, onboardNow)
+	var said []string
+	for _, a := range got {
+		said = append(said, string(a.Site)+" "+a.Kind)
+	}
+	if want := []string{"ash baa", "oak baa", "elm qsoa"}; !slices.Equal(said, want) {
+		t.Errorf("%v, want %v", said, want)
+	}
+}
+
 func TestEachCheckIsWhatWasMeasured(t *testing.T) {
 	long := onboardNow.AddDate(0, 0, -8)
 	for _, tt := range []struct {

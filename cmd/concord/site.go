@@ -37,7 +37,7 @@ func (siteApplyCmd) Help() string {
 	return `The file is the whole directory: organizations, sites with their endpoints, and consent defaults.
   {"organizations": [{"id": "mercy", "name": "Mercy Health", "identifier": "urn:oid:2.16.840.1.113883.3.1", "kind": "hospital", "jurisdiction": "US-MD"}],
    "sites": [{"id": "mercy-main", "org": "mercy", "name": "Mercy Main", "authorities": ["urn:oid:2.16.840.1.113883.3.1.1"],
-     "zone": "America/New_York", "labelled": true, "publishes": true,
+     "phone": "410-555-0101", "zone": "America/New_York", "labelled": true, "publishes": true,
      "endpoints": [{"id": "mercy-fhir", "address": "https://fhir.mercy.example/r4"}]}],
    "defaults": [{"network": true, "purposeClass": "TREAT", "category": "*", "rule": "basic-normal"}]}
 

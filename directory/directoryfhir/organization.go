@@ -52,7 +52,7 @@ func Organization(o directory.Organization) fhir.Organization {
 }
 
 // Site returns the FHIR form of s: an Organization of type facility that is part of its organisation, active once its go-live
-// is signed off. Its identifiers are the systems it assigns patient identifiers under, in order.
+// is signed off, with the number of its desk. Its identifiers are the systems it assigns patient identifiers under, in order.
 func Site(s directory.Site) fhir.Organization {
 	out := fhir.Organization{ResourceType: "Organization", ID: string(s.ID), Active: s.Active && s.Membership == directory.Live, Name: s.Name,
 		Type:   []fhir.CodeableConcept{{Coding: []fhir.Coding{{System: facilitySystem, Code: "facility", Display: "Facility"}}, Text: "site"}},
@@ -60,6 +60,9 @@ func Site(s directory.Site) fhir.Organization {
 	for _, system := range s.Authorities {
 		out.Identifier = append(out.Identifier, fhir.Identifier{System: uriSystem, Value: system,
 			Type: &fhir.CodeableConcept{Text: "assigning authority of patient identifiers"}})
+	}
+	if s.Phone != "" {
+		out.Telecom = []fhir.ContactPoint{{System: "phone", Value: s.Phone, Use: "work"}}
 	}
 	for _, e := range s.Endpoints {
 		out.Endpoint = append(out.Endpoint, fhir.Reference{Reference: "Endpoint/" + e.ID})

@@ -44,6 +44,7 @@ type site struct {
 	Org             hie.OrgID  `json:"org"`
 	Name            string     `json:"name"`
 	Authorities     []string   `json:"authorities"`
+	Phone           string     `json:"phone,omitzero"`
 	Zone            string     `json:"zone"`
 	Jurisdiction    string     `json:"jurisdiction,omitzero"`
 	Regimes         []string   `json:"regimes,omitempty"`
@@ -85,7 +86,7 @@ func Read(data []byte) (directory.File, error) {
 			Identifier: o.Identifier, Kind: o.Kind, Jurisdiction: o.Jurisdiction, Active: o.Active == nil || *o.Active})
 	}
 	for _, s := range in.Sites {
-		d := directory.Site{ID: s.ID, Org: s.Org, Name: s.Name, Authorities: s.Authorities, Zone: s.Zone, Jurisdiction: s.Jurisdiction,
+		d := directory.Site{ID: s.ID, Org: s.Org, Name: s.Name, Authorities: s.Authorities, Phone: s.Phone, Zone: s.Zone, Jurisdiction: s.Jurisdiction,
 			Regimes: s.Regimes, Labelled: s.Labelled, PrivilegedRoles: s.PrivilegedRoles, Publishes: s.Publishes,
 			Active: s.Active == nil || *s.Active, Membership: directory.Participation(s.Membership)}
 		for _, e := range s.Endpoints {
@@ -111,7 +112,7 @@ func Write(f directory.File) []byte {
 			Identifier: o.Identifier, Kind: o.Kind, Jurisdiction: o.Jurisdiction, Active: inactive(o.Active)})
 	}
 	for _, s := range f.Sites {
-		w := site{ID: s.ID, Org: s.Org, Name: s.Name, Authorities: s.Authorities, Zone: s.Zone, Jurisdiction: s.Jurisdiction,
+		w := site{ID: s.ID, Org: s.Org, Name: s.Name, Authorities: s.Authorities, Phone: s.Phone, Zone: s.Zone, Jurisdiction: s.Jurisdiction,
 			Regimes: s.Regimes, Labelled: s.Labelled, PrivilegedRoles: s.PrivilegedRoles, Publishes: s.Publishes, Active: inactive(s.Active),
 			Membership: string(s.Membership)}
 		for _, e := range s.Endpoints {

@@ -91,13 +91,26 @@ func (s *Store) about(ctx context.Context, actor hie.Actor, site hie.SiteID, int
 	return nil
 }
 
+// Agreements returns the agreements of all sites that take part, ordered by site and number.
+func (s *Store) Agreements(ctx context.Context) ([]directory.Agreement, error) {
+	out, err := pg.Collect(ctx, s.db, scanAgreement, `
+		select a.site_id, a.number, a.kind, a.signed_by, a.valid_from, a.valid_until, a.document_hash, a.recorded, a.person
+		from directory.agreement a join directory.site s on s.site_id = a.site_id where s.active order by a.site_id, a.number`)
+	if err != nil {
+		return nil, fmt.Errorf("directory: agreements: %w", err)
+	}
+	return out, nil
+}
+
+func scanAgreement(r *pg.Rows) (a directory.Agreement, err error) {
+	var until sql.NullTime
+	err = r.Scan(&a.Site, &a.Number, &a.Kind, &a.SignedBy, &a.From, &until, &a.Hash, &a.Recorded, &a.By)
+	a.From, a.Until = midnight(a.From), midnight(until.Time)
+	return a, err
+}
+
 func agreements(ctx context.Context, q pg.Querier, site hie.SiteID) ([]directory.Agreement, error) {
-	return pg.Collect(ctx, q, func(r *pg.Rows) (a directory.Agreement, err error) {
-		var until sql.NullTime
-		err = r.Scan(&a.Site, &a.Number, &a.Kind, &a.SignedBy, &a.From, &until, &a.Hash, &a.Recorded, &a.By)
-		a.From, a.Until = midnight(a.From), midnight(until.Time)
-		return a, err
-	}, `select site_id, number, kind, signed_by, valid_from, valid_until, document_hash, recorded, person from directory.agreement where site_id = $1 order by number`, string(site))
+	return pg.Collect(ctx, q, scanAgreement, `select site_id, number, kind, signed_by, valid_from, valid_until, document_hash, recorded, person from directory.agreement where site_id = $1 order by number`, string(site))
 }
 
 // midnight is a day as the database gives it, in UTC.

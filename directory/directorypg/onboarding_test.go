@@ -46,6 +46,9 @@ func TestWhatIsRecordedOfASiteIsReadBackWithItsAuditEvent(t *testing.T) {
 	ok(err)
 	second, err := s.Agree(ctx, as("ben"), agreementOf("oak-street"), false)
 	ok(err)
+	if all, err := s.Agreements(ctx); err != nil || len(all) != 2 || all[0].Site != "oak-street" || all[1].Number != 2 || !all[0].Until.Equal(agreementOf("oak-street").Until) {
+		t.Errorf("all agreements: %+v, %v", all, err)
+	}
 	ok(s.PutContact(ctx, as("anna"), contactOf("oak-street", "Desk"), false))
 	ok(s.PutContact(ctx, as("anna"), contactOf("oak-street", "Other desk"), false))
 	trial := directory.Trial{Site: "oak-street", Kind: directory.TrialQuery, At: hie.Now(), Passed: false, Detail: "http 500", Took: 3 * time.Millisecond}

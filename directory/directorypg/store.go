@@ -168,9 +168,9 @@ func read(ctx context.Context, q pg.Querier) (directory.File, error) {
 	}
 	f.Sites, err = pg.Collect(ctx, q, func(r *pg.Rows) (s directory.Site, err error) {
 		err = r.Scan(&s.ID, &s.Org, &s.Name, &s.Zone, &s.Jurisdiction, pg.Array(&s.Regimes), &s.Labelled,
-			pg.Array(&s.PrivilegedRoles), &s.Publishes, &s.Active, &s.Membership)
+			pg.Array(&s.PrivilegedRoles), &s.Publishes, &s.Active, &s.Membership, &s.Phone)
 		return s, err
-	}, `select site_id, org_id, name, zone, jurisdiction, regimes, labelled, privileged_roles, publishes, active, membership
+	}, `select site_id, org_id, name, zone, jurisdiction, regimes, labelled, privileged_roles, publishes, active, membership, phone
 		from directory.site order by site_id`)
 	if err != nil {
 		return f, err
@@ -264,14 +264,14 @@ func write(ctx context.Context, q pg.Querier, n *directory.Network) error {
 
 func writeSite(ctx context.Context, q pg.Querier, s directory.Site) error {
 	if _, err := q.Exec(ctx, `
-		insert into directory.site (site_id, org_id, name, zone, jurisdiction, regimes, labelled, privileged_roles, publishes, active, membership)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		insert into directory.site (site_id, org_id, name, zone, jurisdiction, regimes, labelled, privileged_roles, publishes, active, membership, phone)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		on conflict (site_id) do update set org_id = excluded.org_id, name = excluded.name, zone = excluded.zone,
 			jurisdiction = excluded.jurisdiction, regimes = excluded.regimes, labelled = excluded.labelled,
 			privileged_roles = excluded.privileged_roles, publishes = excluded.publishes, active = excluded.active,
-			membership = excluded.membership`,
+			membership = excluded.membership, phone = excluded.phone`,
 		string(s.ID), string(s.Org), s.Name, s.Zone, s.Jurisdiction, some(s.Regimes), s.Labelled,
-		some(s.PrivilegedRoles), s.Publishes, s.Active, string(s.Membership)); err != nil {
+		some(s.PrivilegedRoles), s.Publishes, s.Active, string(s.Membership), s.Phone); err != nil {
 		return err
 	}
 	for i, system := range s.Authorities {

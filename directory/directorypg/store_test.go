@@ -30,7 +30,7 @@ func sample() directory.File {
 			{ID: "oak", Name: "Oak Street Practice", Identifier: "urn:org:oak", Active: true},
 		},
 		Sites: []directory.Site{
-			{ID: "mercy-main", Org: "mercy", Name: "Mercy Main", Authorities: []string{"urn:oid:1.2", "urn:oid:1.1"}, Zone: "America/New_York",
+			{ID: "mercy-main", Org: "mercy", Name: "Mercy Main", Authorities: []string{"urn:oid:1.2", "urn:oid:1.1"}, Phone: "410-555-0101", Zone: "America/New_York",
 				Regimes: []string{"part2"}, Labelled: true, PrivilegedRoles: []string{"ed", "physician"}, Publishes: true, Active: true, Membership: directory.Live,
 				Endpoints: []directory.Endpoint{
 					{ID: "z-first", Protocol: "fhir-r4", Address: "https://a.example/fhir", Permits: 4, Capability: map[string]string{"search": "patient.identifier"}},

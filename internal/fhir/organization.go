@@ -9,6 +9,7 @@ type Organization struct {
 	Active       bool              `json:"active"`
 	Type         []CodeableConcept `json:"type,omitempty"`
 	Name         string            `json:"name"`
+	Telecom      []ContactPoint    `json:"telecom,omitempty"`
 	PartOf       *Reference        `json:"partOf,omitzero"`
 	Endpoint     []Reference       `json:"endpoint,omitempty"`
 }

@@ -18,6 +18,7 @@ type Site struct {
 	Authority    string
 	Jurisdiction string
 	Zone         string
+	Phone        string // of its desk
 	Regimes      []string
 	// Labelled says that it labels its documents' sensitivity.
 	Labelled bool
@@ -96,6 +97,7 @@ func Sites(n int) []Site {
 	}
 	sites = sites[:max(n, 5)]
 	for i := range sites {
+		sites[i].Phone = fmt.Sprintf("410-555-01%02d", i+1)
 		sites[i].OrgURI = "https://" + sites[i].Org + ".example.org"
 		sites[i].Authority = sites[i].OrgURI + "/patient-id/" + sites[i].ID
 		sites[i].habits(i)
