@@ -52,13 +52,13 @@ var duties = []struct {
 	scopes   []string
 }{
 	{DutyPatient, []string{hie.RolePatient}, []hie.Purpose{hie.PurposePatientRequest},
-		[]string{"patient/Patient.rs", "patient/DocumentReference.rs", "patient/Binary.r", "patient/Consent.cruds", "patient/AuditEvent.rs", "concord/report.read"}},
+		[]string{"patient/Patient.rs", "patient/DocumentReference.rs", "patient/Binary.r", "patient/Consent.cruds", "patient/AuditEvent.rs", "concord/report.read", "concord/report.write"}},
 	{DutyHelper, []string{hie.RoleHelper}, []hie.Purpose{hie.PurposePatientRequest}, nil},
 	{DutyClinician, []string{"physician", "nurse", "ed"}, []hie.Purpose{hie.PurposeTreat},
 		[]string{"system/Patient.rs", "system/DocumentReference.rs", "system/List.rs", "system/Binary.r", "system/Organization.rs", "system/Endpoint.rs"}},
 	{DutyDesk, []string{"front-desk"}, []hie.Purpose{"PATADMIN"}, []string{"system/Patient.rs", "system/Consent.cruds"}},
 	{DutyPrivacy, []string{hie.RolePrivacyOfficer}, []hie.Purpose{"HCOMPL"},
-		[]string{"system/AuditEvent.rs", "system/Consent.cruds", "concord/review.read", "concord/review.write", "concord/audit.read", "concord/consent.read", "concord/consent.write", "concord/report.read", "concord/policy.read", "concord/policy.write"}},
+		[]string{"system/AuditEvent.rs", "system/Consent.cruds", "concord/review.read", "concord/review.write", "concord/audit.read", "concord/consent.read", "concord/consent.write", "concord/report.read", "concord/report.write", "concord/policy.read", "concord/policy.write"}},
 	{DutySteward, []string{hie.RoleSteward}, []hie.Purpose{"PATADMIN"}, []string{"system/Patient.rs", "concord/match.read", "concord/match.write"}},
 	{DutyOperator, []string{hie.RoleOperator}, []hie.Purpose{"HSYSADMIN"}, []string{"system/Organization.rs", "system/Endpoint.rs", "concord/site.read", "concord/site.write"}},
 	{DutyAuditor, []string{hie.RoleAuditor}, []hie.Purpose{"HCOMPL"}, []string{"system/AuditEvent.rs", "concord/audit.read"}},

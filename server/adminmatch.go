@@ -23,6 +23,9 @@ type Stewardship interface {
 	WakeTask(ctx context.Context, actor hie.Actor, id mpi.TaskID) (mpi.Task, error)
 	EscalateTask(ctx context.Context, actor hie.Actor, id mpi.TaskID, role, user, reason string) (mpi.Task, error)
 	RecallTask(ctx context.Context, actor hie.Actor, id mpi.TaskID) (mpi.Task, error)
+	AskSite(ctx context.Context, actor hie.Actor, id mpi.TaskID, site hie.SiteID, words string) (mpi.Task, error)
+	TakeAnswer(ctx context.Context, actor hie.Actor, id mpi.TaskID, site hie.SiteID, words string) (mpi.Task, error)
+	WithdrawTask(ctx context.Context, actor hie.Actor, id mpi.TaskID, reason string) (mpi.Task, error)
 	Report(ctx context.Context, actor hie.Actor, record, other hie.SourcePatientID, note string) (mpi.Task, error)
 	Settle(ctx context.Context, actor hie.Actor, id mpi.TaskID, v mpi.Verdict, reason string) (mpi.Settled, error)
 	Decide(ctx context.Context, actor hie.Actor, a, b hie.SourcePatientID, v mpi.Verdict, reason string) (mpi.Settled, error)
@@ -72,7 +75,7 @@ func verdictWord(v mpi.Verdict) string {
 	return ""
 }
 
-// listTasks answers GET /admin/v1/match/tasks?kind=&closed=&claimed=&snoozed=&escalated=&record=&opened_before=&grade=&risk=&documents=&after=&count=.
+// listTasks answers GET /admin/v1/match/tasks?kind=&closed=&claimed=&snoozed=&escalated=&waiting=&record=&opened_before=&grade=&risk=&documents=&after=&count=.
 func (s *Server) listTasks(c *gin.Context) {
 	f, err := s.taskFilter(c)
 	if err != nil {
@@ -142,6 +145,10 @@ func (s *Server) taskFilter(c *gin.Context) (f mpi.TaskFilter, err error) {
 			default:
 				return f, hie.Invalid("escalated", "must be mine or any")
 			}
+		case "waiting":
+			if f.Waiting, err = strconv.ParseBool(v); err != nil {
+				return f, hie.Invalid("waiting", "must be true or false")
+			}
 		case "opened_before":
 			if f.OpenedBefore, err = time.Parse(time.RFC3339, v); err != nil {
 				return f, hie.Invalid("opened_before", "must be an instant with offset")
@@ -173,6 +180,9 @@ func (s *Server) taskFilter(c *gin.Context) (f mpi.TaskFilter, err error) {
 		default:
 			return f, hie.Invalid(parameterName(name), "is not a parameter of this list")
 		}
+	}
+	if f.Closed && f.Waiting {
+		return f, hie.Invalid("closed", "must be false where waiting is asked about")
 	}
 	if f.Closed && (f.MinRisk > 0 || f.MinDocuments > 0) {
 		return f, hie.Invalid("closed", "must be false where risk or documents are asked about: what was settled does no harm any more")

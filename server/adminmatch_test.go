@@ -105,6 +105,24 @@ func (d *desk) RecallTask(ctx context.Context, _ hie.Actor, id mpi.TaskID) (mpi.
 	return d.Task(ctx, id)
 }
 
+func (d *desk) AskSite(ctx context.Context, by hie.Actor, id mpi.TaskID, site hie.SiteID, words string) (mpi.Task, error) {
+	t, err := d.Task(ctx, id)
+	t.Inquiries = []mpi.Inquiry{{Site: site, Words: words, By: by.User, At: t.Opened}}
+	return t, err
+}
+
+func (d *desk) TakeAnswer(ctx context.Context, by hie.Actor, id mpi.TaskID, site hie.SiteID, words string) (mpi.Task, error) {
+	t, err := d.Task(ctx, id)
+	t.Inquiries = []mpi.Inquiry{{Site: site, Words: "who?", By: by.User, At: t.Opened, Answered: t.Opened, Answer: words, AnswerBy: by.User}}
+	return t, err
+}
+
+func (d *desk) WithdrawTask(ctx context.Context, by hie.Actor, id mpi.TaskID, reason string) (mpi.Task, error) {
+	t, err := d.Task(ctx, id)
+	t.Closed, t.Withdrawn, t.By, t.Reason = t.Opened, true, by.User, reason
+	return t, err
+}
+
 func (d *desk) Quality(_ context.Context, sample int) (mpi.Quality, error) {
 	return mpi.Quality{Persons: 9, Sampled: sample, Sites: []mpi.SiteQuality{{Site: "mercy-main", Records: 7, Filled: map[string]int{"phone": 6}}},
 		Tasks: []mpi.TaskFigure{{Kind: mpi.TaskOverlay, Open: 2, MedianAge: time.Hour}}}, nil

@@ -27,10 +27,12 @@ type taskJSON struct {
 	Claim      *claimJSON       `json:"claim,omitempty"`
 	Snooze     *snoozeJSON      `json:"snooze,omitempty"`
 	Escalation *escalationJSON  `json:"escalation,omitempty"`
+	Inquiries  []inquiryJSON    `json:"inquiries,omitempty"`
 	Documents  int64            `json:"documents"`
 	Consents   map[string]int64 `json:"consents,omitempty"`
 	First      *opinionJSON     `json:"first,omitempty"`
 	Closed     *time.Time       `json:"closed,omitempty"`
+	Withdrawn  bool             `json:"withdrawn,omitempty"`
 	Verdict    string           `json:"verdict,omitempty"`
 	By         string           `json:"by,omitempty"`
 	Reason     string           `json:"reason,omitempty"`
@@ -57,6 +59,17 @@ type escalationJSON struct {
 	By     string    `json:"by"`
 	Reason string    `json:"reason"`
 	At     time.Time `json:"at"`
+}
+
+// inquiryJSON says what a site was asked, and what it answered; without answered the answer is awaited.
+type inquiryJSON struct {
+	Site     hie.SiteID `json:"site"`
+	Question string     `json:"question"`
+	By       string     `json:"by"`
+	At       time.Time  `json:"at"`
+	Answered *time.Time `json:"answered,omitempty"`
+	Answer   string     `json:"answer,omitempty"`
+	AnswerBy string     `json:"answer_by,omitempty"`
 }
 
 // opinionJSON is a verdict that waits for a second reviewer.
@@ -123,6 +136,13 @@ func (s *Server) taskJSON(t mpi.Task) taskJSON {
 	if t.First != nil && t.Closed.IsZero() {
 		out.First = &opinionJSON{verdictWord(t.First.Verdict), t.First.By, t.First.Reason, t.First.At}
 	}
+	for _, q := range t.Inquiries {
+		j := inquiryJSON{Site: q.Site, Question: q.Words, By: q.By, At: q.At, Answer: q.Answer, AnswerBy: q.AnswerBy}
+		if !q.Answered.IsZero() {
+			j.Answered = &q.Answered
+		}
+		out.Inquiries = append(out.Inquiries, j)
+	}
 	if t.Change != 0 {
 		out.Change = s.adminID("change", int64(t.Change))
 	}
@@ -130,7 +150,9 @@ func (s *Server) taskJSON(t mpi.Task) taskJSON {
 		out.Other = s.patientID(t.Other)
 	}
 	if !t.Closed.IsZero() {
-		out.Closed, out.Verdict = &t.Closed, verdictWord(t.Verdict)
+		if out.Closed, out.Withdrawn = &t.Closed, t.Withdrawn; !t.Withdrawn {
+			out.Verdict = verdictWord(t.Verdict)
+		}
 	}
 	return out
 }

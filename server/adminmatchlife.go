@@ -48,6 +48,38 @@ func (s *Server) recallTask(c *gin.Context) {
 	s.onTask(c, &struct{}{}, s.deps.Stewardship.RecallTask)
 }
 
+// askSite answers POST /admin/v1/match/tasks/{id}/ask {"site", "question"}.
+func (s *Server) askSite(c *gin.Context) {
+	var in struct {
+		Site     hie.SiteID `json:"site"`
+		Question string     `json:"question"`
+	}
+	s.onTask(c, &in, func(ctx context.Context, by hie.Actor, id mpi.TaskID) (mpi.Task, error) {
+		return s.deps.Stewardship.AskSite(ctx, by, id, in.Site, in.Question)
+	})
+}
+
+// takeAnswer answers POST /admin/v1/match/tasks/{id}/answer {"site", "answer"}.
+func (s *Server) takeAnswer(c *gin.Context) {
+	var in struct {
+		Site   hie.SiteID `json:"site"`
+		Answer string     `json:"answer"`
+	}
+	s.onTask(c, &in, func(ctx context.Context, by hie.Actor, id mpi.TaskID) (mpi.Task, error) {
+		return s.deps.Stewardship.TakeAnswer(ctx, by, id, in.Site, in.Answer)
+	})
+}
+
+// withdrawTask answers POST /admin/v1/match/tasks/{id}/withdraw {"reason"}.
+func (s *Server) withdrawTask(c *gin.Context) {
+	var in struct {
+		Reason string `json:"reason"`
+	}
+	s.onTask(c, &in, func(ctx context.Context, by hie.Actor, id mpi.TaskID) (mpi.Task, error) {
+		return s.deps.Stewardship.WithdrawTask(ctx, by, id, in.Reason)
+	})
+}
+
 // assignTasks answers POST /admin/v1/match/tasks/assign {"tasks", "to", "minutes"}: several are given to a steward, or
 // without "to" claimed; each on its own.
 func (s *Server) assignTasks(c *gin.Context) {

@@ -16,6 +16,8 @@ import (
 type Onboarding interface {
 	// Report makes the checks as of now.
 	Report(ctx context.Context, site hie.SiteID) (directory.Onboarding, error)
+	// Agreements are those of all sites that take part.
+	Agreements(ctx context.Context) ([]directory.Agreement, error)
 	// Agree and PutContact record; Probe and Alert try, and keep how it went.
 	Agree(ctx context.Context, actor hie.Actor, a directory.Agreement, dryRun bool) (directory.Agreement, error)
 	PutContact(ctx context.Context, actor hie.Actor, c directory.Contact, dryRun bool) error
@@ -242,6 +244,30 @@ func (s *Server) stepSite(c *gin.Context) {
 		_, err = s.deps.Onboarding.Take(c.Request.Context(), caller(c), directory.Step{Site: hie.SiteID(c.Param("id")), Move: in.Move, Note: in.Note}, in.DryRun)
 	}
 	s.sendOnboarding(c, err)
+}
+
+// endingAgreements answers GET /admin/v1/agreements/ending: what was signed with sites and ends soon, or has ended, soonest first.
+func (s *Server) endingAgreements(c *gin.Context) {
+	all, err := s.deps.Onboarding.Agreements(c.Request.Context())
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	now := s.deps.Now()
+	type endingJSON struct {
+		Site     hie.SiteID `json:"site"`
+		Kind     string     `json:"kind"`
+		SignedBy string     `json:"signed_by"`
+		Until    string     `json:"until"`
+		Ended    bool       `json:"ended"`
+	}
+	out := struct {
+		Agreements []endingJSON `json:"agreements"`
+	}{[]endingJSON{}}
+	for _, a := range directory.Ending(all, now) {
+		out.Agreements = append(out.Agreements, endingJSON{a.Site, a.Kind, a.SignedBy, a.Until.Format(time.DateOnly), !a.Holds(now)})
+	}
+	s.sendJSON(c, http.StatusOK, out)
 }
 
 // failureKey is where a request's failure is kept for what runs after its handler.

@@ -83,7 +83,7 @@ func (s *Server) reviewScope(actor hie.Actor) (hie.OrgID, error) {
 	return o.ID, nil
 }
 
-// listReviews answers GET /admin/v1/reviews?closed=&overdue=&escalated=&contested=&alarm=&after=&count=: oldest first.
+// listReviews answers GET /admin/v1/reviews?closed=&overdue=&escalated=&contested=&alarm=&holds=&after=&count=: oldest first.
 func (s *Server) listReviews(c *gin.Context) {
 	f, err := s.reviewFilter(c)
 	var tasks []consent.Task
@@ -119,7 +119,7 @@ func (s *Server) listReviews(c *gin.Context) {
 }
 
 func (s *Server) reviewFilter(c *gin.Context) (f consent.TaskFilter, err error) {
-	p, err := readListParams(c, "closed", "overdue", "escalated", "contested", "alarm")
+	p, err := readListParams(c, "closed", "overdue", "escalated", "contested", "alarm", "holds")
 	if err != nil {
 		return f, err
 	}
@@ -127,11 +127,14 @@ func (s *Server) reviewFilter(c *gin.Context) (f consent.TaskFilter, err error) 
 	if f.Organization, err = s.reviewScope(caller(c)); err != nil {
 		return f, err
 	}
-	var overdue bool
-	for name, to := range map[string]*bool{"closed": &f.Closed, "overdue": &overdue, "escalated": &f.Escalated, "contested": &f.Contested, "alarm": &f.Alarm} {
+	var overdue, holds bool
+	for name, to := range map[string]*bool{"closed": &f.Closed, "overdue": &overdue, "holds": &holds, "escalated": &f.Escalated, "contested": &f.Contested, "alarm": &f.Alarm} {
 		if *to, err = p.flag(name); err != nil {
 			return f, err
 		}
+	}
+	if holds {
+		f.HoldsAt = s.deps.Now()
 	}
 	if overdue {
 		f.OpenedBefore = s.deps.Now().Add(-consent.ReviewDue)

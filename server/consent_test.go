@@ -169,6 +169,7 @@ type ward struct {
 	env     *consent.Env
 	sign    func(accessjwt.Permission) (string, error)
 	held    []consent.Listed
+	asked   askedFor
 }
 
 func newWard(t *testing.T) *ward {
@@ -197,7 +198,7 @@ func newWard(t *testing.T) *ward {
 	w.doors = newDoors(t, func(d *Deps) {
 		d.Patients, d.Stewardship, d.Audit, d.Now = x, x, w.trail, now
 		d.Network = func() *directory.Network { return n }
-		d.Consents, d.Emergencies, d.Suspensions, d.ConsentEnv = w.cabinet, w.cabinet, w.cabinet, func() *consent.Env { return w.env }
+		d.Consents, d.Emergencies, d.Suspensions, d.Requests, d.ConsentEnv = w.cabinet, w.cabinet, w.cabinet, &w.asked, func() *consent.Env { return w.env }
 		d.Held = func(context.Context, mpi.Member, int) ([]consent.Listed, error) { return w.held, nil }
 		d.SignPermission = func(p accessjwt.Permission) (string, error) { return w.sign(p) }
 		d.Past = func(ctx context.Context, record hie.SourcePatientID, at time.Time) (Past, error) {

@@ -240,6 +240,9 @@ func TestAnEmergencyIsEndedByWhoClaimedItOrByAnOfficer(t *testing.T) {
 	if r := end("oak", `{"reason":"again"}`); r.Code != http.StatusConflict {
 		t.Errorf("ended twice: %d", r.Code)
 	}
+	if r := w.get("/admin/v1/reviews?holds=true", "app"); strings.Count(r.Body.String(), `"opened"`) != 1 {
+		t.Errorf("of two emergencies one holds: %s", r.Body)
+	}
 	w.physician().User = "dr-other"
 	other := over("B-1")
 	if held() != 1 || other.Code != http.StatusNoContent {

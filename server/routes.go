@@ -116,6 +116,9 @@ func (s *Server) routes() {
 	m.POST("/tasks/:id/wake", settle, s.wakeTask)
 	m.POST("/tasks/:id/escalate", settle, s.escalateTask)
 	m.POST("/tasks/:id/recall", settle, s.recallTask)
+	m.POST("/tasks/:id/ask", settle, s.askSite)
+	m.POST("/tasks/:id/answer", settle, s.takeAnswer)
+	m.POST("/tasks/:id/withdraw", settle, s.withdrawTask)
 	m.POST("/tasks/:id/preview", look, s.previewTask)
 	m.POST("/tasks/:id/verdict", settle, s.settleTask)
 	m.POST("/verdicts", settle, s.decideRecords)
@@ -167,9 +170,15 @@ func (s *Server) routes() {
 	r.PUT("/care-teams/:id", writeWish, s.putCareTeam)
 	r.POST("/care-teams/:id/end", writeWish, s.endCareTeamMember)
 
+	r.GET("/agreements/ending", s.requireGrant("concord/report.read", hie.RolePrivacyOfficer), s.requireNetwork, s.endingAgreements)
+
 	p := s.engine.Group(adminPrefix+"v1/reports", s.authenticate, s.withinLimit)
 	p.GET("/accounting", s.requireReports, s.accountDisclosures)
 	p.GET("/access", s.requireReports, s.listAccess)
+	p.GET("/requests", s.requireReports, s.listRequests)
+	p.POST("/requests", s.requireGrant("concord/report.write", hie.RolePatient), s.askRequest)
+	p.POST("/requests/:id/answer", s.requireGrant("concord/report.write", hie.RolePrivacyOfficer), s.answerRequest)
+	p.POST("/requests/:id/extend", s.requireGrant("concord/report.write", hie.RolePrivacyOfficer), s.extendRequest)
 	p.GET("/leaned", s.requireGrant("concord/report.read", hie.RolePrivacyOfficer), s.requireNetwork, s.listLeaned)
 	p.POST("/suspensions", s.requireGrant("concord/report.write", hie.RolePrivacyOfficer), s.suspendAccounting)
 

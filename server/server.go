@@ -75,6 +75,8 @@ type Deps struct {
 	CareTeams CareTeams
 	// Suspensions keep disclosures off reports.
 	Suspensions Suspensions
+	// Requests are what patients ask for about their records.
+	Requests ReportRequests
 	// Past is what decisions about record's person rested on at an instant; zero is now.
 	Past func(ctx context.Context, record hie.SourcePatientID, at time.Time) (Past, error)
 	// Policies are the law packs and policies; Simulate says what one would change.

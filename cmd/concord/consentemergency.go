@@ -81,7 +81,7 @@ func (c *emergencyListCmd) Run(ctx context.Context, g *Globals, s *streams) erro
 	if c.Count < 1 || c.Count > 200 {
 		return fmt.Errorf("--count must be from 1 to 200")
 	}
-	return withEmergencies(ctx, g, func(store *consentpg.Store) error {
+	return withConsents(ctx, g, func(store *consentpg.Store) error {
 		f := consent.TaskFilter{Organization: hie.OrgID(c.Org), After: c.After, Limit: c.Count}
 		if !c.Open {
 			f.HoldsAt = hie.Now()
@@ -116,7 +116,7 @@ Example:
 func (c *emergencyEndCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 	officer := localOperator()
 	officer.Roles = []string{hie.RolePrivacyOfficer}
-	return withEmergencies(ctx, g, func(store *consentpg.Store) error {
+	return withConsents(ctx, g, func(store *consentpg.Store) error {
 		t, err := store.Task(ctx, c.Emergency)
 		if err == nil {
 			err = t.MayEnd(officer, true, c.Reason)
@@ -136,8 +136,8 @@ func (c *emergencyEndCmd) Run(ctx context.Context, g *Globals, s *streams) error
 	})
 }
 
-// withEmergencies runs f over the claims in the database of --database-url.
-func withEmergencies(ctx context.Context, g *Globals, f func(*consentpg.Store) error) error {
+// withConsents runs f over what patients and officers put on record, in the database of --database-url.
+func withConsents(ctx context.Context, g *Globals, f func(*consentpg.Store) error) error {
 	db, err := g.open(ctx)
 	if err != nil {
 		return err

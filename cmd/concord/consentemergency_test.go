@@ -17,7 +17,7 @@ import (
 func TestAnEmergencyIsEndedFromTheCommandLine(t *testing.T) {
 	ctx, g := context.Background(), &Globals{DatabaseURL: pgtest.URL(t)}
 	claim := consent.Emergency{ReasonCode: "unconscious", Text: "Zyxquill lay unconscious at the bus stop", Role: "ed", At: hie.Now(), Attested: consent.Attestations()}
-	err := withEmergencies(ctx, g, func(s *consentpg.Store) error {
+	err := withConsents(ctx, g, func(s *consentpg.Store) error {
 		return s.Claim(ctx, hie.Actor{Organization: "mercy", User: "dr-bloom"}, claim, claim.At.Add(4*time.Hour), []hie.SourcePatientID{11, 12}, nil)
 	})
 	if err != nil {

@@ -160,6 +160,9 @@ func doors(w *town) []door {
 		`{"until":"{tomorrow}","reason":"the sheriff asked for it: she is with him still"}`, "concord/review.write", 403, "review")
 	contest := officer("POST /admin/v1/reviews/:id/contest", "/admin/v1/reviews/{review}/contest", `{"reason":"she was awake and declined"}`, "concord/review.write", 404, "review")
 	contest.owner = "harbor-desk"
+	requests := officer("GET /admin/v1/reports/requests", "/admin/v1/reports/requests", "", "concord/report.read", 200)
+	asks := consents("POST /admin/v1/reports/requests", "/admin/v1/reports/requests", `{"kind":"correction","organization":"harbor-general","words":"not my allergy"}`, 200, 403)
+	asks.rights = []string{"concord/report.write"}
 	leaned := officer("GET /admin/v1/reports/leaned", "/admin/v1/reports/leaned?patient={patient}", "", "concord/report.read", 403)
 	disclosed := registered("POST /fhir/AuditEvent/$record-disclosure", "/fhir/AuditEvent/$record-disclosure", `{"resourceType":"Parameters","parameter":[
  {"name":"consent","valueReference":{"reference":"Consent/{paper}"}},{"name":"disclosure","resource":{"resourceType":"AuditEvent",
@@ -246,12 +249,19 @@ func doors(w *town) []door {
 		steward("POST /admin/v1/match/verdicts/preview", "/admin/v1/match/verdicts/preview", `{"records":["{first}","{second}"],"verdict":"different"}`, "concord/match.read"),
 		steward("POST /admin/v1/match/changes/:id/undo", "/admin/v1/match/changes/{change}/undo", `{"reason":"two men"}`, "concord/match.write", "change"),
 		steward("POST /admin/v1/match/verdicts", "/admin/v1/match/verdicts", `{"records":["{first}","{second}"],"verdict":"different","reason":"two men"}`, "concord/match.write"),
+		steward("POST /admin/v1/match/tasks/:id/ask", "/admin/v1/match/tasks/{task}/ask", `{"site":"harbor-main","question":"who was it?"}`, "concord/match.write", "task"),
+		steward("POST /admin/v1/match/tasks/:id/answer", "/admin/v1/match/tasks/{task}/answer", `{"site":"harbor-main","answer":"her sister"}`, "concord/match.write", "task"),
+		steward("POST /admin/v1/match/tasks/:id/withdraw", "/admin/v1/match/tasks/{reported}/withdraw", `{"reason":"she remembers"}`, "concord/match.write", "task"),
 		steward("POST /admin/v1/match/tasks/:id/verdict", "/admin/v1/match/tasks/{task}/verdict", `{"verdict":"cannot-tell","reason":"no telling"}`, "concord/match.write", "task"),
 
 		officer("GET /admin/v1/reports/accounting", "/admin/v1/reports/accounting?law=all&patient={patient}", "", "concord/report.read", 404),
 		officer("GET /admin/v1/reports/access", "/admin/v1/reports/access?patient={patient}", "", "concord/report.read", 404),
 		leaned,
 		officer("POST /admin/v1/reports/suspensions", "/admin/v1/reports/suspensions", `{"patient":"{patient}","recipient":"riverside","ground":"letter of 1 March","until":"{tomorrow}"}`, "concord/report.write", 404),
+		requests, asks,
+		officer("POST /admin/v1/reports/requests/:id/extend", "/admin/v1/reports/requests/{owed}/extend", `{"words":"the archive is being moved"}`, "concord/report.write", 404, "report"),
+		officer("POST /admin/v1/reports/requests/:id/answer", "/admin/v1/reports/requests/{owed}/answer", `{"outcome":"given","words":"sent by post"}`, "concord/report.write", 404, "report"),
+		officer("GET /admin/v1/agreements/ending", "/admin/v1/agreements/ending", "", "concord/report.read", 403),
 		officer("GET /admin/v1/reviews", "/admin/v1/reviews", "", "concord/review.read", 200),
 		officer("GET /admin/v1/reviews/:id", "/admin/v1/reviews/{review}", "", "concord/review.read", 404, "review"),
 		contest, hold,

@@ -30,6 +30,9 @@ type matchCmd struct {
 	Wake     matchWakeCmd     `cmd:"" help:"Put a task that was put off back into the queue."`
 	Escalate matchEscalateCmd `cmd:"" help:"Hand a task on to another person."`
 	Recall   matchRecallCmd   `cmd:"" help:"Take an escalation back."`
+	Ask      matchAskCmd      `cmd:"" help:"Note that a site was asked about a task."`
+	Answer   matchAnswerCmd   `cmd:"" help:"Note what a site answered."`
+	Withdraw matchWithdrawCmd `cmd:"" help:"Close a task whose reporter took it back."`
 	Report   matchReportCmd   `cmd:"" help:"Open a task because a patient says that something is not theirs."`
 	Decide   matchDecideCmd   `cmd:"" help:"Say that two records are one person, two, or that it cannot be told."`
 	Undo     matchUndoCmd     `cmd:"" help:"Take a change of links back."`

@@ -99,6 +99,9 @@ func stateOf(t mpi.Task, now time.Time) string {
 	case t.Snooze != nil && t.Snooze.Until.After(now):
 		state = "until " + t.Snooze.Until.UTC().Format(time.RFC3339)
 	}
+	if t.Pending() > 0 && t.Closed.IsZero() {
+		state += ", waits for an answer"
+	}
 	if e := t.Escalation; e != nil && t.Closed.IsZero() {
 		state += ", for " + e.Role + e.User
 	}

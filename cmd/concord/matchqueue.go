@@ -20,6 +20,7 @@ type matchTasksCmd struct {
 	Claimed   string        `enum:"any,mine,none" default:"any" help:"any, mine (you work on them) or none (nobody does)."`
 	Snoozed   bool          `help:"List open tasks that are put off instead."`
 	Escalated string        `enum:",any,mine" default:"" help:"any (those handed on) or mine (handed on to you)."`
+	Waiting   bool          `help:"Only open tasks that wait for a site's answer."`
 	Record    int64         `help:"Only tasks about this record, those put off too." placeholder:"RECORD"`
 	Grade     string        `enum:"any,certain,probable,possible,certainly-not" default:"any" help:"any, or what the engine graded the records: certain, probable, possible, certainly-not."`
 	OlderThan time.Duration `help:"Only tasks that have waited longer than this, such as 72h." placeholder:"DURATION"`
@@ -57,6 +58,8 @@ type taskRow struct {
 	Until     *time.Time       `json:"claimed_until,omitempty"`
 	Snoozed   *time.Time       `json:"snoozed_until,omitempty"`
 	Escalated string           `json:"escalated_to,omitempty"`
+	Inquiries []inquiryRow     `json:"inquiries,omitempty"`
+	Withdrawn bool             `json:"withdrawn,omitempty"`
 	Documents int64            `json:"documents"`
 	Consents  map[string]int64 `json:"consents,omitempty"`
 	First     string           `json:"first_verdict,omitempty"`
@@ -64,6 +67,15 @@ type taskRow struct {
 	Verdict   string           `json:"verdict,omitempty"`
 	By        string           `json:"by,omitempty"`
 	Reason    string           `json:"reason,omitempty"`
+}
+
+// inquiryRow is what a site was asked, as --output json prints it.
+type inquiryRow struct {
+	Site     hie.SiteID `json:"site"`
+	Question string     `json:"question"`
+	Asked    time.Time  `json:"asked"`
+	Answered *time.Time `json:"answered,omitempty"`
+	Answer   string     `json:"answer,omitempty"`
 }
 
 // Run prints one row a task.
@@ -79,7 +91,7 @@ func (m *matchTasksCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 		case "none":
 			f.Claimed = mpi.Unclaimed
 		}
-		f.Snoozed, f.Escalated = m.Snoozed, m.Escalated != ""
+		f.Snoozed, f.Escalated, f.Waiting = m.Snoozed, m.Escalated != "", m.Waiting
 		if me := steward(); m.Escalated == "mine" {
 			f.For = &me
 		}
@@ -132,7 +144,17 @@ func rowOf(t mpi.Task) taskRow {
 		r.First = t.First.Verdict.String() + " by " + t.First.By
 	}
 	if !t.Closed.IsZero() {
-		r.Closed, r.Verdict = &t.Closed, t.Verdict.String()
+		r.Closed, r.Verdict, r.Withdrawn = &t.Closed, t.Verdict.String(), t.Withdrawn
+	}
+	if t.Withdrawn {
+		r.Verdict = ""
+	}
+	for _, q := range t.Inquiries {
+		row := inquiryRow{Site: q.Site, Question: q.Words, Asked: q.At, Answer: q.Answer}
+		if !q.Answered.IsZero() {
+			row.Answered = &q.Answered
+		}
+		r.Inquiries = append(r.Inquiries, row)
 	}
 	if t.Snooze != nil && t.Snooze.Until.After(hie.Now()) {
 		r.Snoozed = &t.Snooze.Until

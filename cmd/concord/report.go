@@ -30,6 +30,8 @@ import (
 type reportCmd struct {
 	Accounting reportAccountingCmd `cmd:"" help:"The disclosures a law owes a patient a list of, newest first."`
 	Access     reportAccessCmd     `cmd:"" help:"Everybody who looked, asked, was refused or changed something, as the patient is shown it."`
+	Requests   reportRequestsCmd   `cmd:"" help:"What patients asked for about their records, by when it is owed and what became of it."`
+	Answer     reportAnswerCmd     `cmd:"" help:"Answer what a patient asked for, or put the answer off."`
 	Leaned     reportLeanedCmd     `cmd:"" help:"The disclosures that leaned on a link which was undone."`
 }
 

@@ -134,7 +134,7 @@ func (w *town) name(key, kind, id string) {
 	w.real[key] = id
 	n := int64(len(w.never) + 1)
 	w.never[key] = w.sealer.ID(kind, 1<<60+n, 1<<59+n)
-	if kind != "representative" && kind != "document" && kind != "binary" && kind != "live" && kind != "list" && kind != "consent" {
+	if kind != "representative" && kind != "document" && kind != "binary" && kind != "live" && kind != "list" && kind != "consent" && kind != "report" {
 		w.never[key] = w.sealer.ID(kind, 1<<60+n, 0)
 	}
 }
@@ -249,6 +249,13 @@ func (w *town) desks() {
 		w.t.Fatal("the overlay gave no task")
 	}
 	w.name("task", "task", tasks.Tasks[0].ID)
+	var owed struct{ ID string }
+	decode(w.t, w.must(http.StatusOK, "patient-app", patientActs(w.real["refuser"]), http.MethodPost, "/admin/v1/reports/requests",
+		map[string]any{"kind": "copy", "organization": "harbor-general"}), &owed)
+	w.name("owed", "report", owed.ID)
+	var reported struct{ ID string }
+	decode(w.t, w.must(http.StatusOK, "steward-desk", asSteward, http.MethodPost, "/admin/v1/match/tasks", map[string]any{"record": w.real["patient"], "reason": "not mine"}), &reported)
+	w.name("reported", "task", reported.ID)
 	var done struct{ Change string }
 	decode(w.t, w.must(http.StatusOK, "steward-desk", asSteward, http.MethodPost, "/admin/v1/match/verdicts",
 		map[string]any{"records": []string{w.real["first"], w.real["second"]}, "verdict": "same", "reason": "one man, it seems"}), &done)
