@@ -117,12 +117,16 @@ func (v *visit) explain() error {
 		return other
 	}
 	user := "explained" // nobody in particular
+	var claimed time.Time
 	if id := q.Get("review"); id != "" {
 		var r review
 		if err := v.read(http.MethodGet, reviewPath(id), nil, &r); err != nil {
 			return err
 		}
 		user = r.User // what an emergency opens, it opens to who claimed it
+		if !r.Ended.IsZero() || !v.now.Before(r.Until) {
+			claimed = r.Opened.Add(time.Millisecond).In(v.zone()) // what is asked is what it opened while it held; the API cuts the instant to milliseconds
+		}
 	}
 	data := map[string]any{"Review": q.Get("review"), "Patient": patient, "Orgs": v.sharers(), "Org": q.Get("org"), "Roles": explainRoles, "Role": pickOf("role", explainRoles, "physician"),
 		"Purposes": explainPurposes, "Purpose": pickOf("purpose", explainPurposes, "TREAT"), "Classes": explainClasses, "Class": pickOf("class", explainClasses, "34133-9"),
@@ -136,6 +140,8 @@ func (v *visit) explain() error {
 			"purposes": []string{data["Purpose"].(string)}, "document": document}
 		if at, ok := v.instant(q.Get("at")); ok {
 			body["at"], data["Then"] = at.UTC().Format(time.RFC3339), at
+		} else if !claimed.IsZero() {
+			body["at"], data["Then"] = claimed.UTC().Format(time.RFC3339Nano), claimed
 		}
 		var t decisionTrace
 		if err := v.read(http.MethodPost, "/admin/v1/consent/explain", body, &t); err != nil {

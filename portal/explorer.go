@@ -188,13 +188,19 @@ func (v *visit) trail(s sought, cursor string, n int) ([]traced, string, error) 
 	return out, cursor, nil
 }
 
-// explorer answers GET /officer/access?patient=&cursor=: what was sought last. A patient is named by a sealed id.
+// explorer answers GET /officer/access?patient=&flagged=&cursor=: what was sought last. A patient is named by a sealed id.
 func (v *visit) explorer() error { return v.showExplorer(http.StatusOK, nil) }
 
 func (v *visit) showExplorer(status int, faults []fault) error {
 	form := v.draft("explorer")
 	if p := v.c.Query("patient"); p != "" { // a link from a patient's file begins anew
 		form = url.Values{"patient": {p}, "from": {v.now.AddDate(-1, 0, 0).Format(time.DateOnly)}}
+		if err := v.keepDraft("explorer", form); err != nil {
+			return err
+		}
+	}
+	if v.c.Query("flagged") == "1" && v.c.Query("cursor") == "" { // so does one from what waits
+		form = url.Values{"flagged": {"1"}, "from": {v.now.In(v.zone()).AddDate(0, 0, -1).Format(time.DateOnly)}}
 		if err := v.keepDraft("explorer", form); err != nil {
 			return err
 		}

@@ -14,8 +14,9 @@ import (
 	"github.com/concord-hie/concord/hie"
 )
 
-// P8 from the other side: somebody whom a patient named signs in with their own account, and acts for the patient within what
-// they were given. The patient hands them a link; whoever opens it first, signed in, is the one.
+// P8 from the other side: somebody whom a patient named, or an officer put on record as a parent, guardian or agent, signs in with
+// their own account, and acts for the patient within what they were given. Who named them hands them a link; whoever opens it
+// first, signed in, is the one.
 
 // inviteLife is how long such a link can be used.
 const inviteLife = 7 * 24 * time.Hour
@@ -43,17 +44,21 @@ func (v *visit) invited() (consent.Representative, error) {
 		return consent.Representative{}, err
 	}
 	for _, r := range all {
-		if r.ID == id && r.Capacity == consent.CapacityHelper && r.MayAct(consent.RightsView, v.now, v.zone()) {
+		if r.ID == id && r.MayAct(consent.RightsView, v.now, v.zone()) {
 			return r, nil
 		}
 	}
 	return consent.Representative{}, hie.ErrNotFound
 }
 
-// account is how the account somebody signed in with is kept: not to be read, and apart for each provider.
-func (v *visit) account() string {
-	sum := sha256.Sum256([]byte(v.deps.SignIn.Origin() + "\x00" + string(v.session.Actor.Organization) + "\x00" + v.session.Account))
+// HelperAccount is how an account that somebody signs in with is kept: not to be read, and apart for each provider and organisation.
+func HelperAccount(provider string, org hie.OrgID, account string) string {
+	sum := sha256.Sum256([]byte(provider + "\x00" + string(org) + "\x00" + account))
 	return hex.EncodeToString(sum[:])
+}
+
+func (v *visit) account() string {
+	return HelperAccount(v.deps.SignIn.Origin(), v.session.Actor.Organization, v.session.Account)
 }
 
 // invitation answers GET /helping/invited/:invite.

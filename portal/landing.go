@@ -3,6 +3,7 @@ package portal
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/concord-hie/concord/access"
 	"github.com/concord-hie/concord/directory"
@@ -23,6 +24,9 @@ type Demo struct {
 	// Token gets an access token as one of Clients would; it returns *hie.InvalidError with the token endpoint's words when it
 	// refuses.
 	Token func(ctx context.Context, ask SandboxAsk) (SandboxToken, error)
+	// Reset puts one of People back to how they were: emergencies about them end, choices made since are taken back, what was
+	// reported about them is withdrawn. Nothing is removed from the trail. number is their first; hie.ErrNotFound for any other.
+	Reset func(ctx context.Context, number string) error
 }
 
 // A Persona is an invented person with an account at the demonstration's identity provider.
@@ -96,11 +100,11 @@ func (v *visit) landing() error {
 	return nil
 }
 
-// network lays the sites out around the exchange: half above, half below.
+// network lays the live sites out around the exchange: half above, half below.
 func (v *visit) network() []stop {
 	n := v.deps.Network()
 	var out []stop
-	sites := n.Sites()
+	sites := slices.DeleteFunc(n.Sites(), func(s directory.Site) bool { return s.Membership != directory.Live })
 	if len(sites) > 8 {
 		sites = sites[:8] // the picture is of the first; the directory has them all
 	}

@@ -86,11 +86,15 @@ func (v *visit) showOnboarding(status int, form url.Values, faults []fault) erro
 		mine = o.Proposed && directory.SamePerson(o.Steps[i].User, v.session.Actor.User)
 	}
 	slices.Reverse(o.Steps)
+	moves := o.moves(mine)
+	if m := directory.Move(form.Get("move")); faults != nil && v.words.has("onboard.take."+string(m)) && !slices.Contains(moves, m) {
+		moves = append(moves, m) // a check fails by now: what was written stays
+	}
 	wrong := map[string]bool{}
 	for _, f := range faults {
 		wrong[f.Field] = true
 	}
-	v.show(status, "operator/onboarding", map[string]any{"Onboarding": o, "Mine": mine, "Moves": o.moves(mine), "Fresh": v.session.SteppedUp(v.now),
+	v.show(status, "operator/onboarding", map[string]any{"Onboarding": o, "Mine": mine, "Moves": moves, "Fresh": v.session.SteppedUp(v.now),
 		"Badge": map[string]string{"live": "good", "joining": "warn", "suspended": "warn"}[o.Membership], "Form": form, "Faults": faults, "Wrong": wrong,
 		"Kinds": directory.AgreementKinds(), "Roles": directory.ContactRoles()})
 	return nil
@@ -160,12 +164,30 @@ func bringOn(action, field, said string, fields ...string) func(*visit) error {
 	}
 }
 
+// reason is why something failed, in words: what the exchange found, after how the site counts now ("late, no end in time"). What was
+// refused of what a site sent names the place in its resource and the rule, and stays as the site was told it.
+func (p *Portal) reason(language, value string) string {
+	why := value
+	if fate, rest, cut := strings.Cut(value, ", "); cut && p.words.has("fate."+fate) {
+		why = rest
+	}
+	if status, http := strings.CutPrefix(why, "http "); http {
+		return p.words.say(language, "onboard.reason.http", "status", status)
+	}
+	if key := "onboard.value.reason." + strings.ReplaceAll(why, " ", "-"); p.words.has(key) {
+		return p.words.say(language, key)
+	}
+	return value
+}
+
 // foundValue is a value of what was found, as it is written out: days, times and lists of roles, and what has words of its own.
 func (p *Portal) foundValue(language, name, value string) string {
 	if key := "onboard.value." + name + "." + value; p.words.has(key) {
 		return p.words.say(language, key)
 	}
 	switch name {
+	case "reason":
+		return p.reason(language, value)
 	case "from", "until":
 		if t, err := time.Parse(time.DateOnly, value); err == nil {
 			return day(language, t)

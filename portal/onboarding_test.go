@@ -70,6 +70,8 @@ func TestWhatIsFoundIsWrittenOut(t *testing.T) {
 	for _, tt := range []struct{ language, name, value, want string }{
 		{"en", "from", "2026-03-04", "March 4, 2026"}, {"es", "until", "2026-03-04", "4 de marzo de 2026"}, {"es", "until", "-", "nuevo aviso"},
 		{"es", "ms", "12.5", "12,5"}, {"es", "field", "family", "Apellido"}, {"en", "of", "US-VA", "US-VA"},
+		{"es", "reason", "no answer in time", "no respondió a tiempo"}, {"es", "reason", "late, no end in time", "no terminó a tiempo"}, {"es", "reason", "failed, http 502", "estado HTTP 502"},
+		{"es", "reason", "Patient.name must be given", "Patient.name must be given"}, // as the site was told
 		{"es", "by", "network", "network"}, {"es", "name", "technical", "technical"}, // what people wrote is left as it is
 	} {
 		if got := p.foundValue(tt.language, tt.name, tt.value); got != tt.want {
@@ -147,7 +149,7 @@ func TestWhatIsWrongWithAFormLeadsToItsField(t *testing.T) {
 		w := newWorld(t)
 		w.api.answer = func(rw http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet {
-				_, _ = io.WriteString(rw, `{"site":"oak-main","membership":"joining"}`)
+				_, _ = io.WriteString(rw, `{"site":"oak-main","membership":"joining","missing":["alert"]}`)
 				return
 			}
 			rw.WriteHeader(tt.status)
@@ -164,7 +166,7 @@ func TestWhatIsWrongWithAFormLeadsToItsField(t *testing.T) {
 			t.Errorf("%s: %d, want 422 and %s", tt.name, got.Code, want)
 		}
 		for name, values := range tt.form {
-			if name != "move" && tt.key != "checks" && !strings.Contains(body, `value="`+values[0]+`"`) {
+			if name != "move" && !strings.Contains(body, `value="`+values[0]+`"`) {
 				t.Errorf("%s: %s is lost", tt.name, name)
 			}
 		}

@@ -80,7 +80,11 @@ func (p *Portal) functions(language string) template.FuncMap {
 		"number": func(n any) string { return number(language, n) },
 		"day":    func(t time.Time) string { return day(language, t) },
 		"moment": func(t time.Time) string { return moment(language, t) },
-		"kind":   func(code, other string) string { return coded("kind.", code, other) },
+		"phone": func(id hie.SiteID) string {
+			s, _ := p.deps.Network().Site(id)
+			return s.Phone
+		},
+		"kind": func(code, other string) string { return coded("kind.", code, other) },
 		"purpose": func(code string) string {
 			return coded("purpose.", code, say("purpose.other", "code", code))
 		},

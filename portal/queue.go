@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/mpi"
 )
 
@@ -38,6 +39,7 @@ type task struct {
 		Reason string    `json:"reason"`
 	} `json:"snooze"`
 	Escalation *escalation      `json:"escalation"`
+	Inquiries  []inquiry        `json:"inquiries"`
 	Documents  int64            `json:"documents"`
 	Consents   map[string]int64 `json:"consents"`
 	First      *struct {
@@ -46,11 +48,12 @@ type task struct {
 		Reason  string    `json:"reason"`
 		At      time.Time `json:"at"`
 	} `json:"first"`
-	Closed  time.Time `json:"closed"`
-	Verdict string    `json:"verdict"`
-	By      string    `json:"by"`
-	Reason  string    `json:"reason"`
-	Change  string    `json:"change"`
+	Closed    time.Time `json:"closed"`
+	Withdrawn bool      `json:"withdrawn"`
+	Verdict   string    `json:"verdict"`
+	By        string    `json:"by"`
+	Reason    string    `json:"reason"`
+	Change    string    `json:"change"`
 	// Ticked says that it was chosen in a form that came back.
 	Ticked bool `json:"-"`
 }
@@ -62,6 +65,30 @@ type escalation struct {
 	By     string    `json:"by"`
 	Reason string    `json:"reason"`
 	At     time.Time `json:"at"`
+}
+
+// An inquiry is what a site was asked about a task, and what it answered; the answer is awaited while Answered is zero.
+type inquiry struct {
+	Site     hie.SiteID `json:"site"`
+	Question string     `json:"question"`
+	By       string     `json:"by"`
+	At       time.Time  `json:"at"`
+	Answered time.Time  `json:"answered"`
+	Answer   string     `json:"answer"`
+	AnswerBy string     `json:"answer_by"`
+}
+
+// Days are how many whole days the answer has been awaited at now.
+func (q inquiry) Days(now time.Time) int { return int(now.Sub(q.At) / (24 * time.Hour)) }
+
+// Awaited are the inquiries that no site has answered yet.
+func (t task) Awaited() (out []inquiry) {
+	for _, q := range t.Inquiries {
+		if q.Answered.IsZero() {
+			out = append(out, q)
+		}
+	}
+	return out
 }
 
 // Choices is how many consents stand on the persons the task is about.
@@ -121,9 +148,9 @@ func actorName(by string) string {
 // me is how the API names who is signed in.
 func (v *visit) me() string { return string(v.session.Actor.Organization) + "/" + v.session.Actor.User }
 
-// queueStates are which tasks the queue can show: all to settle, those put off, those handed on, those handed on to who asks,
-// and those settled. Their words are queuestate.STATE.
-var queueStates = []string{"open", "snoozed", "escalated", "mine", "closed"}
+// queueStates are which tasks the queue can show: all to settle, those that wait for a site's answer, those put off, those handed on,
+// those handed on to who asks, and those settled. Their words are queuestate.STATE.
+var queueStates = []string{"open", "waiting", "snoozed", "escalated", "mine", "closed"}
 
 // What the queue can be narrowed to besides: for how many days a task has waited, the band its score lies in, the risk from which
 // it counts as one of a level, and how many documents hang on it.
@@ -176,6 +203,8 @@ func (f queueFilter) query(now time.Time) url.Values {
 	case "closed":
 		q.Set("closed", "true")
 		return q
+	case "waiting":
+		q.Set("waiting", "true")
 	case "snoozed":
 		q.Set("snoozed", "true")
 	case "escalated":

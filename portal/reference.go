@@ -15,6 +15,7 @@ func integratorPages() []route {
 		{method: http.MethodGet, path: "/integrator/api", duties: integrators, nav: "nav.api", do: (*visit).adminReference},
 		{method: http.MethodGet, path: "/integrator/api/:operation", duties: integrators, do: (*visit).operation},
 		{method: http.MethodGet, path: "/integrator/people", duties: integrators, nav: "nav.people", do: (*visit).sandbox},
+		{method: http.MethodPost, path: "/integrator/people/reset", duties: integrators, do: (*visit).resetPerson},
 		{method: http.MethodGet, path: "/integrator/token", duties: integrators, nav: "nav.token", do: (*visit).tokenForm},
 		{method: http.MethodPost, path: "/integrator/token", duties: integrators, do: (*visit).makeToken},
 		{method: http.MethodGet, path: "/integrator/errors", duties: integrators, nav: "nav.errors", do: (*visit).errorCatalogue},

@@ -270,14 +270,7 @@ func (v *visit) requestOrgs() []hie.OrgID {
 	if v.ofNetwork() == nil {
 		return nil
 	}
-	n, own := v.deps.Network(), v.session.Actor.Organization
-	out := []hie.OrgID{own}
-	for _, o := range n.Organizations() {
-		if o.ID != own && n.Within(o.ID, own) {
-			out = append(out, o.ID)
-		}
-	}
-	return out
+	return v.deps.Network().Units(v.session.Actor.Organization)
 }
 
 // openRequests answers GET /officer/requests: what patients have asked for and are owed.

@@ -5,6 +5,9 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/hie"
 )
 
 // O5, who may act for a patient, as a privacy officer keeps it.
@@ -21,6 +24,8 @@ type representative struct {
 	Evidence  string `json:"evidence"`
 	Withdrawn bool   `json:"withdrawn"`
 	Acts      bool   `json:"acts"`
+	// Invite is the link with which they can begin to act here, "" when they have, and for whom the patient named.
+	Invite string `json:"-"`
 }
 
 // officerCapacities are the capacities an officer puts on record; a patient names helpers themselves.
@@ -30,8 +35,27 @@ func (v *visit) representativesOf(patient string) ([]representative, error) {
 	var in struct {
 		Representatives []representative `json:"representatives"`
 	}
-	err := v.read(http.MethodGet, "/admin/v1/consent/representatives?patient="+url.QueryEscape(patient), nil, &in)
-	return in.Representatives, err
+	if err := v.read(http.MethodGet, "/admin/v1/consent/representatives?patient="+url.QueryEscape(patient), nil, &in); err != nil {
+		return nil, err
+	}
+	for i := range in.Representatives {
+		r := &in.Representatives[i]
+		if !r.Acts || r.Capacity == string(consent.CapacityHelper) {
+			continue
+		}
+		record, id, err := v.id("representative", r.ID)
+		if err != nil {
+			return nil, err
+		}
+		bound, err := v.deps.Helpers.HelperBound(v.ctx, hie.SourcePatientID(record), id)
+		if err != nil {
+			return nil, err
+		}
+		if !bound {
+			r.Invite = v.cfg.BaseURL + "/helping/invited/" + v.invite(consent.Representative{Record: hie.SourcePatientID(record), ID: id})
+		}
+	}
+	return in.Representatives, nil
 }
 
 // addRepresentative answers POST /officer/patients/:patient/representatives.

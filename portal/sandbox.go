@@ -117,6 +117,28 @@ func (v *visit) sandbox() error {
 	return nil
 }
 
+// resetPerson answers POST /integrator/people/reset: that somebody asked is recorded first; each step is then taken, and recorded, by
+// whom it belongs to.
+func (v *visit) resetPerson() error {
+	form, err := v.form()
+	if err != nil {
+		return err
+	}
+	if v.cfg.Demo == nil || v.cfg.Demo.Reset == nil {
+		return hie.ErrNotFound
+	}
+	if err := v.record(v.happened(audit.Administered, v.session.Actor, "sandbox reset")); err != nil {
+		return err
+	}
+	if err := v.cfg.Demo.Reset(v.ctx, form.Get("person")); err != nil {
+		return err
+	}
+	if err := v.say("sandbox.reset.done"); err != nil {
+		return err
+	}
+	return v.redirect("/integrator/people")
+}
+
 // ownsFirst reports whether a client is of the organisation whose site gave the first person their first number: the calls of the
 // page name people by such numbers.
 func (v *visit) ownsFirst(c SandboxClient) bool {

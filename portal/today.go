@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
+
+	"github.com/concord-hie/concord/hie"
 )
 
 // O1, today: what waits for a privacy officer.
@@ -56,8 +59,49 @@ func (v *visit) today() error {
 		}
 		all = append(all, network...)
 	}
-	v.show(http.StatusOK, "officer/today", map[string]any{"Waiting": all, "Open": open[:min(5, len(open))]})
+	flagged, err := v.flaggedSince(v.now.AddDate(0, 0, -1))
+	if err != nil {
+		return err
+	}
+	all = append(all, flagged)
+	var in struct {
+		Agreements []endingAgreement `json:"agreements"`
+	}
+	if v.ofNetwork() == nil {
+		if err := v.read(http.MethodGet, "/admin/v1/agreements/ending", nil, &in); err != nil {
+			return err
+		}
+		late := slices.ContainsFunc(in.Agreements, func(a endingAgreement) bool { return a.Ended })
+		all = append(all, waiting{Key: "today.agreements", Count: len(in.Agreements), Late: late, Path: "#agreements"})
+	}
+	v.show(http.StatusOK, "officer/today", map[string]any{"Waiting": all, "Open": open[:min(5, len(open))], "Agreements": in.Agreements, "Network": v.ofNetwork() == nil})
 	return nil
+}
+
+// An endingAgreement is what was signed with a site and ends soon, or has ended.
+type endingAgreement struct {
+	Site     hie.SiteID `json:"site"`
+	Kind     string     `json:"kind"`
+	SignedBy string     `json:"signed_by"`
+	Until    string     `json:"until"`
+	Ended    bool       `json:"ended"`
+}
+
+// Day is the last day.
+func (a endingAgreement) Day() time.Time {
+	day, _ := time.Parse(time.DateOnly, a.Until) // the API writes it so
+	return day
+}
+
+// flaggedSince counts, among the newest page of the trail since from, what there is a reason to look at.
+func (v *visit) flaggedSince(from time.Time) (waiting, error) {
+	day := func(t time.Time) string { return t.In(v.zone()).Format(time.DateOnly) }
+	rows, more, err := v.trail(sought{From: day(from), To: day(v.now)}, "", 1)
+	if err != nil {
+		return waiting{}, err
+	}
+	rows, err = v.flagged(rows, true)
+	return waiting{Key: "today.flagged", Count: len(rows), More: more != "", Path: "/officer/access?flagged=1"}, err
 }
 
 // wishesWaiting counts what is to be seen to about patients' wishes, by kind; kinds with nothing are left out.

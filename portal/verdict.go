@@ -75,12 +75,20 @@ func (v *visit) showComparison(status int, m matter, form url.Values, faults []f
 		}
 		c = newComparison(c.Columns, c.Pairs)
 	}
+	var sites []siteToAsk
+	if m.Task != nil {
+		sites = v.sitesToAsk(*m.Task, c)
+		for i := range m.Task.Inquiries {
+			q := &m.Task.Inquiries[i]
+			q.At, q.Answered = q.At.In(v.zone()), q.Answered.In(v.zone())
+		}
+	}
 	if m.Task != nil && m.Task.Snooze != nil {
 		m.Task.Snooze.Until = m.Task.Snooze.Until.In(v.zone())
 	}
 	v.show(status, "steward/compare", map[string]any{"Matter": m, "Comparison": c, "Verdicts": verdictWords, "Verdict": form.Get("verdict"),
 		"Reason": form.Get("reason"), "Faults": faults, "Mine": m.Task != nil && m.Task.Claim != nil && m.Task.Claim.By == v.me(), "Now": v.now,
-		"Overlay": len(m.Records) == 1, "Me": v.me(), "Open": m.Task == nil || m.Task.Decidable(v.me()), "Days": v.snoozeDays(), "Form": form})
+		"Overlay": len(m.Records) == 1, "Me": v.me(), "Open": m.Task == nil || m.Task.Decidable(v.me()), "Days": v.snoozeDays(), "Form": form, "Sites": sites})
 	return nil
 }
 
