@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -283,6 +284,31 @@ func TestFiftyEmergenciesAtOnce(t *testing.T) {
 	}
 	if emergencies < 26 {
 		t.Errorf("her own report shows %d emergencies", emergencies)
+	}
+
+	// The sandbox puts her back: she shared everything, an emergency holds, and she said that a registration is not hers.
+	w.must(http.StatusOK, "riverside-clinic-emr", claiming, http.MethodPost, "/fhir/Patient/$break-glass", claim(w.at(linda, "riverside-clinic")))
+	if err := w.withdraw(w.ctx, linda, "riverside-clinic"); err != nil {
+		t.Fatal(err)
+	}
+	hers := map[string]any{"record": id, "reason": "that visit was not mine"}
+	w.must(http.StatusOK, "steward-desk", asSteward, http.MethodPost, "/admin/v1/match/tasks", hers)
+	if find(treating, linda) == 0 {
+		t.Fatal("she shares, and nothing is found")
+	}
+	if err := w.sandboxReset(w.ctx, w.local(linda, "riverside-clinic")); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := find(treating, linda), find(claiming, linda); a+b != 0 {
+		t.Errorf("put back, %d documents are found for treatment and %d in the emergency that was ended", a, b)
+	}
+	var tasks struct{ Tasks []struct{ Withdrawn bool } }
+	decode(t, w.must(http.StatusOK, "steward-desk", asSteward, http.MethodGet, "/admin/v1/match/tasks?closed=true&kind=patient-reported", nil), &tasks)
+	if len(tasks.Tasks) != 1 || !tasks.Tasks[0].Withdrawn {
+		t.Errorf("what she reported: %+v; want it withdrawn", tasks.Tasks)
+	}
+	if err := w.sandboxReset(w.ctx, "nobody"); !errors.Is(err, hie.ErrNotFound) {
+		t.Errorf("nobody is put back: %v", err)
 	}
 }
 

@@ -236,7 +236,7 @@ func (m *demo) startSites() error {
 	if m.state.Ports == nil {
 		m.state.Ports = map[string]int{}
 	}
-	for i, site := range m.region.Sites {
+	for i, site := range m.allSites() {
 		if site.Delay > 0 {
 			site.Delay = m.Slow
 		}

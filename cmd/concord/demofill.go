@@ -64,6 +64,9 @@ func (m *demo) fill(ctx context.Context) error {
 		if err := m.entrust(ctx); err != nil {
 			return err
 		}
+		if err := m.welcome(ctx); err != nil {
+			return err
+		}
 		m.state.Consents = true
 	}
 	return m.writeState()

@@ -72,7 +72,7 @@ func (m *demo) writeJSON() error {
 // inOrder returns the clients in the order they were made.
 func (m *demo) inOrder() []*demoClient {
 	var out []*demoClient
-	for _, c := range demoClients(m.region) {
+	for _, c := range demoClients(m.allSites()) {
 		out = append(out, m.clients[string(c.ID)])
 	}
 	return out

@@ -37,7 +37,7 @@ func demoDirectory(sites []sim.Site, bases map[string]string) directory.File {
 	for _, s := range sites {
 		f.Organizations = append(f.Organizations, directory.Organization{ID: hie.OrgID(s.Org), Name: s.OrgName, Identifier: s.OrgURI,
 			Kind: s.Kind, Jurisdiction: s.Jurisdiction, Active: true})
-		f.Sites = append(f.Sites, directory.Site{ID: hie.SiteID(s.ID), Org: hie.OrgID(s.Org), Name: s.Name, Authorities: []string{s.Authority},
+		f.Sites = append(f.Sites, directory.Site{ID: hie.SiteID(s.ID), Org: hie.OrgID(s.Org), Name: s.Name, Authorities: []string{s.Authority}, Phone: s.Phone,
 			Zone: s.Zone, Jurisdiction: s.Jurisdiction, Regimes: s.Regimes, Labelled: s.Labelled, PrivilegedRoles: s.PrivilegedRoles,
 			Publishes: s.Publishes, Active: true, Membership: directory.Live, Endpoints: []directory.Endpoint{{ID: s.ID + "-fhir", Protocol: "fhir-r4", Address: bases[s.ID]}}})
 		if s.Default != "" {
@@ -61,19 +61,19 @@ var (
 		"system/Consent.cruds", "system/AuditEvent.c"}
 	emrScopes     = []string{"system/Patient.rs", "system/DocumentReference.rs", "system/List.rs", "system/Binary.r", "system/Organization.rs", "system/Endpoint.rs"}
 	patientScopes = []string{"patient/Patient.rs", "patient/DocumentReference.rs", "patient/Binary.r", "patient/Consent.cruds", "patient/AuditEvent.rs",
-		"concord/report.read"}
+		"concord/report.read", "concord/report.write"}
 	emrPurposes = []hie.Purpose{"TREAT", "ETREAT", "BTG", "HPAYMT", "HOPERAT"}
 )
 
-// demoClients returns the clients of the demo without keys: a feed and an EMR for each site, the patients' app,
+// demoClients returns the clients of the demo without keys: a feed and an EMR for each of sites, the patients' app,
 // a steward's, a privacy officer's, an auditor's and an operator's desk.
-func demoClients(region *sim.Region) []demoClient {
+func demoClients(sites []sim.Site) []demoClient {
 	var out []demoClient
 	add := func(id, name, org, role string, scopes []string, purposes []hie.Purpose, roles ...string) {
 		out = append(out, demoClient{role: role, Client: access.Client{ID: hie.ClientID(id), Name: name, Organization: hie.OrgID(org),
 			Status: access.Active, Scopes: access.NormalScopes(scopes), Purposes: purposes, Roles: roles}})
 	}
-	for _, s := range region.Sites {
+	for _, s := range sites {
 		add(s.ID+"-feed", s.Name+" (feed)", s.Org, "feed", feedScopes, []hie.Purpose{"HOPERAT"})
 		add(s.ID+"-emr", s.Name+" (EMR)", s.Org, "practice", emrScopes, emrPurposes, "physician", "nurse", "ed")
 	}

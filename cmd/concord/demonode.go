@@ -48,7 +48,7 @@ func (m *demo) runNode(ctx context.Context, databaseURL, redisURL string) error 
 		return err
 	}
 	cfg.peopleConfig = peopleConfig{SMTPAddr: post, SMTPFrom: "alerts@bay-exchange.example.org", OIDCIssuer: m.signIn.issuer, OIDCClientID: signInClient, OIDCClientSecretFile: secret, OIDCStepUpClass: againClass,
-		demo: &portal.Demo{Personas: shown, Story: m.storyTicks(hie.Now()), People: m.sandboxPeople(), Sites: m.sandboxSites(), Clients: m.sandboxClients(keyDir), Token: m.sandboxToken}}
+		demo: &portal.Demo{Personas: shown, Story: m.storyTicks(hie.Now()), People: m.sandboxPeople(), Sites: m.sandboxSites(), Clients: m.sandboxClients(keyDir), Token: m.sandboxToken, Reset: m.sandboxReset}}
 	for _, base := range m.bases {
 		u, err := url.Parse(base)
 		if err != nil {
@@ -95,11 +95,11 @@ func (m *demo) apply(ctx context.Context, db *pg.DB, keyDir string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := store.Apply(ctx, actor, beside(n, demoDirectory(m.region.Sites, m.bases)), false); err != nil {
+	if _, err := store.Apply(ctx, actor, beside(n, m.network()), false); err != nil {
 		return err
 	}
 	var clients []access.Client
-	for _, c := range demoClients(m.region) {
+	for _, c := range demoClients(m.allSites()) {
 		c.keyFile = filepath.Join(keyDir, string(c.ID)+".jwk")
 		signer, err := readOrMakeKey(c.keyFile)
 		if err != nil {
@@ -144,7 +144,7 @@ func beside(n *directory.Network, f directory.File) directory.File {
 
 // orgURI returns the identifier tokens name an organisation of the demo by.
 func (m *demo) orgURI(org hie.OrgID) string {
-	for _, s := range m.region.Sites {
+	for _, s := range m.allSites() {
 		if s.Org == string(org) {
 			return s.OrgURI
 		}

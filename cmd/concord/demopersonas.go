@@ -47,9 +47,12 @@ func (m *demo) personas() []persona {
 	patient("linda", sim.EmergencyOnly, "", "about.emergency")
 	patient("thomas", sim.OptedOut, "", "about.optedout")
 	patient("gloria", sim.Heavy, "", "about.heavy")
+	patient("sofia", sim.Teen, "", "about.teen")
+	staff(motherAccount, motherName, access.DutyHelper, hie.RoleHelper, "", "", "about.parent")
 	staff("a.marsh", "Ana Marsh", access.DutyHelper, hie.RoleHelper, "", "", "about.helper")
 	staff("l.ortega", "Luis Ortega", access.DutyPrivacy, hie.RolePrivacyOfficer, "", "", "about.second")
 	staff("d.novak", "Dana Novak", access.DutySteward, hie.RoleSteward, "", "", "about.second")
+	staff("n.abara", "Nkem Abara", access.DutyOperator, hie.RoleOperator, "", "", "about.second")
 	staff("i.lowe", "Imani Lowe", access.DutyAuditor, hie.RoleAuditor, "", "", "")
 	staff("i.park", "Ines Park", access.DutyIntegrator, "integrator", "", "", "")
 	return out

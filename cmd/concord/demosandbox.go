@@ -44,7 +44,7 @@ func (m *demo) sandboxSites() (out []portal.SandboxSite) {
 
 // sandboxClients are the demo's clients, whose keys lie in keyDir.
 func (m *demo) sandboxClients(keyDir string) (out []portal.SandboxClient) {
-	for _, c := range demoClients(m.region) {
+	for _, c := range demoClients(m.allSites()) {
 		out = append(out, portal.SandboxClient{ID: c.ID, Name: c.Name, Organization: m.orgURI(c.Organization), KeyFile: filepath.Join(keyDir, string(c.ID)+".jwk"),
 			Scopes: c.Scopes, Purposes: c.Purposes, Roles: c.Roles, Patients: c.PatientAccess})
 	}

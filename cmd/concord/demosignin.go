@@ -60,7 +60,7 @@ type demoProvider struct {
 func (m *demo) startSignIn() (*demoProvider, error) {
 	_, port, _ := net.SplitHostPort(m.Addr)
 	first, _ := strconv.Atoi(port)
-	listener, err := listenSite(m.state.Ports["sign-in"], first+1+len(m.region.Sites))
+	listener, err := listenSite(m.state.Ports["sign-in"], first+1+len(m.allSites()))
 	if err != nil {
 		if listener, err = listenSite(0, 0); err != nil {
 			return nil, err

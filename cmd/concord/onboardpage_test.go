@@ -1,12 +1,15 @@
 package main
 
 import (
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"github.com/concord-hie/concord/directory"
 )
 
 // bringsOn does on a site's page what its checks ask for, without JavaScript, and takes the site out; then looks at the page as it
@@ -96,5 +99,55 @@ func (p *pagesUnderTest) bringsOn(t *testing.T) {
 	}
 	c.press("Enter", kb.Enter)
 	c.wants("El contacto está registrado.", "desk@heart.example.org")
+	c.visit("/help")
+	c.language("en")
+	p.goesLive(t, c)
 	c.silent()
+}
+
+// goesLive brings what the joining site still lacks; one operator proposes its go-live, and cannot sign it off; a second does.
+func (p *pagesUnderTest) goesLive(t *testing.T, b *tab) {
+	const page = "/operator/sites/old-point-care/onboarding"
+	b.as("o.quist")
+	b.wants("Old Point Urgent Care")
+	b.visit(page)
+	b.wants("Joining: nothing is disclosed", "4 of 10 test patients are registered.", "signed by Old Point Urgent Care, its medical director", "There is no contact (on call, day and night).")
+	b.shot("operator-joining")
+	feed, emr := p.client(t, "old-point-care-feed"), p.client(t, "old-point-care-emr")
+	s := joiningSite()
+	for n := 4; n < 10; n++ {
+		if err := feed.registerTest(t.Context(), s, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	token, err := emr.token(t.Context(), treating)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := emr.send(t.Context(), http.MethodGet, p.demo.FHIRURL+"/DocumentReference?status=current&patient.identifier="+url.QueryEscape(s.Authority+"|TEST-1"), token, "", nil,
+		[]string{"X-Request-Id", directory.TestMark + "1"})
+	if err != nil || r.status != http.StatusOK {
+		t.Fatalf("the site's own query: %v %s", err, r.problem())
+	}
+	for name, value := range map[string]string{"role": "on-call", "name": "Night desk", "phone": "757-555-0121"} {
+		b.run(chromedp.SetValue("#"+name, value, chromedp.ByQuery))
+	}
+	b.click(`form[action$="/contacts"] button`)
+	b.click(`#probe button`)
+	b.click(`#alert button`)
+	fresh := func() {
+		t.Helper()
+		b.click(`#steps a[role="button"]`)
+		b.prove()
+	}
+	fresh()
+	b.click(`form:has(#proposed-note) button`)
+	b.wants("The go-live is proposed.", "Omar Quist")
+	b.there(`#approved-note`, false)
+	b.as("n.abara")
+	b.visit(page)
+	fresh()
+	b.click(`form:has(#approved-note) button`)
+	b.wants("The site is live.", "Nkem Abara")
+	b.shot("operator-live")
 }

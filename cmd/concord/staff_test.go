@@ -203,6 +203,24 @@ func (p *pagesUnderTest) deskWork(t *testing.T) {
 	dana.click(`form[action$="/recall"] button`)
 	dana.wants("Taken back.")
 	dana.there(`form[action$="/verdict"]`, true)
+
+	// A site is asked, and the task waits until its answer is noted.
+	const ask, answer = `form[action$="/ask"]`, `form[action$="/answer"]`
+	dana.run(chromedp.Evaluate(`document.querySelector('`+ask+`').closest('details').open = true`, nil))
+	dana.wants("410-555-01")
+	dana.run(chromedp.SetValue(ask+" textarea", "which of the two was it?", chromedp.ByQuery))
+	dana.click(ask + " button")
+	dana.wants("Noted. The task waits for the answer.", "which of the two was it?", "Awaited")
+	dana.run(chromedp.Evaluate(`document.querySelector('`+answer+`').closest('details').open = true`, nil))
+	dana.checked("a task that waits for a site", p.axe)
+	marta.visit("/steward?state=waiting")
+	marta.there(row, true)
+	marta.wants("Waits for ")
+	dana.run(chromedp.SetValue(answer+" textarea", "the younger one", chromedp.ByQuery))
+	dana.click(answer + " button")
+	dana.wants("The answer is noted.", "the younger one")
+	marta.visit("/steward?state=waiting")
+	marta.wants("Nothing here")
 	for _, b := range []*tab{marta, dana} {
 		b.silent()
 	}
@@ -356,6 +374,7 @@ func (p *pagesUnderTest) consentDesk(t *testing.T) {
 		chromedp.SetValue("#capacity", "guardian", chromedp.ByQuery), chromedp.SetValue("#evidence", strings.Repeat("5e", 32), chromedp.ByQuery))
 	b.click(`form[action$="/representatives"] button`)
 	b.wants("They are on record.", "Noor Ferris", "guardian", "5e5e5e")
+	b.there("td p.link", true) // with which they sign in
 	if t.Failed() {
 		return
 	}

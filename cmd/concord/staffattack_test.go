@@ -261,6 +261,10 @@ func (p *pagesUnderTest) sandbox(t *testing.T) {
 	b.run(chromedp.Evaluate(`document.querySelector('article details').open = true`, nil))
 	b.wants("Maria Elena Alvarez", "Known at three sites", "RF-1001", "What do other sites know this person by?", "4,700", "--client riverside-clinic-emr", "Answers late.")
 	b.shot("integrator-people")
+	for _, number := range []string{"RF-1001", "RF-1012"} { // one who chose nothing, and a child her mother chose for
+		b.click(`form:has(input[value="` + number + `"]) button`)
+		b.wants("The person is as they were at first.")
+	}
 	b.visit("/integrator/token?client=riverside-clinic-emr")
 	b.wants("Riverside", "May be granted", "system/DocumentReference.rs")
 	b.click(`form[method="post"][action="/integrator/token"] button`)

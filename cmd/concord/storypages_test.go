@@ -176,6 +176,12 @@ func (p *pagesUnderTest) helperStory(t *testing.T, maria *tab) {
 	maria.wants("They act for you no longer.")
 	ana.visit("/my")
 	ana.wants("This is not for your account")
+	ana.as("r.delgado") // a mother whom an officer put on record
+	ana.wants("Sofia Ines Delgado")
+	ana.click(`main form button`)
+	ana.wants("You act for somebody else.")
+	ana.as("sofia")
+	ana.wants("Hello, Sofia Ines Delgado")
 	ana.silent()
 	maria.visit("/my/helpers")
 	maria.run(chromedp.SendKeys("#name", "Ana Marsh", chromedp.ByQuery))

@@ -5,29 +5,38 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"time"
 
+	"github.com/concord-hie/concord/audit/auditpg"
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/consent/consentfhir"
+	"github.com/concord-hie/concord/consent/consentpg"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/sim"
+	"github.com/concord-hie/concord/portal"
 )
 
 // stateWishes files the consents of the people of the stories, each through the patients' app.
 func (m *demo) stateWishes(ctx context.Context) error {
-	for _, w := range []struct {
-		story    string
-		absolute bool
-	}{{sim.OptedOut, true}, {sim.EmergencyOnly, false}} {
-		for _, p := range m.region.Story(w.story) {
-			r, err := m.wish(ctx, p, "riverside-clinic", w.absolute)
-			if err != nil {
+	for _, story := range []string{sim.OptedOut, sim.EmergencyOnly} {
+		for _, p := range m.region.Story(story) {
+			if err := m.stateWish(ctx, p); err != nil {
 				return err
 			}
-			if r.status != http.StatusCreated && r.status != http.StatusOK {
-				return fmt.Errorf("demo: a consent was refused: %s", r.problem())
-			}
 		}
+	}
+	return nil
+}
+
+// stateWish files what p, who opted out or shares only in an emergency, chose.
+func (m *demo) stateWish(ctx context.Context, p sim.Person) error {
+	r, err := m.wish(ctx, p, "riverside-clinic", p.Story == sim.OptedOut)
+	if err != nil {
+		return err
+	}
+	if r.status != http.StatusCreated && r.status != http.StatusOK {
+		return fmt.Errorf("demo: a consent was refused: %s", r.problem())
 	}
 	return nil
 }
@@ -38,12 +47,50 @@ func (m *demo) entrust(ctx context.Context) error {
 		if err := m.proxyWish(ctx, p, "riverside-clinic", time.Now()); err != nil {
 			return err
 		}
+		if err := m.bindMother(ctx, p, "riverside-clinic"); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// motherRef names Sofia Delgado's mother wherever she acts for her.
-const motherRef = "RelatedPerson/ruth-delgado"
+// bindMother notes which account the mother of p signs in with, as if she had opened the link an officer hands to a parent.
+func (m *demo) bindMother(ctx context.Context, p sim.Person, site string) error {
+	id, err := m.patientID(ctx, p, site)
+	if err != nil {
+		return err
+	}
+	sealer, err := readSealer(keysIn(filepath.Join(m.dir, "keys")).secret)
+	if err != nil {
+		return err
+	}
+	record, _, err := sealer.OpenID("patient", id)
+	if err != nil {
+		return err
+	}
+	store := consentpg.New(m.node.db, hie.NewIDs(nil), auditpg.Append, hie.Now)
+	all, err := store.Representatives(ctx, []hie.SourcePatientID{hie.SourcePatientID(record)})
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		if r.Ref != motherRef {
+			continue
+		}
+		actor := hie.Actor{Organization: exchangeOrg, Client: "concord-demo", User: motherAccount, Roles: []string{hie.RoleHelper}}
+		if err := store.BindHelper(ctx, actor, portal.HelperAccount(m.signIn.issuer, exchangeOrg, motherAccount), r.Record, r.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Sofia Delgado's mother: how she is named wherever she acts for her, and the account she signs in with.
+const (
+	motherRef     = "RelatedPerson/ruth-delgado"
+	motherName    = "Ruth Delgado"
+	motherAccount = "r.delgado"
+)
 
 // proxyWish puts the mother of p, a child, on record as her proxy, and files the permission the mother signs on p's record at
 // site. Both end when p comes of age; somebody who has, speaks for themselves, and nothing is filed.
@@ -59,16 +106,28 @@ func (m *demo) proxyWish(ctx context.Context, p sim.Person, site string, now tim
 	}
 	officer := asker{purposes: "HCOMPL", user: "p.stone", name: "Priya Stone", role: hie.RolePrivacyOfficer, scopes: "concord/consent.write"}
 	r, err := m.clients["privacy-desk"].api.call(ctx, officer, http.MethodPost, "/admin/v1/consent/representatives",
-		map[string]any{"patient": id, "ref": motherRef, "name": "Ruth Delgado", "capacity": string(consent.CapacityParent), "rights": string(consent.RightsManage)})
+		map[string]any{"patient": id, "ref": motherRef, "name": motherName, "capacity": string(consent.CapacityParent), "rights": string(consent.RightsManage)})
 	if err != nil {
 		return err
 	}
 	if r.status != http.StatusOK {
 		return fmt.Errorf("demo: a proxy was refused: %s", r.problem())
 	}
+	return m.proxyConsent(ctx, p, site, now)
+}
+
+// proxyConsent files the permission the mother of p signs on p's record at site, unless p has come of age.
+func (m *demo) proxyConsent(ctx context.Context, p sim.Person, site string, now time.Time) error {
+	if !now.Before(p.Birth.AddDate(18, 0, 0)) {
+		return nil
+	}
+	id, err := m.patientID(ctx, p, site)
+	if err != nil {
+		return err
+	}
 	mother := patientActs(id)
 	mother.representative = motherRef
-	r, err = m.clients["patient-app"].api.call(ctx, mother, http.MethodPost, "/fhir/Consent", permission(id, motherRef, now))
+	r, err := m.clients["patient-app"].api.call(ctx, mother, http.MethodPost, "/fhir/Consent", permission(id, motherRef, now))
 	if err != nil {
 		return err
 	}
