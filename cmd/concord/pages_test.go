@@ -490,24 +490,31 @@ return [e.id||e.name||e.textContent.trim().slice(0,30), s.outlineStyle!=='none'|
 	if !strings.HasPrefix(focused, "Skip to the main part|true|true") {
 		t.Errorf("the first stop is %q, want the link to the main part, seen", focused)
 	}
-	reached := false
-	for range 40 {
-		b.run(chromedp.KeyEvent(kb.Tab), chromedp.Evaluate(where, &focused))
-		parts := strings.Split(focused, "|")
-		if parts[1] != "true" || parts[2] != "true" {
-			t.Errorf("at %s it is not seen where one is: %v", parts[0], parts[1:])
+	// walk goes with Tab to what is named last, and gives what is named on the way its key; then it presses Enter.
+	walk := func(to string, on map[string]string) {
+		t.Helper()
+		for range 60 {
+			b.run(chromedp.KeyEvent(kb.Tab), chromedp.Evaluate(where, &focused))
+			parts := strings.Split(focused, "|")
+			if parts[1] != "true" || parts[2] != "true" {
+				t.Errorf("at %s it is not seen where one is: %v", parts[0], parts[1:])
+			}
+			if key, named := on[parts[0]]; named {
+				b.run(chromedp.KeyEvent(key))
+			}
+			if parts[0] == to {
+				b.press("Enter", kb.Enter)
+				return
+			}
 		}
-		if parts[0] == "pick-share" {
-			b.run(chromedp.KeyEvent(" "))
-		}
-		if parts[0] == "Show me what would change" {
-			reached = true
-			break
-		}
+		t.Fatalf("Tab does not lead to %q", to)
 	}
-	if !reached {
-		t.Fatal("Tab does not lead to the button")
-	}
-	b.press("Enter", kb.Enter)
+	walk("Show me what would change", map[string]string{"pick-share": " "})
 	b.wants("Check before you confirm")
+	b.visit("/my/rules")
+	walk("Show me what would change", map[string]string{"what": kb.ArrowDown})
+	b.wants("Check before you confirm")
+	b.visit("/my/reports")
+	walk("Ask for it", nil)
+	b.wants("Your list is ready.")
 }
