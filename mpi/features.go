@@ -327,7 +327,7 @@ func (f *Features) decode(b, derived []byte) error {
 		b, derived = f.maiden.decode(b, derived, 0)
 	}
 	if parts&hasGuardian != 0 {
-		b, derived = f.guardian.decode(b, derived, maxNicks)
+		b, _ = f.guardian.decode(b, derived, maxNicks)
 	}
 	if b == nil || len(b) < 12*int(f.nIDs)+5*int(f.nPhones)+12*int(f.nEmails) {
 		return errFeatures
@@ -345,7 +345,7 @@ func (f *Features) decode(b, derived []byte) error {
 		b = b[12:]
 	}
 	for i := range f.nAddresses {
-		ok := false
+		var ok bool
 		if b, ok = f.addresses[i].decode(b); !ok {
 			return errFeatures
 		}
@@ -367,9 +367,7 @@ func (t *token) decode(b, derived []byte, nicks int) (rest, restDerived []byte) 
 		return nil, derived
 	}
 	t.n, t.flags = uint8(n), b[0]>>5
-	for i, c := range b[1 : 1+n] {
-		t.text[i] = c
-	}
+	copy(t.text[:], b[1:1+n])
 	b = b[1+n:]
 	for i := range nicks {
 		t.nicks[i] = b[i]
