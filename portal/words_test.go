@@ -105,6 +105,51 @@ func TestEveryWordAPageUsesIsThereInEveryLanguage(t *testing.T) {
 	}
 }
 
+// Where a reader meets what a template says itself, tags and actions aside.
+var (
+	action      = regexp.MustCompile(`(?s)\{\{.*?\}\}`)
+	program     = regexp.MustCompile(`(?s)<(code|pre)\b.*?</(code|pre)>`)
+	tag         = regexp.MustCompile(`(?s)<[^>]*>`)
+	spokenValue = regexp.MustCompile(`\b(?:alt|title|placeholder|aria-label|aria-description|label|summary|value)="([^"]*)"`)
+	chosenValue = regexp.MustCompile(`\bvalue="[^"]*"`)
+	spoken      = regexp.MustCompile(`\pL{2,}`)
+)
+
+// Names, forms and units that are the same in every language; languages are named in their own.
+var untranslated = []string{"Concord", "CSV", "FHIR", "JSON", "PDF", "KB", "MB", "ms", "English", "Español"}
+
+// TestNoTemplateSpeaksByItself holds pages to what a pseudo-language would show: whatever a reader meets comes from the words, none
+// stands in a template in one language. Code, and values of choices and hidden fields, are for programs.
+//
+// Source: spec ux 1.7, "Languages".
+func TestNoTemplateSpeaksByItself(t *testing.T) {
+	_ = fs.WalkDir(sources, "templates", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		raw, err := fs.ReadFile(sources, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := program.ReplaceAllString(action.ReplaceAllString(string(raw), ""), "")
+		said := tag.ReplaceAllString(page, " ")
+		for _, one := range tag.FindAllString(page, -1) {
+			if strings.HasPrefix(one, "<input") || strings.HasPrefix(one, "<option") || strings.HasPrefix(one, "<button") {
+				one = chosenValue.ReplaceAllString(one, "")
+			}
+			for _, v := range spokenValue.FindAllStringSubmatch(one, -1) {
+				said += " " + v[1]
+			}
+		}
+		for _, word := range spoken.FindAllString(said, -1) {
+			if !slices.Contains(untranslated, word) {
+				t.Errorf("%s says %q by itself", name, word)
+			}
+		}
+		return nil
+	})
+}
+
 // A key put together in Go or in a template begins with one of these.
 var madeKeys = regexp.MustCompile(`^(kind|onboard|orgkind|purpose|role|duty|language|trouble|signin|choice|wish|check|card|about|story|look|outcome|fate|format|grade|sex|reason|attest|method|state|finding|why|effect|field|alert|capacity|group|rule|risk|task|verdict|likeness|level|happened|best|link|cause|second|consents|same|compare|did|sensitive|layer|action|policystate|reviews|fault|today|letter|outcome|consentstatus|representatives|queuestate|sandbox|api\.in|step|origin|report|owed|flag)\.`)
 
