@@ -233,7 +233,7 @@ func (x *exchangeUnderTest) signOn(f directory.File) {
 	x.goLive()
 }
 
-// goLive has two people sign off every site that is joining.
+// goLive has two people sign off every site that takes part and is joining.
 func (x *exchangeUnderTest) goLive() {
 	x.t.Helper()
 	store := directorypg.New(x.db, auditpg.Append, nil)
@@ -242,7 +242,7 @@ func (x *exchangeUnderTest) goLive() {
 		x.t.Fatal(err)
 	}
 	for _, s := range n.Sites() {
-		if s.Membership != directory.Joining {
+		if s.Membership != directory.Joining || !s.Active {
 			continue
 		}
 		x.step("anna", directory.Step{Site: s.ID, Move: directory.MoveProposed, Checks: passed()})

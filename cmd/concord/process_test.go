@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/concord-hie/concord/internal/freeport"
 	"github.com/concord-hie/concord/internal/pgcluster"
 )
 
@@ -136,12 +137,11 @@ func launchPostgres(t testing.TB) (*pgcluster.Cluster, string) {
 
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 func awaitTCP(t testing.TB, port int) {

@@ -22,6 +22,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/concord-hie/concord/internal/freeport"
 	"github.com/concord-hie/concord/internal/pg"
 )
 
@@ -78,8 +79,8 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		}
 	}
 	if o.Port == 0 {
-		if o.Port, err = freePort(); err != nil {
-			return nil, err
+		if o.Port, err = freeport.Find(); err != nil {
+			return nil, fmt.Errorf("pgcluster: %w", err)
 		}
 	}
 	return launch(ctx, bin, dir, cred, o)
@@ -185,15 +186,6 @@ func initdb(ctx context.Context, bin, dir string, cred *syscall.Credential) erro
 		return fmt.Errorf("pgcluster: initdb: %w: %s", err, bytes.TrimSpace(out))
 	}
 	return nil
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("pgcluster: %w", err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 func launch(ctx context.Context, bin, dir string, cred *syscall.Credential, o Options) (*Cluster, error) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/concord-hie/concord/internal/freeport"
 	"github.com/concord-hie/concord/internal/rds"
 )
 
@@ -50,7 +51,10 @@ func Real(t testing.TB) Server {
 		t.Fatal("redis-server is not installed: apt-get install redis-server (Debian, Ubuntu)")
 	}
 	for range 5 { // another program may take the port in between
-		port := freePort(t)
+		port, err := freeport.Find()
+		if err != nil {
+			t.Fatal(err)
+		}
 		cmd := exec.Command(binary, "--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
 			"--daemonize", "no", "--dir", t.TempDir())
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -102,16 +106,6 @@ func flush(t testing.TB, port int) {
 	if _, err := io.ReadFull(c, answer); err != nil || string(answer) != "+OK\r\n" {
 		t.Fatalf("FLUSHALL: %q, %v", answer, err)
 	}
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func answers(t testing.TB, url string) bool {
