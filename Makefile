@@ -11,7 +11,7 @@ FUZZTIME ?= 30s
 # which makes them several times slower, and with -short under it: fewer cases, and of the stories those in which much happens at once.
 LONG := ./cmd/concord ./consent ./federation ./internal/sim ./mpi ./mpi/mpicsv
 
-.PHONY: demo demodeps test unit race clients bench lint vet build fuzz deps clean help
+.PHONY: demo demodeps test unit long raced race clients bench lint vet build fuzz deps clean help
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -28,7 +28,12 @@ vet:
 	$(GO) vet -tags $(TAGS) ./...
 
 unit: ## Go tests, against real PostgreSQL and Redis; with the race detector where it can find something
-	$(GO) test -tags $(TAGS) -timeout 20m $(LONG)
+	@$(MAKE) --no-print-directory -j2 long raced
+
+long: # one package at a time: the other half keeps the second processor busy
+	$(GO) test -tags $(TAGS) -p 1 -timeout 20m $(LONG)
+
+raced:
 	CGO_ENABLED=1 $(GO) test -race -short -tags $(TAGS) -timeout 20m ./...
 
 race: deps ## all Go tests, whole, under the race detector: most of an hour
