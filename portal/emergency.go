@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -126,6 +127,41 @@ func (v *visit) openEmergency() error {
 		return err
 	}
 	return v.redirect("/patients/" + url.PathEscape(id))
+}
+
+// Claims lists claims of emergencies. *consentpg.Store is one; its method says what it does.
+type Claims interface {
+	Tasks(ctx context.Context, f consent.TaskFilter) (tasks []consent.Task, more bool, err error)
+}
+
+// recallEmergency forgets a claim about who that this session remembers and that somebody has ended: under it nothing would be
+// shown any more, not even what may be seen without.
+func (v *visit) recallEmergency(who foundPatient) error {
+	actor, until := v.asking(who.ID)
+	if until.IsZero() {
+		return nil
+	}
+	record, err := v.deps.RecordOf(v.ctx, who.Local)
+	if err != nil {
+		return err
+	}
+	f := consent.TaskFilter{Organization: actor.Organization, Claimant: actor.User, HoldsAt: v.now, Limit: 200}
+	for more := true; more; {
+		var tasks []consent.Task
+		if tasks, more, err = v.deps.Claims.Tasks(v.ctx, f); err != nil {
+			return err
+		}
+		for _, t := range tasks {
+			if f.After = t.ID; slices.Contains(t.Records, record) {
+				return nil
+			}
+		}
+	}
+	if err := v.keepDraft("emergency "+who.ID, nil); err != nil {
+		return err
+	}
+	v.notice = "records.emergency.over"
+	return nil
 }
 
 // endEmergency answers POST /patients/:patient/emergency/end: who claimed it says that it is over.

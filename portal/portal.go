@@ -91,6 +91,7 @@ type Deps struct {
 	Helpers   Helpers
 	Requests  Requests
 	Searches  Searches
+	Claims    Claims
 	Forms     Forms
 	Audit     Recorder
 	// Trace takes how a page's request went, and returns at once; nil takes nothing.

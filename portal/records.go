@@ -233,6 +233,9 @@ func (v *visit) records() error {
 	if err != nil {
 		return err
 	}
+	if err := v.recallEmergency(who); err != nil {
+		return err
+	}
 	actor, until := v.asking(id)
 	q := v.c.Request.URL.Query()
 	search := recordQuery(id, q)

@@ -244,7 +244,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	}
 	alerts := auditpg.NewAlerts(db, personsOf(patients), staff.endings, mailer, hie.Now, log)
 	running.Go(func() { alerts.Run(background) })
-	people, err := newPortal(cfg, door, deps, portal.Deps{Preview: exchange, Owned: exchange, Reporter: patients, Helpers: consents, Requests: consents, Forms: consents, Alerts: alerts,
+	people, err := newPortal(cfg, door, deps, portal.Deps{Preview: exchange, Owned: exchange, Reporter: patients, Helpers: consents, Requests: consents, Claims: consents, Forms: consents, Alerts: alerts,
 		Questions: auditpg.NewQuestions(db, ids, hie.Now), Searches: auditpg.NewSearches(db, ids, hie.Now)}, redis)
 	if err != nil {
 		return nil, err
