@@ -3,10 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/concord-hie/concord/audit/auditpg"
@@ -46,20 +44,14 @@ func printEmergencies(out io.Writer, output string, tasks ...consent.Task) error
 		}
 		rows = append(rows, r)
 	}
-	if output == "json" {
-		return json.NewEncoder(out).Encode(rows)
-	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "EMERGENCY\tORGANIZATION\tUSER\tREASON\tSINCE\tUNTIL\tRECORDS\tENDED\tFINDING")
-	for _, r := range rows {
+	return printRows(out, output, "EMERGENCY\tORGANIZATION\tUSER\tREASON\tSINCE\tUNTIL\tRECORDS\tENDED\tFINDING", rows, func(w io.Writer, r emergencyRow) {
 		ended := "-"
 		if r.Ended != nil {
 			ended = r.Ended.UTC().Format(time.RFC3339)
 		}
 		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", r.Emergency, r.Organization, r.User, r.Reason, r.Since.Format(time.RFC3339),
 			r.Until.Format(time.RFC3339), len(r.Records), ended, cmp.Or(r.Finding, "-"))
-	}
-	return w.Flush()
+	})
 }
 
 // emergencyListCmd lists claims.

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/concord-hie/concord/audit"
@@ -111,19 +109,13 @@ func printInstruments(out io.Writer, output string, all ...consent.Instrument) e
 		}
 		rows = append(rows, r)
 	}
-	if output == "json" {
-		return json.NewEncoder(out).Encode(rows)
-	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "INSTRUMENT\tVERSION\tKIND\tORGANIZATION\tPURPOSES\tFROM\tUNTIL\tGROUND")
-	for _, r := range rows {
+	return printRows(out, output, "INSTRUMENT\tVERSION\tKIND\tORGANIZATION\tPURPOSES\tFROM\tUNTIL\tGROUND", rows, func(w io.Writer, r instrumentRow) {
 		until := "-"
 		if r.Until != nil {
 			until = r.Until.UTC().Format(time.RFC3339)
 		}
 		fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Instrument, r.Version, r.Kind, r.Organization, strings.Join(r.Purposes, " "), r.From.UTC().Format(time.RFC3339), until, r.Ground)
-	}
-	return w.Flush()
+	})
 }
 
 // instrumentListCmd lists legal bases.

@@ -3,10 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/concord-hie/concord/consent"
@@ -39,12 +37,7 @@ func (d officersDesk) printRepresentatives(out io.Writer, output string, all ...
 		}
 		rows = append(rows, row)
 	}
-	if output == "json" {
-		return json.NewEncoder(out).Encode(rows)
-	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "REPRESENTATIVE\tVERSION\tREF\tCAPACITY\tRIGHTS\tSTART\tEND\tLAPSES\tACTS")
-	for _, r := range rows {
+	return printRows(out, output, "REPRESENTATIVE\tVERSION\tREF\tCAPACITY\tRIGHTS\tSTART\tEND\tLAPSES\tACTS", rows, func(w io.Writer, r representativeRow) {
 		lapses, acts := "-", "no"
 		if r.Lapses != nil {
 			lapses = r.Lapses.UTC().Format(time.RFC3339)
@@ -53,8 +46,7 @@ func (d officersDesk) printRepresentatives(out io.Writer, output string, all ...
 			acts = "yes"
 		}
 		fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Representative, r.Version, r.Ref, r.Capacity, r.Rights, cmp.Or(r.Start, "-"), cmp.Or(r.End, "-"), lapses, acts)
-	}
-	return w.Flush()
+	})
 }
 
 // representativeListCmd lists who may act for a patient.

@@ -3,10 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/concord-hie/concord/consent"
@@ -44,20 +42,14 @@ func printRequests(out io.Writer, output string, all ...consent.ReportRequest) e
 		}
 		rows = append(rows, row)
 	}
-	if output == "json" {
-		return json.NewEncoder(out).Encode(rows)
-	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "REQUEST\tRECORD\tKIND\tOF\tASKED\tDUE\tSTATUS\tLATE")
-	for _, r := range rows {
+	return printRows(out, output, "REQUEST\tRECORD\tKIND\tOF\tASKED\tDUE\tSTATUS\tLATE", rows, func(w io.Writer, r requestRow) {
 		late := "no"
 		if r.Late {
 			late = "yes"
 		}
 		fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Request, r.Record, r.Kind, cmp.Or(r.Organization, r.Law, "exchange"), r.Asked.Format(time.DateOnly),
 			r.Due.Format(time.DateOnly), r.Status, late)
-	}
-	return w.Flush()
+	})
 }
 
 // reportRequestsCmd lists what patients asked for.
