@@ -160,7 +160,7 @@ func testNetwork(t *testing.T) *directory.Network {
 		{ID: "oak", Name: "Oak Street Practice", Identifier: "urn:org:oak", Kind: "practice", Active: true},
 	}, []directory.Site{
 		{ID: "oak-main", Org: "oak", Name: "Oak Street", Authorities: []string{"urn:oak"}, Zone: "America/New_York", Active: true, Membership: directory.Live},
-		{ID: "elm", Org: "oak", Name: "Elm Clinic", Authorities: []string{"urn:elm"}, Zone: "America/New_York", Active: true, Membership: directory.Live},
+		{ID: "elm", Org: "oak", Name: "Elm Clinic", Phone: "410-555-0177", Authorities: []string{"urn:elm"}, Zone: "America/New_York", Active: true, Membership: directory.Live},
 		{ID: "oak", Org: "oak", Name: "Oak", Authorities: []string{"urn:oak:annex"}, Zone: "America/New_York", Active: true, Membership: directory.Live},
 	}, nil)
 	if err != nil {

@@ -122,6 +122,7 @@ func TestSitesAreShownAsTheyAnswerWithoutHoldingUpTheList(t *testing.T) {
 		s.at(t, time.Second, "2 of 3 places answered.")
 		s.at(t, 2*time.Second, `event: arrived`+"\n"+`data: <a href="/patients/p1?kind=k&amp;status=all">More documents have arrived`)
 		s.at(t, 8*time.Second, "slow, still asking")
+		s.at(t, 8*time.Second, "410-555-0177")
 		s.at(t, 30*time.Second, "no answer in time, call them")
 		s.at(t, 30*time.Second, `event: done`+"\n"+`data: <a href="/patients/p1?kind=k&amp;status=all">3 more documents have arrived: show them</a> · <a href="/patients/p1?wait=5">`)
 

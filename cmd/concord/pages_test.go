@@ -138,6 +138,7 @@ func (p *pagesUnderTest) rulesStory(t *testing.T) {
 	bloom.wants("9 documents may be shown to you.")
 	maria.as("maria")
 	maria.visit("/my/places")
+	maria.wants("Call:", "410-555-01")
 	maria.click(`form:has(input[value="harbor-main"]) button`)
 	maria.wants("Check before you confirm", "Everything held at Harbor General Hospital, Main Campus")
 	maria.confirmed()
