@@ -49,3 +49,36 @@ func TestThePageSaysOfWhatIsWithheldWhatTheAnswerSays(t *testing.T) {
 		})
 	}
 }
+
+// Discharge summaries, medication lists and allergies stand above the list, and once more in it.
+//
+// Source: spec ux D2, "Pinned".
+func TestWhatIsWantedFirstStandsAboveTheList(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	b.signIn(identities()[access.DutyClinician])
+	others := siteAPI(0)
+	document := func(id, class, title string) string {
+		kind := `{"coding":[{"system":"http://loinc.org","code":"` + class + `"}]}`
+		return `{"resource":{"resourceType":"DocumentReference","id":"` + id + `","status":"current","category":[` + kind + `],"type":` + kind +
+			`,"content":[{"attachment":{"title":"` + title + `","creation":"2026-01-02T03:04:05Z","contentType":"application/pdf"}}]}}`
+	}
+	w.api.answer = func(rw http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/_search") {
+			others(rw, r)
+			return
+		}
+		_, _ = rw.Write([]byte(`{"resourceType":"Bundle","type":"searchset","total":4,"entry":[` + strings.Join([]string{document("d1", "11506-3", "Visit in May"),
+			document("d2", "18842-5", "Stay in April"), document("d3", "10160-0", "Tablets"), document("d4", "48765-2", "Reactions")}, ",") + `]}`))
+	}
+	page := b.get("/patients/p1").Body.String()
+	pinned, list, found := strings.Cut(page, "<table")
+	if !found {
+		t.Fatalf("no list: %s", page)
+	}
+	for title, first := range map[string]bool{"Visit in May": false, "Stay in April": true, "Tablets": true, "Reactions": true} {
+		if strings.Contains(pinned, title) != first || !strings.Contains(list, title) {
+			t.Errorf("%q stands above the list: %v, want %v; in it: %v", title, strings.Contains(pinned, title), first, strings.Contains(list, title))
+		}
+	}
+}
