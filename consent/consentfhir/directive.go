@@ -8,6 +8,7 @@
 package consentfhir
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -18,115 +19,263 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The wire structs name exactly the elements that are read: an element not named here may have any shape.
+// The wire structs hold exactly the elements that are read: an element not named here may have any shape.
 //
 // Source: spec consent-cases, "Consent elements read".
-type wireConsent struct {
-	Status            string           `json:"status"`
-	Scope             *wireConcept     `json:"scope"`
-	Performer         []wireReference  `json:"performer"`
-	Organization      []wireReference  `json:"organization"`
-	Policy            []wirePolicy     `json:"policy"`
-	PolicyRule        *wireConcept     `json:"policyRule"`
-	Contained         []jsontext.Value `json:"contained"`
-	ModifierExtension []wireAny        `json:"modifierExtension"`
-	Provision         *wireProvision   `json:"provision"`
-}
-
-type wireProvision struct {
-	Type              text            `json:"type"`
-	Period            *wirePeriod     `json:"period"`
-	Actor             []wireActor     `json:"actor"`
-	Action            []wireConcept   `json:"action"`
-	SecurityLabel     []wireCoding    `json:"securityLabel"`
-	Purpose           []wireCoding    `json:"purpose"`
-	Class             []wireCoding    `json:"class"`
-	Code              []wireConcept   `json:"code"`
-	DataPeriod        *wirePeriod     `json:"dataPeriod"`
-	Data              []wireData      `json:"data"`
-	Provision         []wireProvision `json:"provision"`
-	ModifierExtension []wireAny       `json:"modifierExtension"`
-}
-
 type (
-	wireAny    struct{} // an object whatever its members
-	wireCoding struct {
-		System system `json:"system"`
-		Code   text   `json:"code"`
+	wireConsent struct {
+		Status                          string
+		Scope, PolicyRule               *wireConcept
+		Performer, Organization, Policy []string // references and URIs
+		Contained                       []jsontext.Value
+		Modified                        bool // has a modifierExtension
+		Provision                       *wireProvision
 	}
-	wireConcept struct {
-		Coding []wireCoding `json:"coding"`
+	wireProvision struct {
+		Type                          string
+		Period, DataPeriod            *consent.Period
+		Actor                         []wireActor
+		Action, Code                  []wireConcept
+		SecurityLabel, Purpose, Class []wireCoding
+		Data                          []consent.Data
+		Provision                     []wireProvision
+		Modified                      bool
 	}
-	wireReference struct {
-		Reference text `json:"reference"`
-	}
-	wirePolicy struct {
-		URI text `json:"uri"`
-	}
-	wirePeriod struct {
-		Start text `json:"start"`
-		End   text `json:"end"`
-	}
-	wireActor struct {
-		Role      *wireConcept   `json:"role"`
-		Reference *wireReference `json:"reference"`
-	}
-	wireData struct {
-		Meaning   string         `json:"meaning"`
-		Reference *wireReference `json:"reference"`
+	wireCoding  struct{ System, Code string }
+	wireConcept struct{ Coding []wireCoding }
+	wireActor   struct {
+		Role      *wireConcept
+		Reference string
 	}
 	wireContained struct {
-		ID           string         `json:"id"`
-		Organization *wireReference `json:"organization"`
-		Practitioner *wireReference `json:"practitioner"`
-		Code         []wireConcept  `json:"code"`
+		ID                         string
+		Organization, Practitioner *string // references
+		Code                       []wireConcept
 	}
 )
 
-// system is a coding's system. Only Read looks at it; in a case it may have any shape.
-//
-// Source: spec consent-cases ("only codes are compared, never systems").
-type system string
-
-// UnmarshalJSONFrom takes a string; anything else but null is a system nobody knows.
-func (s *system) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	v, err := dec.ReadValue()
-	if err != nil {
-		return err
-	}
-	switch v.Kind() {
-	case '"':
-		text, err := jsontext.AppendUnquote(nil, v)
-		*s = system(text)
-		return err
-	case 'n':
-		*s = ""
-	default:
-		*s = "?"
-	}
-	return nil
+// UnmarshalJSONFrom reads a Consent.
+func (w *wireConsent) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	r := reader{dec: dec}
+	w.readFrom(&r)
+	return r.err
 }
 
-// A text is a string that is "" only where it is absent. One that is there and empty is a value nobody knows: FHIR has no
-// empty strings, and of a case only null is absent.
+func (w *wireConsent) readFrom(r *reader) {
+	for name := range r.members {
+		switch string(name) {
+		case "status":
+			w.Status = r.text()
+		case "scope":
+			w.Scope = r.concept()
+		case "performer":
+			w.Performer = list(r, (*reader).reference)
+		case "organization":
+			w.Organization = list(r, (*reader).reference)
+		case "policy":
+			w.Policy = list(r, (*reader).policy)
+		case "policyRule":
+			w.PolicyRule = r.concept()
+		case "contained":
+			w.Contained = r.values()
+		case "modifierExtension":
+			w.Modified = r.extended()
+		case "provision":
+			if r.there() {
+				w.Provision = new(wireProvision)
+			}
+			r.provision(w.Provision)
+		default:
+			r.skip()
+		}
+	}
+}
+
+// UnmarshalJSONFrom reads a provision.
+func (w *wireProvision) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	r := reader{dec: dec}
+	r.provision(w)
+	return r.err
+}
+
+// provision reads one into w, which is nil only where null stands for it.
+func (r *reader) provision(w *wireProvision) {
+	for name := range r.members {
+		switch string(name) {
+		case "type":
+			w.Type = r.said()
+		case "period":
+			w.Period = r.period()
+		case "actor":
+			w.Actor = list(r, (*reader).actor)
+		case "action":
+			w.Action = list(r, (*reader).conceptInto)
+		case "securityLabel":
+			w.SecurityLabel = list(r, (*reader).coding)
+		case "purpose":
+			w.Purpose = list(r, (*reader).coding)
+		case "class":
+			w.Class = list(r, (*reader).coding)
+		case "code":
+			w.Code = list(r, (*reader).conceptInto)
+		case "dataPeriod":
+			w.DataPeriod = r.period()
+		case "data":
+			w.Data = list(r, (*reader).data)
+		case "provision":
+			w.Provision = list(r, (*reader).provision)
+		case "modifierExtension":
+			w.Modified = r.extended()
+		default:
+			r.skip()
+		}
+	}
+}
+
+func (r *reader) coding(w *wireCoding) {
+	for name := range r.members {
+		switch string(name) {
+		case "system":
+			w.System = r.system()
+		case "code":
+			w.Code = r.said()
+		default:
+			r.skip()
+		}
+	}
+}
+
+// system reads a coding's system. Only Read looks at it; in a case it may have any shape, and one that is no text is a system
+// nobody knows.
 //
-// Source: FHIR R4 json.html (a string is never empty); spec consent-cases, "Case", 11, 12, 16 and 17.
-type text string
-
-// emptied is what an empty string is read as.
-const emptied text = "(empty)"
-
-// UnmarshalJSONFrom takes a string or null.
-func (t *text) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	absent := dec.PeekKind() == 'n'
-	var s string
-	if err := json.UnmarshalDecode(dec, &s); err != nil {
-		return err
+// Source: spec consent-cases ("only codes are compared, never systems").
+func (r *reader) system() string {
+	if r.err == nil {
+		switch r.dec.PeekKind() {
+		case '"', 'n':
+			return r.text()
+		}
 	}
-	if *t = text(s); s == "" && !absent {
-		*t = emptied
+	r.skip()
+	return "?"
+}
+
+func (r *reader) conceptInto(w *wireConcept) {
+	for name := range r.members {
+		if string(name) == "coding" {
+			w.Coding = list(r, (*reader).coding)
+		} else {
+			r.skip()
+		}
 	}
-	return nil
+}
+
+func (r *reader) concept() *wireConcept {
+	if !r.there() {
+		r.skip()
+		return nil
+	}
+	w := new(wireConcept)
+	r.conceptInto(w)
+	return w
+}
+
+// reference and policy read the one member of an object that counts.
+func (r *reader) reference(out *string) { r.only("reference", out) }
+func (r *reader) policy(out *string)    { r.only("uri", out) }
+
+func (r *reader) only(member string, out *string) {
+	for name := range r.members {
+		if string(name) == member {
+			*out = r.said()
+		} else {
+			r.skip()
+		}
+	}
+}
+
+func (r *reader) period() *consent.Period {
+	if !r.there() {
+		r.skip()
+		return nil
+	}
+	p := new(consent.Period)
+	for name := range r.members {
+		switch string(name) {
+		case "start":
+			p.Start = r.said()
+		case "end":
+			p.End = r.said()
+		default:
+			r.skip()
+		}
+	}
+	return p
+}
+
+func (r *reader) actor(w *wireActor) {
+	for name := range r.members {
+		switch string(name) {
+		case "role":
+			w.Role = r.concept()
+		case "reference":
+			r.reference(&w.Reference)
+		default:
+			r.skip()
+		}
+	}
+}
+
+func (r *reader) data(d *consent.Data) {
+	for name := range r.members {
+		switch string(name) {
+		case "meaning":
+			d.Meaning = r.text()
+		case "reference":
+			r.reference(&d.Reference)
+		default:
+			r.skip()
+		}
+	}
+}
+
+// extended reports whether a list of extensions, of which nobody here understands any, has an entry.
+func (r *reader) extended() bool {
+	return len(list(r, func(r *reader, _ *struct{}) {
+		for range r.members {
+			r.skip()
+		}
+	})) > 0
+}
+
+// UnmarshalJSONFrom reads a PractitionerRole; its lists have no nulls even where those of others may.
+func (w *wireContained) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	r := reader{dec: dec, noNulls: true}
+	for name := range r.members {
+		switch string(name) {
+		case "id":
+			w.ID = r.text()
+		case "organization":
+			w.Organization = r.party()
+		case "practitioner":
+			w.Practitioner = r.party()
+		case "code":
+			w.Code = list(&r, (*reader).conceptInto)
+		default:
+			r.skip()
+		}
+	}
+	return r.err
+}
+
+func (r *reader) party() *string {
+	if !r.there() {
+		r.skip()
+		return nil
+	}
+	ref := new(string)
+	r.reference(ref)
+	return ref
 }
 
 // Read returns what a Consent says: its header elements and its tree. What the exchange knows of it (record,
@@ -144,7 +293,11 @@ func Read(resource []byte) (consent.Directive, error) {
 	if w.Provision != nil {
 		w.Provision.foreign()
 	}
-	return w.directive()
+	var d consent.Directive
+	if err := w.into(&d); err != nil {
+		return consent.Directive{}, err
+	}
+	return d, nil
 }
 
 // The systems whose codes purposes and labels are; a coding without a system is taken for one of them.
@@ -172,36 +325,32 @@ func (w *wireProvision) foreign() {
 }
 
 func (w *wireCoding) foreign(systems []string, standard func(string) bool) {
-	if w.System != "" && !slices.Contains(systems, string(w.System)) && standard(string(w.Code)) {
-		w.Code = text(w.System) + "|" + w.Code
+	if w.System != "" && !slices.Contains(systems, w.System) && standard(w.Code) {
+		w.Code = w.System + "|" + w.Code
 	}
 }
 
-func (w *wireConsent) directive() (consent.Directive, error) {
-	d := consent.Directive{Status: w.Status, Scope: w.Scope.first(), Modified: len(w.ModifierExtension) > 0}
-	for _, p := range w.Performer {
-		d.Performers = append(d.Performers, string(p.Reference))
-	}
-	for _, o := range w.Organization {
-		d.Organizations = append(d.Organizations, string(o.Reference))
-	}
-	for _, p := range w.Policy {
-		d.Policies = append(d.Policies, string(p.URI))
-	}
+// into puts what w says into d.
+func (w *wireConsent) into(d *consent.Directive) error {
+	d.Status, d.Scope, d.Modified = w.Status, w.Scope.first(), w.Modified
+	d.Performers, d.Organizations, d.Policies = some(w.Performer), some(w.Organization), some(w.Policy)
 	if w.PolicyRule != nil {
 		d.PolicyRules = codes(w.PolicyRule.Coding)
 	}
-	teams := map[string]*consent.PractitionerRole{}
+	var teams map[string]*consent.PractitionerRole
+	if len(w.Contained) > 0 {
+		teams = map[string]*consent.PractitionerRole{}
+	}
 	for _, raw := range w.Contained {
 		if err := readTeam(raw, teams); err != nil {
-			return consent.Directive{}, err
+			return err
 		}
 	}
 	if w.Provision != nil {
 		p := w.Provision.read(teams)
 		d.Provision = &p
 	}
-	return d, nil
+	return nil
 }
 
 // isPractitionerRole reports whether raw says that it is one; what says otherwise, or nothing, may be of any shape.
@@ -209,7 +358,7 @@ func isPractitionerRole(raw jsontext.Value) bool {
 	var kind struct {
 		ResourceType jsontext.Value `json:"resourceType"`
 	}
-	if raw.Kind() != '{' || json.Unmarshal(raw, &kind) != nil {
+	if !bytes.Contains(raw, []byte("PractitionerRole")) && bytes.IndexByte(raw, '\\') < 0 || raw.Kind() != '{' || json.Unmarshal(raw, &kind) != nil {
 		return false
 	}
 	name, err := jsontext.AppendUnquote(nil, kind.ResourceType)
@@ -223,7 +372,7 @@ func readTeam(raw jsontext.Value, teams map[string]*consent.PractitionerRole) er
 		return nil
 	}
 	var c wireContained
-	if err := json.Unmarshal(raw, &c, strictLists); err != nil {
+	if err := json.Unmarshal(raw, &c); err != nil {
 		return &hie.InvalidError{Path: "Consent.contained", Rule: "has a PractitionerRole with a member of the wrong type", Code: "structure"}
 	}
 	if _, twice := teams[c.ID]; twice || c.ID == "" {
@@ -231,10 +380,10 @@ func readTeam(raw jsontext.Value, teams map[string]*consent.PractitionerRole) er
 	}
 	t := &consent.PractitionerRole{Codes: conceptCodes(c.Code)}
 	if c.Organization != nil {
-		t.HasOrganization, t.Organization = true, string(c.Organization.Reference)
+		t.HasOrganization, t.Organization = true, *c.Organization
 	}
 	if c.Practitioner != nil {
-		t.HasPractitioner, t.Practitioner = true, string(c.Practitioner.Reference)
+		t.HasPractitioner, t.Practitioner = true, *c.Practitioner
 	}
 	teams[c.ID] = t
 	return nil
@@ -242,19 +391,16 @@ func readTeam(raw jsontext.Value, teams map[string]*consent.PractitionerRole) er
 
 func (w *wireProvision) read(teams map[string]*consent.PractitionerRole) consent.Provision {
 	p := consent.Provision{
-		Type: string(w.Type), Period: w.Period.read(), DataPeriod: w.DataPeriod.read(), Modified: len(w.ModifierExtension) > 0,
+		Type: w.Type, Period: w.Period, DataPeriod: w.DataPeriod, Modified: w.Modified, Data: some(w.Data),
 		Actions: conceptCodes(w.Action), Labels: codes(w.SecurityLabel), Purposes: codes(w.Purpose),
 		Classes: codes(w.Class), Codes: conceptCodes(w.Code),
 	}
 	for _, a := range w.Actor {
-		actor := consent.Actor{Role: a.Role.role(), Reference: a.Reference.text()}
+		actor := consent.Actor{Role: a.Role.role(), Reference: a.Reference}
 		if id, local := strings.CutPrefix(actor.Reference, "#"); local {
 			actor.Team = teams[id]
 		}
 		p.Actors = append(p.Actors, actor)
-	}
-	for _, d := range w.Data {
-		p.Data = append(p.Data, consent.Data{Meaning: d.Meaning, Reference: d.Reference.text()})
 	}
 	for i := range w.Provision {
 		p.Provisions = append(p.Provisions, w.Provision[i].read(teams))
@@ -262,18 +408,12 @@ func (w *wireProvision) read(teams map[string]*consent.PractitionerRole) consent
 	return p
 }
 
-func (w *wirePeriod) read() *consent.Period {
-	if w == nil {
+// some is list, nil where it is empty: an element that is there and empty states nothing.
+func some[T any](list []T) []T {
+	if len(list) == 0 {
 		return nil
 	}
-	return &consent.Period{Start: string(w.Start), End: string(w.End)}
-}
-
-func (w *wireReference) text() string {
-	if w == nil {
-		return ""
-	}
-	return string(w.Reference)
+	return list
 }
 
 // first returns the concept's first code, "" when there is none.
@@ -281,7 +421,7 @@ func (w *wireConcept) first() string {
 	if w == nil || len(w.Coding) == 0 {
 		return ""
 	}
-	return string(w.Coding[0].Code)
+	return w.Coding[0].Code
 }
 
 // role returns the first code of an actor's role: "" when there is no coding, consent.UnknownRole for a coding
@@ -299,7 +439,7 @@ func (w *wireConcept) role() string {
 func codes(in []wireCoding) []string {
 	var out []string
 	for _, c := range in {
-		out = append(out, string(c.Code))
+		out = append(out, c.Code)
 	}
 	return out
 }
