@@ -24,6 +24,7 @@ type simulateCmd struct {
 	Seed    uint64   `default:"1" help:"The same seed, people and sites give the same files."`
 	Out     string   `help:"Directory for the files, made where it is missing." placeholder:"DIR"`
 	Names   string   `help:"Directory of frequency tables of names, instead of a library's lists: us_surnames_2010.csv(.gz), us_given_names_by_decade.csv(.gz) and more." placeholder:"DIR" type:"existingdir"`
+	Rates   string   `help:"JSON file of error rates by name, instead of the default ones: {\"given:nickname\": 0.1}. simulation.json lists all." placeholder:"FILE" type:"existingfile"`
 	Formats []string `default:"csv" help:"What to write, comma-separated: csv, fhir, adt, documents, consents."`
 	DryRun  bool     `help:"Make the population, say what would be written and write nothing."`
 	Output  string   `enum:"table,json" default:"table" help:"table or json."`
@@ -35,12 +36,14 @@ func (simulateCmd) Help() string {
 overlay, ethnicity, what is wrong with each field) and hard_pairs.csv (records of different people that look like one: twins, father
 and son of one name, mother and newborn, namesakes, lent cards and more); fhir gives patients.ndjson, adt gives messages.hl7 (one
 message a line, in order of time: registrations, updates, merges, links, what was wrong of those and undone, moves and deletes) and events.csv (of
-each message whose data it bears, and whether the site is mistaken), documents gives documents.ndjson and consents gives consents.ndjson. simulation.json lists the sites;
+each message whose data it bears, and whether the site is mistaken), documents gives documents.ndjson and consents gives consents.ndjson. simulation.json lists the sites and how often
+clerks err, which --rates alters;
 directory.json is for concord site apply, after which concord import patients takes patients.ndjson.
 
 Examples:
   concord simulate --people 35000 --out sim100k
-  concord simulate --people 350000 --sites 24 --seed 7 --out sim1m --formats csv,fhir`
+  concord simulate --people 350000 --sites 24 --seed 7 --out sim1m --formats csv,fhir
+  concord simulate --people 35000 --out careless --rates careless.json`
 }
 
 // Run makes the population.
@@ -65,7 +68,11 @@ func (c *simulateCmd) Run(ctx context.Context, s *streams) error {
 			return err
 		}
 	}
-	order := sim.Order{Seed: c.Seed, People: c.People, Sites: c.Sites, Names: names, Formats: c.Formats, Dir: c.Out}
+	rates, err := c.rates()
+	if err != nil {
+		return err
+	}
+	order := sim.Order{Seed: c.Seed, People: c.People, Sites: c.Sites, Names: names, Rates: rates, Formats: c.Formats, Dir: c.Out}
 	if c.DryRun {
 		order.Dir = ""
 	}
@@ -85,6 +92,23 @@ func (c *simulateCmd) Run(ctx context.Context, s *streams) error {
 		}
 	}
 	return c.print(s, sum)
+}
+
+// rates returns what --rates says.
+func (c *simulateCmd) rates() (sim.Rates, error) {
+	if c.Rates == "" {
+		return sim.DefaultRates(), nil
+	}
+	f, err := os.Open(c.Rates)
+	if err != nil {
+		return sim.Rates{}, err
+	}
+	defer func() { _ = f.Close() }()
+	rates, err := sim.ReadRates(f)
+	if err != nil {
+		return sim.Rates{}, fmt.Errorf("%s: %w", c.Rates, err)
+	}
+	return rates, nil
 }
 
 // directory writes the sites as a directory that `concord site apply` takes.

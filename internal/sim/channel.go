@@ -13,13 +13,18 @@ import (
 //
 // Source: spec simulator section 2, point 4, table.
 func (t *Town) channel(p *life, s Site, on time.Time, rnd *rand.Rand, born bool) Registration {
-	c := &clerk{rnd: rnd, rate: s.clerk * .6, names: t.names, site: s, p: p, on: on}
+	c := &clerk{rnd: rnd, rate: s.clerk * .6, rates: &t.rates, names: t.names, site: s, p: p, on: on}
 	if chance(rnd, .20) {
 		c.rate = s.clerk * 2.6
 	}
 	family := then(p.family, on)
 	c.g = Registration{On: on, Given: p.Given, Middle: p.Middle, Family: family, Suffix: p.Suffix, Sex: p.Sex,
 		Birth: p.Birth.Format(time.DateOnly), SSN: p.SSN, Phone: then(p.phones, on), Email: then(p.emails, on), Address: then(then(p.homes, on).addresses, on)}
+	if p.markers != nil {
+		if c.g.Sex = then(p.markers, on); c.g.Sex != p.Sex {
+			c.note("sex", "changed")
+		}
+	}
 	if first := p.family[0].value; first != family && chance(rnd, .25) {
 		c.g.Maiden = first
 	}
@@ -46,7 +51,7 @@ func (t *Town) channel(p *life, s Site, on time.Time, rnd *rand.Rand, born bool)
 	c.ssn(born)
 	c.contacts()
 	c.place()
-	if s.desk && c.errs(.002) {
+	if s.desk && c.errs(t.rates.Unidentified) {
 		c.unknown()
 	}
 	c.write()
@@ -57,6 +62,7 @@ func (t *Town) channel(p *life, s Site, on time.Time, rnd *rand.Rand, born bool)
 type clerk struct {
 	rnd   *rand.Rand
 	rate  float64
+	rates *Rates
 	names *Names
 	site  Site
 	p     *life
@@ -116,28 +122,28 @@ func (c *clerk) given(born bool) {
 		c.g.newborn = true
 		c.g.Given, c.g.Middle = c.baby(), ""
 		c.note("given", "newborn")
-	case len(other) > 0 && !chance(c.rnd, .45):
+	case len(other) > 0 && chance(c.rnd, c.rates.GivenSpelling):
 		c.g.Given = other[int(siteHash(c.site.ID, p.Given))%len(other)] // a site writes a name its own way
 		if chance(c.rnd, .3) {
 			c.g.Given = pick(c.rnd, other)
 		}
 		c.note("given", "spelling")
-	case len(nick) > 0 && c.errs(c.names.nickRate):
+	case len(nick) > 0 && c.errs(c.rates.GivenNickname/c.names.nicknamed):
 		c.g.Given = pick(c.rnd, nick)
 		c.note("given", "nickname")
-	case c.errs(.03):
+	case c.errs(c.rates.GivenMisspelt):
 		c.g.Given = misspell(c.rnd, p.Given)
 		c.note("given", "misspelt")
-	case c.errs(.01):
+	case c.errs(c.rates.GivenInitial):
 		c.g.Given = p.Given[:1]
 		c.note("given", "initial")
-	case p.Middle != "" && c.errs(.015):
+	case p.Middle != "" && c.errs(c.rates.GivenMiddle):
 		c.g.Given, c.g.Middle = p.Middle, ""
 		c.note("given", "middle name")
-	case c.errs(.005):
+	case c.errs(c.rates.GivenSwapped):
 		c.g.Given, c.g.Family = c.g.Family, c.g.Given
 		c.note("given", "swapped with family")
-	case c.errs(.001):
+	case c.errs(c.rates.GivenPlaceholder):
 		c.g.Given = pick(c.rnd, []string{"Unknown", "Unk", "Patient", "None"})
 		c.note("given", "placeholder")
 	case (p.Ethnicity == chinese || p.Ethnicity == vietnamese || p.Ethnicity == korean) && chance(c.rnd, c.site.swaps):
@@ -174,17 +180,17 @@ func (c *clerk) baby() string {
 func (c *clerk) middle() {
 	switch {
 	case c.g.Middle == "":
-	case chance(c.rnd, c.site.noMiddle):
-		c.g.Middle = ""
-		c.note("middle", "missing")
-	case chance(c.rnd, .30):
-		c.g.Middle = string([]rune(c.g.Middle)[:1])
-		c.note("middle", "initial")
-	case c.errs(.01):
+	case c.errs(c.rates.MiddleOther):
 		c.g.Middle = c.names.middleF.draw(c.rnd)
 		c.note("middle", "other")
+	case chance(c.rnd, c.rates.MiddleMissing*c.site.noMiddle):
+		c.g.Middle = ""
+		c.note("middle", "missing")
+	case chance(c.rnd, c.rates.MiddleInitial/max(1-c.rates.MiddleMissing*c.site.noMiddle, .01)):
+		c.g.Middle = string([]rune(c.g.Middle)[:1])
+		c.note("middle", "initial")
 	}
-	if c.g.Suffix != "" && chance(c.rnd, .80) {
+	if c.g.Suffix != "" && chance(c.rnd, c.rates.SuffixMissing) {
 		c.g.Suffix = ""
 		c.note("suffix", "missing")
 	}
@@ -206,7 +212,7 @@ func (c *clerk) family(born bool) {
 	}
 	other := c.names.spellings[c.g.Family]
 	switch {
-	case len(c.p.family) > 1 && c.g.Maiden != "" && chance(c.rnd, .12): // she still gives the old name, or an old card was read
+	case len(c.p.family) > 1 && c.g.Maiden != "" && chance(c.rnd, c.rates.FamilyMaiden): // she still gives the old name, or an old card was read
 		c.g.Family, c.g.Maiden = c.g.Maiden, ""
 		c.note("family", "maiden")
 	case double && c.site.doubles != "both" && !chance(c.rnd, .3):
@@ -221,22 +227,22 @@ func (c *clerk) family(born bool) {
 			c.g.Family, c.g.Middle = second, first
 		}
 		c.note("family", "half")
-	case double && chance(c.rnd, .25):
+	case double && chance(c.rnd, c.rates.FamilyHalf):
 		c.g.Family = first
 		c.note("family", "half")
-	case hyphenated && chance(c.rnd, .2):
+	case hyphenated && chance(c.rnd, c.rates.FamilyHalf):
 		c.g.Family = maiden
 		c.note("family", "half")
-	case len(other) > 0 && !chance(c.rnd, .5):
+	case len(other) > 0 && chance(c.rnd, c.rates.FamilySpelling):
 		c.g.Family = other[int(siteHash(c.site.ID, c.g.Family))%len(other)]
 		c.note("family", "spelling")
-	case c.errs(.02):
+	case c.errs(c.rates.FamilyMisspelt):
 		c.g.Family = misspell(c.rnd, c.g.Family)
 		c.note("family", "misspelt")
-	case c.g.Suffix != "" && c.errs(.05):
+	case c.g.Suffix != "" && c.errs(c.rates.FamilyGlued/max(1-c.rates.SuffixMissing, .01)):
 		c.g.Family, c.g.Suffix = c.g.Family+" "+c.g.Suffix, ""
 		c.note("family", "suffix glued on")
-	case c.errs(.2) && strings.ContainsAny(c.g.Family, " '-."):
+	case c.errs(c.rates.FamilyParticle) && strings.ContainsAny(c.g.Family, " '-."):
 		c.g.Family = strings.NewReplacer(" ", "", "'", "", "-", " ", ".", "").Replace(c.g.Family)
 		c.note("family", "particle")
 	}

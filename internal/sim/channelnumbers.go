@@ -8,47 +8,44 @@ import (
 func (c *clerk) birth() {
 	d := c.p.Birth
 	switch {
-	case c.errs(.008):
+	case c.errs(c.rates.BirthDigit):
 		c.g.Birth = digit(c.rnd, c.g.Birth)
 		c.note("birth", "digit")
-	case d.Day() <= 12 && d.Day() != int(d.Month()) && c.errs(.010): // 0.4 % of all: two dates in five can be swapped
+	case d.Day() <= 12 && d.Day() != int(d.Month()) && c.errs(c.rates.BirthSwapped*2.5): // two dates in five can be swapped
 		c.g.Birth = time.Date(d.Year(), time.Month(d.Day()), int(d.Month()), 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
 		c.note("birth", "day and month")
-	case c.errs(.004):
+	case c.errs(c.rates.BirthYear):
 		if y := d.AddDate(pick(c.rnd, []int{-10, -1, 1, 10}), 0, 0); y.Before(c.on) {
 			c.g.Birth = y.Format(time.DateOnly)
 			c.note("birth", "year")
 		}
-	case c.errs(.002) || (c.p.foreign || age(c.p.Person) > 85) && chance(c.rnd, .01):
+	case c.errs(c.rates.BirthDefault) || (c.p.foreign || age(c.p.Person) > 85) && chance(c.rnd, c.rates.BirthElder):
 		c.g.Birth = d.Format("2006") + "-01-01"
 		c.note("birth", "default")
-	case c.errs(.001):
+	case c.errs(c.rates.BirthPlaceholder):
 		c.g.Birth = c.site.noBirth
 		c.note("birth", "placeholder")
-	case c.errs(.01):
+	case c.errs(c.rates.BirthMissing):
 		c.g.Birth = ""
 		c.note("birth", "missing")
 	}
 }
 
 func (c *clerk) sex() {
-	if c.errs(.003) {
-		c.g.Sex = other(c.p.Sex)
+	if c.errs(c.rates.SexWrong) {
+		c.g.Sex = other(c.g.Sex)
 		c.note("sex", "wrong")
-	} else if c.errs(.005) {
+	} else if c.errs(c.rates.SexUnknown) {
 		c.g.Sex = "unknown"
 		c.note("sex", "unknown")
 	}
 }
 
-// mailElsewhere is the share of addresses that are a box, where the mail goes and nobody lives (spec simulator 2.4).
-const mailElsewhere = .05
-
 // ssn writes the social security number. A newborn has none: where it is asked for, the mother's is written.
 func (c *clerk) ssn(born bool) {
 	if born {
 		c.g.SSN = ""
-		if c.p.mother != nil && c.site.ssn == "full" && chance(c.rnd, .3) && !c.p.mother.Withholds {
+		if c.p.mother != nil && c.site.ssn == "full" && chance(c.rnd, c.rates.SSNMother) && !c.p.mother.Withholds {
 			c.g.SSN = c.p.mother.SSN
 			c.note("ssn", "mother's")
 		}
@@ -59,25 +56,25 @@ func (c *clerk) ssn(born bool) {
 		near = c.p.mother
 	}
 	switch {
-	case c.site.ssn == "never" || c.p.Withholds || chance(c.rnd, .12): // a third of all, and mostly the same people
+	case c.site.ssn == "never" || c.p.Withholds || chance(c.rnd, c.rates.SSNMissing): // a third of all, and mostly the same people
 		c.g.SSN = ""
 		c.note("ssn", "missing")
 		return
-	case c.p.lender != nil && chance(c.rnd, .4):
+	case c.p.lender != nil && chance(c.rnd, c.rates.SSNLent):
 		c.g.SSN = c.p.lender.SSN
 		c.note("ssn", "lent")
-	case near != nil && c.errs(.01):
+	case near != nil && c.errs(c.rates.SSNRelative):
 		c.g.SSN = near.SSN
 		c.note("ssn", "relative's")
-	case c.errs(.015):
+	case c.errs(c.rates.SSNDigit):
 		c.g.SSN = digit(c.rnd, c.p.SSN)
 		c.note("ssn", "digit")
-	case c.errs(.005):
+	case c.errs(c.rates.SSNPlaceholder):
 		c.g.SSN = pick(c.rnd, []string{"999-99-9999", "000-00-0000", "111-11-1111", "123-45-6789"})
 		c.note("ssn", "placeholder")
 		return
 	}
-	if c.site.ssn == "last4" || chance(c.rnd, .03) {
+	if c.site.ssn == "last4" || chance(c.rnd, c.rates.SSNLast4) {
 		c.g.SSN = c.g.SSN[len(c.g.SSN)-4:]
 		c.note("ssn", "last four")
 	}
@@ -86,38 +83,42 @@ func (c *clerk) ssn(born bool) {
 func (c *clerk) contacts() {
 	home := then(c.p.homes, c.on)
 	switch {
-	case chance(c.rnd, .10):
+	case chance(c.rnd, c.rates.PhoneMissing):
 		c.g.Phone = ""
 		c.note("phone", "missing")
-	case chance(c.rnd, .20):
+	case chance(c.rnd, c.rates.PhoneHousehold):
 		c.g.Phone = home.landline
 		c.note("phone", "household")
-	case chance(c.rnd, .10) && len(c.p.phones) > 1:
-		c.g.Phone = c.p.phones[len(c.p.phones)-2].value
+	case c.p.formerPhone(c.on) != "" && chance(c.rnd, c.rates.PhonePrevious):
+		c.g.Phone = c.p.formerPhone(c.on)
 		c.note("phone", "previous")
-	case c.errs(.010):
+	case c.errs(c.rates.PhoneFacility):
 		c.g.Phone = c.site.desks // the clerk's own line
 		c.note("phone", "facility")
-	case c.errs(.005):
+	case c.errs(c.rates.PhonePlaceholder):
 		c.g.Phone = pick(c.rnd, []string{"999-999-9999", "000-000-0000", "555-555-5555", "410-555-1212"})
 		c.note("phone", "placeholder")
-	case c.errs(.01):
+	case c.errs(c.rates.PhoneDigit):
 		c.g.Phone = digit(c.rnd, c.g.Phone)
 		c.note("phone", "digit")
 	}
-	if chance(c.rnd, c.site.noEmail) {
+	if chance(c.rnd, c.rates.EmailMissing*c.site.noEmail) {
 		c.g.Email = ""
 		c.note("email", "missing")
-	} else if c.errs(.03) {
+	} else if c.errs(c.rates.EmailJunk) {
 		c.g.Email = pick(c.rnd, []string{"none@none.com", "noemail@noemail.com", "declined@declined.com", "na@na.com"})
 		c.note("email", "junk")
-	} else if c.errs(.02) {
+	} else if c.errs(c.rates.EmailMisspelt) {
 		c.g.Email = misspell(c.rnd, c.g.Email)
 		c.note("email", "misspelt")
 	}
 	switch {
-	case chance(c.rnd, c.site.noPayer):
-	case c.p.lender != nil && chance(c.rnd, .4):
+	case len(c.p.records) > 0 && c.errs(c.rates.InsuranceMRN): // the number another site knows the patient by
+		payer, _, _ := strings.Cut(c.p.Insurance, "|")
+		c.g.Insurance = payer + "|" + c.p.records[0].local
+		c.note("insurance", "another site's number")
+	case chance(c.rnd, c.rates.InsuranceMissing*c.site.noPayer):
+	case c.p.lender != nil && chance(c.rnd, c.rates.InsuranceLent):
 		c.g.Insurance = c.p.lender.Insurance
 		c.note("insurance", "lent")
 	default:
@@ -127,22 +128,22 @@ func (c *clerk) contacts() {
 
 func (c *clerk) place() {
 	switch {
-	case chance(c.rnd, .04):
+	case chance(c.rnd, c.rates.AddressMissing):
 		c.g.Address = Address{}
 		c.note("address", "missing")
 		return
-	case chance(c.rnd, .05):
+	case chance(c.rnd, c.rates.AddressStale):
 		if old := c.p.before(c.on); old != c.g.Address {
 			c.g.Address = old
 			c.note("address", "stale")
 		}
-	case c.errs(.004):
+	case c.errs(c.rates.AddressSite):
 		c.g.Address.Line = c.site.OrgName
 		c.note("address", "institution")
-	case chance(c.rnd, mailElsewhere):
+	case chance(c.rnd, c.rates.AddressMail):
 		c.g.Address.Line = "PO Box " + digits(c.p.Household%9000+100)
 		c.note("address", "mailing address")
-	case then(c.p.homes, c.on).id == -1 && chance(c.rnd, .3): // a shelter is no home
+	case then(c.p.homes, c.on).id == -1 && chance(c.rnd, c.rates.AddressUnhoused): // a shelter is no home
 		c.g.Address.Line = pick(c.rnd, []string{"HOMELESS", "UNDOMICILED", "General Delivery"})
 		c.note("address", "placeholder")
 	}
@@ -150,15 +151,15 @@ func (c *clerk) place() {
 	case "short":
 		c.g.Address.Line = shortStreet.Replace(c.g.Address.Line)
 	case "mixed":
-		if chance(c.rnd, .6) {
+		if chance(c.rnd, c.rates.AddressVariant) {
 			c.g.Address.Line = abbreviate.Replace(c.g.Address.Line)
 		}
 	}
-	if c.errs(.03) {
+	if c.errs(c.rates.AddressMisspelt) {
 		c.g.Address.Line = misspell(c.rnd, c.g.Address.Line)
 		c.note("address", "misspelt")
 	}
-	if c.errs(.006) {
+	if c.errs(c.rates.AddressPostal) {
 		c.g.Address.ZIP = digit(c.rnd, c.g.Address.ZIP)
 		c.note("address", "postal code")
 	}

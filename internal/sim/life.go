@@ -34,6 +34,7 @@ func then[T any](history []since[T], on time.Time) T {
 type life struct {
 	Person
 	family                 []since[string]
+	markers                []since[string] // what sex the papers say, nil where it never changed
 	homes                  []since[*dwelling]
 	phones, emails         []since[string]
 	foreign                bool // born where births were not all written down
@@ -46,6 +47,7 @@ type life struct {
 type recordRef struct {
 	index   int
 	site    string
+	local   string
 	newborn bool
 }
 
@@ -154,6 +156,9 @@ func (f *family) grow(p *life, depth int) {
 	}
 	if p.spouse == nil && p.Sex == "female" && depth < 2 && chance(f.rnd, .25) {
 		f.children(p, nil, p.Birth.AddDate(17+f.rnd.IntN(18), 0, 0), Today, depth)
+	}
+	if chance(f.rnd, f.rates.SexChanged) {
+		p.markers = []since[string]{{p.Birth, other(p.Sex)}, {adult.AddDate(f.rnd.IntN(40), 0, 0), p.Sex}}
 	}
 	f.institution(p, adult)
 }
@@ -415,6 +420,17 @@ func (p *life) before(on time.Time) Address {
 		}
 	}
 	return was
+}
+
+// formerPhone returns the number p had before that of a day, "" for none.
+func (p *life) formerPhone(on time.Time) string {
+	former := ""
+	for i, s := range p.phones {
+		if i > 0 && !s.from.After(on) {
+			former = p.phones[i-1].value
+		}
+	}
+	return former
 }
 
 func (p *life) housed(in *dwelling) bool {

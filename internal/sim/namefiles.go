@@ -18,7 +18,7 @@ import (
 // us_given_names_by_ethnicity_nyc.csv, us_common_full_names_2013.csv, nicknames.csv and transliterations.csv
 // are used where they are. Errors name file and line.
 func LoadNames(fsys fs.FS) (*Names, error) {
-	n := &Names{decades: true, nickRate: .08, nicknames: map[string][]string{}, spellings: map[string][]string{}}
+	n := &Names{decades: true, nicknames: map[string][]string{}, spellings: map[string][]string{}}
 	n.ownNames()
 	for _, step := range []struct {
 		file     string
@@ -42,11 +42,12 @@ func LoadNames(fsys fs.FS) (*Names, error) {
 		}
 	}
 	if len(n.nicknames) == 0 {
-		n.nicknames, n.nickRate = nicknames, .13
+		n.nicknames = nicknames
 	}
 	if len(n.spellings) == 0 {
 		n.spellings = spellings
 	}
+	n.count()
 	return n, nil
 }
 

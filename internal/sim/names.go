@@ -70,7 +70,7 @@ type Names struct {
 	pairs            []fullName // given and family names that go together more often than chance would have it
 	pairSums         []float64
 	nicknames        map[string][]string
-	nickRate         float64 // share of those who have nicknames that go by one: 6 % of all people do
+	nicknamed        float64 // share of the people whose given name has nicknames
 	spellings        map[string][]string
 	decades          bool // generations are decades from 1910, not the three of the heads
 	invents          bool // a share of the names is made of parts, because the tables end too soon
@@ -148,7 +148,7 @@ func (n *Names) drawMiddle(r *rand.Rand, group, sex string, year int) string {
 // DefaultNames builds the tables from the heads above and gofakeit's lists shuffled by seed as the tail. A given
 // name of the tail counts as a woman's when it ends in a vowel that mostly ends women's names.
 func DefaultNames(seed uint64) *Names {
-	n := &Names{middleF: ranked(middleFemale), middleM: ranked(middleMale), nicknames: nicknames, nickRate: .13, spellings: spellings, invents: true}
+	n := &Names{middleF: ranked(middleFemale), middleM: ranked(middleMale), nicknames: nicknames, spellings: spellings, invents: true}
 	last := data.Person["last"]
 	n.family = map[string]table{white: ranked(withTail(seed, "family", familyHead, last)), black: ranked(withTail(seed, "black", blackHead, last)),
 		native: ranked(withTail(seed, "native", nativeHead, last))}
@@ -165,7 +165,20 @@ func DefaultNames(seed uint64) *Names {
 		n.female[white] = append(n.female[white], ranked(withTail(seed, "female", femaleHeads[g], tailF)))
 		n.male[white] = append(n.male[white], ranked(withTail(seed, "male", maleHeads[g], tailM)))
 	}
+	n.count()
 	return n
+}
+
+// count finds out how many people have nicknames.
+func (n *Names) count() {
+	const people = 4_000
+	rnd, with := source(0, "nicknames"), 0
+	for i := range people {
+		if given := n.drawGiven(rnd, drawGroup(rnd), sexOf(rnd), Today.Year()-i%90); len(n.nicknames[given]) > 0 {
+			with++
+		}
+	}
+	n.nicknamed = float64(max(with, 1)) / people
 }
 
 // ownNames fills the tables of the groups whose names are hand-made lists.

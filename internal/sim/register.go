@@ -73,7 +73,7 @@ func (t *Town) enter(p *life, s Site, rnd *rand.Rand, n int, out *Family) {
 	// Visits are more often of late: the newest state of half of the records is younger than three years.
 	ago := int(float64(days) * rnd.Float64() * rnd.Float64())
 	on := last.AddDate(0, 0, -1-min(ago, days-2))
-	born := s.Kind == "hospital" && p.Birth.After(firstVisit) && len(p.records) == 0 && chance(rnd, .7)
+	born := s.Kind == "hospital" && p.Birth.After(firstVisit) && len(p.records) == 0 && chance(rnd, t.rates.GivenNewborn)
 	if born {
 		on = p.Birth.AddDate(0, 0, rnd.IntN(3))
 	}
@@ -115,7 +115,7 @@ func (t *Town) enter(p *life, s Site, rnd *rand.Rand, n int, out *Family) {
 		g.MergedInto = into.Local
 		g.Events = append(g.Events, Event{On: on.AddDate(0, 1, 0), Trigger: "A40", State: g.state(), Other: into.state(), Mistake: into.Person != g.Person})
 	}
-	p.records = append(p.records, recordRef{g.Index, s.ID, born})
+	p.records = append(p.records, recordRef{g.Index, s.ID, g.Local, born})
 	out.Records = append(out.Records, g)
 }
 

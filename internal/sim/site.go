@@ -47,7 +47,7 @@ type Site struct {
 	swaps      float64 // share of East Asian names written family name first
 	streets    string  // "long", "short" or "mixed"
 	newborn    string  // what newborns are called: "baby", "short" or "mother"
-	noMiddle   float64 // shares of the records without the field
+	noMiddle   float64 // how often the field is left out, against [Rates]
 	noEmail    float64
 	noPayer    float64
 	noBirth    string // birth date typed when there is none
@@ -117,9 +117,9 @@ func (s *Site) habits(i int) {
 	s.swaps = []float64{.05, .02, .30, .02, .15}[i%5]
 	s.streets = []string{"mixed", "long", "short", "mixed"}[i%4]
 	s.newborn = []string{"baby", "mother", "short"}[i%3]
-	s.noMiddle = []float64{.30, .35, .45, .25, .55, .35}[i%6]
-	s.noEmail = []float64{.45, .35, .5, .6, .8}[i%5]
-	s.noPayer = []float64{.3, .25, .4, .6, .95, .5}[i%6]
+	s.noMiddle = []float64{.8, .9, 1.2, .7, 1.5, .9}[i%6]
+	s.noEmail = []float64{.8, .65, .95, 1.1, 1.5}[i%5]
+	s.noPayer = []float64{.6, .5, .8, 1.2, 1.9, 1}[i%6]
 	s.noBirth = []string{"1900-01-01", "1901-01-01", "1970-01-01"}[i%3]
 	s.desks = fmt.Sprintf("%s-%03d-%04d", areaCodes[i%4], 903+i%90, 1000+i)
 	s.desk = s.Kind == "hospital" || s.Kind == "shelter" || s.Kind == "jail"

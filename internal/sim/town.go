@@ -12,6 +12,7 @@ import (
 type Town struct {
 	seed  uint64
 	names *Names
+	rates Rates
 	sites []Site
 	// accidents says whether records get overlaid and cards lent: not in a demo, whose documents must stay with
 	// their patients.
@@ -30,10 +31,13 @@ type Town struct {
 const remembered = 400
 
 // NewTown returns the town of an exchange with the sites: the same seed, sites and names give the same families
-// in the same order.
+// in the same order. Clerks err at the rates of [DefaultRates] until [Town.Err] says otherwise.
 func NewTown(seed uint64, sites []Site, names *Names) *Town {
-	return &Town{seed: seed, names: names, sites: sites, accidents: true, local: map[string]int{}, inmates: map[*dwelling]*life{}, unnamed: -1}
+	return &Town{seed: seed, names: names, rates: DefaultRates(), sites: sites, accidents: true, local: map[string]int{}, inmates: map[*dwelling]*life{}, unnamed: -1}
 }
+
+// Err has the clerks of the sites err at other rates from the next family on.
+func (t *Town) Err(r Rates) { t.rates = r }
 
 // A Family is related people who were made together and what was written down about them.
 type Family struct {

@@ -32,6 +32,7 @@ type Order struct {
 	People  int
 	Sites   int // at least five
 	Names   *Names
+	Rates   Rates
 	Formats []string
 	// Dir is where the files go, made where it is missing; "" makes the population and writes nothing.
 	Dir string
@@ -45,6 +46,7 @@ type Summary struct {
 	People  int            `json:"people"`
 	Records int            `json:"records"`
 	Rows    map[string]int `json:"rows"` // by file
+	Rates   Rates          `json:"rates"`
 	Sites   []SiteSummary  `json:"sites"`
 }
 
@@ -95,6 +97,7 @@ func (w *writer) run(ctx context.Context) (sum Summary, err error) {
 		}
 	}
 	t := NewTown(w.Seed, w.sites, w.Names)
+	t.Err(w.Rates)
 	for sum.People < w.People {
 		if err := ctx.Err(); err != nil {
 			return sum, fmt.Errorf("sim: %w", err)
@@ -108,7 +111,7 @@ func (w *writer) run(ctx context.Context) (sum Summary, err error) {
 			w.Progress(len(f.People))
 		}
 	}
-	sum.Seed, sum.Rows = w.Seed, map[string]int{}
+	sum.Seed, sum.Rates, sum.Rows = w.Seed, w.Rates, map[string]int{}
 	for _, s := range w.files {
 		if err := ctx.Err(); err != nil {
 			return sum, fmt.Errorf("sim: %w", err)

@@ -16,7 +16,7 @@ import (
 func written(t *testing.T, seed uint64, people int) (string, Summary) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "out")
-	sum, err := Write(t.Context(), Order{Seed: seed, People: people, Sites: 12, Names: DefaultNames(seed), Formats: Formats, Dir: dir})
+	sum, err := Write(t.Context(), Order{Seed: seed, People: people, Sites: 12, Names: DefaultNames(seed), Rates: DefaultRates(), Formats: Formats, Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestTheFilesAgreeWithEachOther(t *testing.T) {
 func TestASimulationIsNotWrittenOverAnotherAndLeavesNothingHalf(t *testing.T) {
 	dir, _ := written(t, 1, 200)
 	before, _ := os.ReadFile(filepath.Join(dir, "records.csv"))
-	_, err := Write(t.Context(), Order{Seed: 2, People: 200, Sites: 12, Names: DefaultNames(2), Formats: Formats, Dir: dir})
+	_, err := Write(t.Context(), Order{Seed: 2, People: 200, Sites: 12, Names: DefaultNames(2), Rates: DefaultRates(), Formats: Formats, Dir: dir})
 	if !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a second simulation in the directory: %v, want fs.ErrExist", err)
 	}
@@ -132,7 +132,7 @@ func TestASimulationIsNotWrittenOverAnotherAndLeavesNothingHalf(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	half := filepath.Join(t.TempDir(), "half")
-	_, err = Write(ctx, Order{Seed: 2, People: 5000, Sites: 12, Names: DefaultNames(2), Formats: Formats, Dir: half,
+	_, err = Write(ctx, Order{Seed: 2, People: 5000, Sites: 12, Names: DefaultNames(2), Rates: DefaultRates(), Formats: Formats, Dir: half,
 		Progress: func(int) { cancel() }})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("a stopped simulation: %v, want context.Canceled", err)
