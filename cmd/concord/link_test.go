@@ -152,6 +152,8 @@ func TestEvaluationNamesTheKindsOfError(t *testing.T) {
 			Category      string
 			Pairs, Joined int
 		} `json:"hard_pairs"`
+		Merges     int     `json:"wrong_merges"`
+		PerMillion float64 `json:"wrong_merges_per_million_records"`
 	}
 	if err := json.Unmarshal([]byte(out), &e); err != nil {
 		t.Fatal(err)
@@ -162,6 +164,9 @@ func TestEvaluationNamesTheKindsOfError(t *testing.T) {
 	}
 	if len(e.Groups) != 2 || e.Groups[0] != (row{"one", 1, 2, 0}) || e.Groups[1] != (row{"other", 0, 0, 1}) {
 		t.Errorf("groups %+v", e.Groups)
+	}
+	if e.Merges != 1 || e.PerMillion != 200_000 { // one of the five whose person is known is with another person
+		t.Errorf("%d wrong merges, %.0f in a million", e.Merges, e.PerMillion)
 	}
 	if len(e.Hard) != 1 || e.Hard[0].Pairs != 2 || e.Hard[0].Joined != 1 {
 		t.Errorf("hard pairs %+v", e.Hard)

@@ -23,7 +23,8 @@ type linkEvaluateCmd struct {
 // Help implements kong.HelpProvider.
 func (linkEvaluateCmd) Help() string {
 	return `Prints pairwise precision, recall and F1, the B-cubed scores, the same of pairs across sources and of each pair of sources, by the size of
-the person, and of what kinds the errors are: for pairs missed and pairs joined wrongly, what differs between the records, with the ids of a few.
+the person, and of what kinds the errors are: for pairs missed and pairs joined wrongly, what differs between the records, with the ids of a few; and
+how many persons were merged wrongly, in a million records too.
 Records whose person_id is empty count nowhere. No value of a record is printed.
 
 Examples:
@@ -150,7 +151,8 @@ func printEvaluation(out io.Writer, e *mpicsv.Evaluation) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(out, "persons %d, clusters %d; %d persons split, %d clusters hold several persons\n", e.Persons, e.Clusters, e.Split, e.Mixed)
+	_, err := fmt.Fprintf(out, "persons %d, clusters %d; %d persons split, %d clusters hold several persons; %d wrong merges, %.0f in a million records\n",
+		e.Persons, e.Clusters, e.Split, e.Mixed, e.WrongMerges, e.WrongPerMillion)
 	return err
 }
 

@@ -33,7 +33,7 @@ type simulateCmd struct {
 // Help implements kong.HelpProvider.
 func (simulateCmd) Help() string {
 	return `Nobody in it exists. Files: csv gives records.csv (the schema of linkage sets; person_id is the truth), truth.csv (household, twin,
-overlay, ethnicity, what is wrong with each field) and hard_pairs.csv (records of different people that look like one: twins, father
+overlay, ethnicity, sex, age band, what is wrong with each field) and hard_pairs.csv (records of different people that look like one: twins, father
 and son of one name, mother and newborn, namesakes, lent cards and more); fhir gives patients.ndjson, adt gives messages.hl7 (one
 message a line, in order of time: registrations, updates, merges, links, what was wrong of those and undone, moves and deletes) and events.csv (of
 each message whose data it bears, and whether the site is mistaken), documents gives documents.ndjson and consents gives consents.ndjson. simulation.json lists the sites and how often

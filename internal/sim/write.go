@@ -269,7 +269,7 @@ func RecordID(seed uint64, index int) string { return fmt.Sprintf("s%016x", reco
 
 const (
 	recordsHead = "record_id,person_id,source,given,middle,family,suffix,birth_date,sex,ssn,phone,email,street,city,state,postal_code,mrn,extra\n"
-	truthHead   = "record_id,person_id,household_id,twin_person_id,first_person_id,merged_into_mrn,ethnicity,true_sex,true_birth_date,story,errors\n"
+	truthHead   = "record_id,person_id,household_id,twin_person_id,first_person_id,merged_into_mrn,ethnicity,true_sex,true_birth_date,age_band,story,errors\n"
 	eventsHead  = "control_id,record_id,at,trigger,person_id,other_mrn,other_person_id,mistake,errors\n"
 	pairsHead   = "record_id_1,record_id_2,expected,category\n"
 )
@@ -308,11 +308,12 @@ func (g *Registration) truth(seed uint64, first *Person) []byte {
 	for _, e := range g.Errors {
 		errs = append(errs, e.Field+":"+e.Kind)
 	}
-	household, twin, group, sex, born, was, kind := "", "", "", "", "", "", ""
+	household, twin, group, sex, born, band, was, kind := "", "", "", "", "", "", "", ""
 	if g.Was != g.Person {
 		was, kind = personID(g.Was), "overlay"
 	} else if first != nil {
 		household, group, sex, born = digits(first.Household), first.Ethnicity, first.Sex, first.Birth.Format(time.DateOnly)
+		band = ageBand(age(*first))
 		if first.Twin >= 0 {
 			twin = personID(first.Twin)
 		}
@@ -320,7 +321,23 @@ func (g *Registration) truth(seed uint64, first *Person) []byte {
 			kind = "newborn"
 		}
 	}
-	return csvRow(nil, RecordID(seed, g.Index), personID(g.Person), household, twin, was, g.MergedInto, group, sex, born, kind, strings.Join(errs, "|"))
+	return csvRow(nil, RecordID(seed, g.Index), personID(g.Person), household, twin, was, g.MergedInto, group, sex, born, band, kind, strings.Join(errs, "|"))
+}
+
+// ageBand names the band an age in years today falls into.
+func ageBand(years int) string {
+	switch {
+	case years < 18:
+		return "0-17"
+	case years < 40:
+		return "18-39"
+	case years < 65:
+		return "40-64"
+	case years < 80:
+		return "65-79"
+	default:
+		return "80 and more"
+	}
 }
 
 func personID(id int) string { return "p" + digits(id) }

@@ -78,10 +78,18 @@ func TestTheFilesAgreeWithEachOther(t *testing.T) {
 	if len(person) != sum.Records || sum.Rows["patients.ndjson"] != sum.Records {
 		t.Fatalf("%d records in the file, %d made, %d patients", len(person), sum.Records, sum.Rows["patients.ndjson"])
 	}
+	bands := map[string]int{}
 	for _, r := range rows(t, filepath.Join(dir, "truth.csv")) {
 		if person[r[0]] != r[1] {
 			t.Fatalf("truth.csv names %s for record %s, records.csv %s", r[1], r[0], person[r[0]])
 		}
+		if overlaid := r[4] != ""; overlaid != (r[9] == "") {
+			t.Fatalf("record %s: age band %q", r[0], r[9])
+		}
+		bands[r[9]]++
+	}
+	if len(bands) != 6 {
+		t.Errorf("age bands %v, want five and none of the overlaid", bands)
 	}
 	kinds := map[string]int{}
 	for _, r := range rows(t, filepath.Join(dir, "hard_pairs.csv")) {

@@ -17,6 +17,9 @@ type Evaluation struct {
 	Clusters int `json:"clusters"`
 	Split    int `json:"split"`
 	Mixed    int `json:"mixed"`
+	// WrongMerges are the persons of clusters beyond the first of each, WrongPerMillion the same in a million records.
+	WrongMerges     int     `json:"wrong_merges"`
+	WrongPerMillion float64 `json:"wrong_merges_per_million_records"`
 	// Mistakes are the kinds of error, as KindsOfError has them.
 	Mistakes []Mistakes `json:"mistakes"`
 	// Groups hold recall of the true pairs within each group of people and Hard how many of a list of pairs that must stay apart
@@ -180,20 +183,26 @@ func Evaluate(truth []Truth, clusters []int32) Evaluation {
 			e.Split++
 		}
 	}
+	records := 0
 	for _, rows := range byCluster {
-		mixed := false
+		persons := map[string]bool{}
 		for k, i := range rows {
+			persons[truth[i].Person] = true
 			for _, j := range rows[:k] {
 				if truth[i].Person != truth[j].Person {
-					mixed = true
 					side(i, j).Wrong++
 					at(sources, between(i, j)).Wrong++
 				}
 			}
 		}
-		if mixed {
+		if len(persons) > 1 {
 			e.Mixed++
+			e.WrongMerges += len(persons) - 1
 		}
+		records += len(rows)
+	}
+	if records > 0 {
+		e.WrongPerMillion = float64(e.WrongMerges) / float64(records) * 1e6
 	}
 	if len(sources) > 1 {
 		e.Rows = append(e.Rows, row("across sources", cross), row("within one source", within))
