@@ -2,6 +2,7 @@ package fhir
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/concord-hie/concord/hie"
@@ -48,7 +49,7 @@ func ParseObject(data []byte) (Object, error) {
 // neither their names nor their values are checked again. The object shares data's memory. Errors are *hie.InvalidError,
 // for what is no object at all.
 func KnownObject(data []byte) (Object, error) {
-	o := Object{members: make([]member, 0, 16)}
+	o := Object{members: make([]member, 0, min(16, 3+len(data)/64))}
 	i := skipSpace(data, 0)
 	if i >= len(data) || data[i] != '{' {
 		return Object{}, errDamaged
@@ -58,7 +59,10 @@ func KnownObject(data []byte) (Object, error) {
 		if data[i] != '"' || end < 0 {
 			return Object{}, errDamaged
 		}
-		name := string(data[i+1 : end-1])
+		name, common := commonNames[string(data[i+1:end-1])]
+		if !common {
+			name = string(data[i+1 : end-1])
+		}
 		if strings.IndexByte(name, '\\') >= 0 {
 			unquoted, err := jsontext.AppendUnquote(nil, data[i:end])
 			if err != nil {
@@ -84,6 +88,17 @@ func KnownObject(data []byte) (Object, error) {
 	return o, nil
 }
 
+// commonNames are the members that most of what is served again has: their names need no memory of their own.
+var commonNames = func() map[string]string {
+	out := map[string]string{}
+	for _, name := range []string{"resourceType", "id", "meta", "versionId", "lastUpdated", "profile", "extension", "identifier", "masterIdentifier", "status",
+		"docStatus", "type", "category", "subject", "date", "author", "custodian", "description", "securityLabel", "relatesTo", "content", "attachment", "format",
+		"contentType", "language", "url", "size", "hash", "title", "creation", "context", "text", "data"} {
+		out[name] = name
+	}
+	return out
+}()
+
 var errDamaged = hie.Invalid("", "is not a JSON object")
 
 func skipSpace(b []byte, i int) int {
@@ -99,12 +114,7 @@ func skipValue(b []byte, i int) int {
 	for i < len(b) {
 		switch b[i] {
 		case '"':
-			for i++; i < len(b) && b[i] != '"'; i++ {
-				if b[i] == '\\' {
-					i++
-				}
-			}
-			if i++; i > len(b) {
+			if i = skipString(b, i); i < 0 {
 				return -1
 			}
 			if depth == 0 {
@@ -132,6 +142,23 @@ func skipValue(b []byte, i int) int {
 		i++
 	}
 	return -1
+}
+
+// skipString returns the end of the string that begins at i, or -1 when it has none.
+func skipString(b []byte, i int) int {
+	for i++; ; {
+		n := bytes.IndexByte(b[i:], '"')
+		if n < 0 {
+			return -1
+		}
+		escaped := false // by an odd number of backslashes
+		for j := i + n - 1; j >= i && b[j] == '\\'; j-- {
+			escaped = !escaped
+		}
+		if i += n + 1; !escaped {
+			return i
+		}
+	}
 }
 
 // EditKnown is [EditArray] for an array of objects that was read before, as in [KnownObject].
@@ -202,6 +229,10 @@ func (o *Object) Set(name string, value any) {
 		raw = v.Bytes()
 	case jsontext.Value:
 		raw = v
+	case Reference:
+		if raw = v.plain(); raw == nil {
+			raw = Encode(value)
+		}
 	default:
 		raw = Encode(value)
 	}
@@ -218,7 +249,7 @@ func (o *Object) Set(name string, value any) {
 			at = 2
 		}
 	}
-	o.members = append(o.members[:at], append([]member{{name: name, value: raw}}, o.members[at:]...)...)
+	o.members = slices.Insert(o.members, at, member{name: name, value: raw})
 }
 
 // Delete removes a member; an absent one is no error.
@@ -251,8 +282,19 @@ func (o Object) append(b []byte) []byte {
 	return append(b, '}')
 }
 
+// plain returns the JSON of a reference that is nothing but one, nil of any other.
+func (r Reference) plain() jsontext.Value {
+	if r.Reference == "" || r != (Reference{Reference: r.Reference}) {
+		return nil
+	}
+	return append(quote(append(make([]byte, 0, len(r.Reference)+18), `{"reference":`...), r.Reference), '}')
+}
+
 // quote appends s as a JSON string.
 func quote(b []byte, s string) []byte {
+	if isPlain(s) {
+		return append(append(append(b, '"'), s...), '"')
+	}
 	b, err := jsontext.AppendQuote(b, s)
 	if err != nil { // what is no UTF-8 was refused when it was read
 		panic("fhir: object: " + err.Error())
@@ -284,4 +326,14 @@ func EditArray(data jsontext.Value, edit func(i int, o *Object) error) (jsontext
 		elements[i] = o.Bytes()
 	}
 	return Encode(elements), nil
+}
+
+// isPlain reports whether s stands in JSON as it is.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }

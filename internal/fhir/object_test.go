@@ -37,6 +37,31 @@ func FuzzKnownObjectFindsWhatWasRead(f *testing.F) {
 	})
 }
 
+// What is written without the encoder is what the encoder would have written.
+func TestAMemberIsWrittenAsTheEncoderWould(t *testing.T) {
+	for _, v := range []string{"", "plain", `a "quoted" \ back`, "tab\tand\nline", "é €\u2028 \x7f", "<a href='x'>&"} {
+		ref := Reference{Reference: v}
+		for _, value := range []any{v, ref, Reference{Reference: v, Type: "Patient"}, Reference{Reference: v, Display: v}, Reference{Display: v},
+			Reference{Reference: v, Identifier: &Identifier{Value: "1"}}} {
+			var o Object
+			o.Set("a", value)
+			if got, want := string(o.Bytes()), `{"a":`+string(encode(value))+`}`; got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		}
+	}
+	o, err := KnownObject([]byte(`{"resourceType":"X","b":1}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"z", "meta", "id", "b"} {
+		o.Set(name, name)
+	}
+	if got, want := string(o.Bytes()), `{"resourceType":"X","id":"id","meta":"meta","b":"b","z":"z"}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // A Bundle written entry by entry is the one the encoder would have written.
 func TestABundleIsWrittenAsItsStructSays(t *testing.T) {
 	three, score := 3, .5

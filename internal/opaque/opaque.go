@@ -14,6 +14,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
+	"strconv"
+	"sync"
 )
 
 // ErrForged means a value was not made by this Sealer for this use, or was changed since.
@@ -24,6 +27,8 @@ type Sealer struct {
 	block cipher.Block
 	mac   []byte
 	aead  cipher.AEAD
+	// macs holds hash.Hash under mac, ready to be written to: making one costs more than using it.
+	macs sync.Pool
 }
 
 // New returns a Sealer for secret, which must have at least 32 bytes and be the same on every node.
@@ -47,7 +52,9 @@ func New(secret []byte) (*Sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opaque: %w", err)
 	}
-	return &Sealer{block: block, mac: keys[32:64], aead: aead}, nil
+	s := &Sealer{block: block, mac: keys[32:64], aead: aead}
+	s.macs.New = func() any { return hmac.New(sha256.New, s.mac) }
+	return s, nil
 }
 
 // lower is base32 in digits and lower-case letters, so that ids fit FHIR's id type.
@@ -63,7 +70,8 @@ func (s *Sealer) ID(kind string, a, b int64) string {
 	binary.BigEndian.PutUint64(buf[:8], uint64(a))
 	binary.BigEndian.PutUint64(buf[8:16], uint64(b))
 	s.block.Encrypt(buf[:16], buf[:16]) // one block under a key used for nothing else: a permutation
-	copy(buf[16:], s.tag(kind, buf[:16]))
+	tag := s.tag(kind, buf[:16])
+	copy(buf[16:], tag[:])
 	return lower.EncodeToString(buf[:])
 }
 
@@ -73,18 +81,27 @@ func (s *Sealer) OpenID(kind, id string) (a, b int64, err error) {
 		return 0, 0, ErrForged
 	}
 	buf, err := lower.DecodeString(id)
-	if err != nil || lower.EncodeToString(buf) != id || !hmac.Equal(buf[16:], s.tag(kind, buf[:16])) {
+	if err != nil || lower.EncodeToString(buf) != id {
+		return 0, 0, ErrForged
+	}
+	if tag := s.tag(kind, buf[:16]); !hmac.Equal(buf[16:], tag[:]) {
 		return 0, 0, ErrForged
 	}
 	s.block.Decrypt(buf[:16], buf[:16])
 	return int64(binary.BigEndian.Uint64(buf[:8])), int64(binary.BigEndian.Uint64(buf[8:16])), nil
 }
 
-func (s *Sealer) tag(kind string, b []byte) []byte {
-	h := hmac.New(sha256.New, s.mac)
-	_, _ = fmt.Fprintf(h, "%d:%s:", len(kind), kind)
-	_, _ = h.Write(b)
-	return h.Sum(nil)[:tagSize]
+// tag is the MAC of b as kind: of "LENGTH:KIND:" and b.
+func (s *Sealer) tag(kind string, b []byte) [tagSize]byte {
+	h := s.macs.Get().(hash.Hash)
+	h.Reset()
+	var room [sha256.Size + 64]byte
+	text := append(strconv.AppendInt(room[:0], int64(len(kind)), 10), ':')
+	text = append(append(append(text, kind...), ':'), b...)
+	_, _ = h.Write(text)
+	sum := h.Sum(text[:0])
+	s.macs.Put(h)
+	return [tagSize]byte(sum)
 }
 
 // Seal encrypts and authenticates payload for one use, named by context (for a cursor: what it may continue,

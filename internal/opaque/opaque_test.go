@@ -1,7 +1,13 @@
 package opaque
 
 import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
+	"fmt"
+	"strings"
+	"sync"
 	"testing"
 )
 
@@ -62,4 +68,31 @@ func FuzzOpenID(f *testing.F) {
 			t.Errorf("an id opened that is not the one made")
 		}
 	})
+}
+
+// Ids that were given out stay good: their MAC is HMAC-SHA256 of "LENGTH:KIND:" and the block, whoever asks at the same time.
+func TestIDsThatWereGivenOutStayGood(t *testing.T) {
+	s, err := New(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for _, kind := range []string{"patient", "document", "", strings.Repeat("k", 300)} {
+		wg.Go(func() {
+			for n := range int64(200) {
+				raw, err := lower.DecodeString(s.ID(kind, n, -n))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				h := hmac.New(sha256.New, s.mac)
+				_, _ = fmt.Fprintf(h, "%d:%s:", len(kind), kind)
+				_, _ = h.Write(raw[:16])
+				if !bytes.Equal(raw[16:], h.Sum(nil)[:8]) {
+					t.Errorf("%q: the id of %d has another MAC", kind, n)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

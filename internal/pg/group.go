@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -42,6 +43,9 @@ type grouped[T any] struct {
 	turn chan bool
 	err  error
 }
+
+// errBroken is what those get whose writer panicked: whether their items were committed is not known.
+var errBroken = errors.New("pg: group: a transaction broke off")
 
 // Do commits item, perhaps with others, and returns commit's error. It goes on when the caller's ctx ends, within a time
 // of its own. A caller whose turn does not come in time gets context.DeadlineExceeded, and its item is not committed.
@@ -91,23 +95,32 @@ func (g *Group[T]) withdraw(mine *grouped[T]) bool {
 	return i >= 0
 }
 
-// write commits mine with those that wait, settles them, and passes the turn to the first that came meanwhile.
+// write commits mine with those that wait, settles them in whatever way commit ends, and passes the turn to the first that came
+// meanwhile.
 func (g *Group[T]) write(ctx context.Context, mine *grouped[T]) {
 	ctx, cancel := context.WithTimeout(ctx, g.most.Patience)
 	defer cancel()
 	g.mu.Lock()
 	batch := append([]*grouped[T]{mine}, g.take(g.most.Weight-g.weight(mine.item))...)
 	g.mu.Unlock()
+	err := errBroken
+	defer func() {
+		mine.err = err
+		for _, e := range batch[1:] {
+			e.err = err
+			e.turn <- false
+		}
+		g.pass()
+	}()
 	items := make([]T, len(batch))
 	for i, e := range batch {
 		items[i] = e.item
 	}
-	err := g.commit(ctx, items)
-	mine.err = err
-	for _, e := range batch[1:] {
-		e.err = err
-		e.turn <- false
-	}
+	err = g.commit(ctx, items)
+}
+
+// pass gives the turn of a writer that has done to the first that waits.
+func (g *Group[T]) pass() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.waiting) == 0 {
