@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strconv"
 	"sync/atomic"
-	"time"
 
 	"github.com/concord-hie/concord/hie"
 )
@@ -37,10 +36,10 @@ type compiled struct {
 	version int64
 	record  *Record // nil when it is not one of the subject's
 	grantor string  // as grantorOf says
-	filed   micros
+	filed   tick
 	// signed is when the patient signed it; it counts for nothing where hasSigned is false.
-	signed micros
-	lapses micros // when a proxy's permit ends with their power
+	signed tick
+	lapses tick // when a proxy's permit ends with their power
 	// held lists why only what it denies acts; of one that does not count, why that is.
 	held []string
 	// number is its place among the directives; its nodes and permits are numbered through from these on.
@@ -69,7 +68,7 @@ type Decider struct {
 	env     *Env
 	records []Record
 	subject *Subject // besides the records, which it has none of
-	died    micros
+	died    tick
 	dirs    []compiled
 	nodes   int // how many nodes there are
 	// beats is, for each node that denies, the set of the permits that beat it, each of words words; nil while there is only
@@ -115,7 +114,7 @@ func Compile(env *Env, subject Subject, directives []Directive) *Decider {
 		rest.Records, d.subject = nil, &rest
 	}
 	if !subject.Died.IsZero() {
-		d.died = directiveTime(subject.Died)
+		d.died = tickOf(subject.Died)
 	}
 	if len(directives) > 0 {
 		d.dirs = make([]compiled, len(directives))
@@ -144,13 +143,13 @@ func (d *Decider) record(id string) *Record {
 
 // compile reads one directive into c.
 func (d *Decider) compile(c *compiled, in *Directive, number int) {
-	c.id, c.version, c.record, c.filed, c.verified, c.lapses, c.number = in.ID, in.Version, d.record(in.Record), directiveTime(in.Filed), in.Verified, forever, int32(number)
+	c.id, c.version, c.record, c.filed, c.verified, c.lapses, c.number = in.ID, in.Version, d.record(in.Record), tickOf(in.Filed), in.Verified, forever, int32(number)
 	if why := c.ignore(in); why != "" {
 		c.held = []string{why}
 		return
 	}
 	if !in.Signed.IsZero() {
-		c.signed, c.hasSigned = directiveTime(in.Signed), true
+		c.signed, c.hasSigned = tickOf(in.Signed), true
 	}
 	c.grantor = grantorOf(in)
 	c.shape = d.env.shapeOf(in, c.record.Site)
@@ -269,7 +268,7 @@ func (n *node) walk(yield func(*node) bool) bool {
 
 // A phase is the directives in force over a stretch of time in which none begins, ends or is replaced.
 type phase struct {
-	from, to micros // holds at from <= now <= to
+	from, to tick // holds at from <= now <= to
 	live     []live
 }
 
@@ -290,7 +289,7 @@ const (
 // at returns the phase now is in.
 //
 // Source: spec consent 2.8a-b; spec consent-cases 15-17.
-func (d *Decider) at(now micros) *phase {
+func (d *Decider) at(now tick) *phase {
 	if p := d.phase.Load(); p != nil && p.from <= now && now <= p.to {
 		return p
 	}
@@ -332,7 +331,7 @@ func (d *Decider) at(now micros) *phase {
 }
 
 // turn reports whether t has come by now, and narrows p so that it does not reach across t.
-func (p *phase) turn(now, t micros) bool {
+func (p *phase) turn(now, t tick) bool {
 	if t <= now {
 		p.from = max(p.from, t)
 		return true
@@ -340,6 +339,3 @@ func (p *phase) turn(now, t micros) bool {
 	p.to = min(p.to, t-1)
 	return false
 }
-
-// directiveTime brings a time to microseconds.
-func directiveTime(t time.Time) micros { return micros(t.UnixMicro()) }

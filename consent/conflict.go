@@ -34,7 +34,7 @@ const (
 // permits' and then the denies' directives. A refusal that came after a permission is no conflict: it cancelled it. Nor
 // is one on which the permission prevails.
 func (d *Decider) Conflicts(now time.Time) []Conflict {
-	ph := d.at(micros(now.UnixMicro()))
+	ph := d.at(tickOf(now))
 	var out []Conflict
 	for i := range ph.live {
 		p := &ph.live[i]

@@ -97,8 +97,8 @@ type query struct {
 	home string
 	// basis are the subject's legal bases.
 	basis []Instrument
-	died  micros // always: not known, or alive
-	now   micros
+	died  tick // always: not known, or alive
+	now   tick
 
 	level confidentiality
 	times interval
@@ -148,7 +148,7 @@ type summary struct {
 // sum gives the answer for every atom and purpose and sums them up.
 func (d *Decider) sum(q *query, now time.Time, sum *summary) Decision {
 	var purposes asked
-	q.env, q.home, q.basis, q.died, q.now = d.env, d.subject.Home, d.subject.Instruments, d.died, micros(now.UnixMicro())
+	q.env, q.home, q.basis, q.died, q.now = d.env, d.subject.Home, d.subject.Instruments, d.died, tickOf(now)
 	if r := d.gateRequest(q, now, &purposes); r != ReasonNone {
 		return refuseAll(q.doc, r)
 	}
@@ -261,10 +261,10 @@ func (d *Decider) gateDocument(q *query) (*site, Reason) {
 	q.level = readConfidentiality(doc.Confidentiality)
 	q.times = interval{always, forever}
 	if !doc.Start.IsZero() {
-		q.times.from = micros(doc.Start.UnixMicro())
+		q.times.from = tickOf(doc.Start)
 	}
 	if !doc.End.IsZero() {
-		q.times.to = micros(doc.End.UnixMicro())
+		q.times.to = tickOf(doc.End)
 	}
 	if q.times.from > q.times.to {
 		q.times = interval{always, forever}

@@ -97,8 +97,8 @@ type Env struct {
 	network  []defaultRow
 	home     map[string][]defaultRow
 	homeToo  bool
-	classes  []string // classes named in a default row
-	window   float64  // hours
+	classes  []string      // classes named in a default row
+	window   time.Duration // of an emergency claim
 	duties   []duty
 	dutySets dutyCache
 	shapes   shapes
@@ -176,7 +176,7 @@ func NewEnv(s Setup) (*Env, error) {
 		sites:    make(map[hie.SiteID]*site, len(s.Sites)),
 		policies: make(map[string]Policy, len(s.Policies)),
 		home:     map[string][]defaultRow{},
-		homeToo:  s.HomeDefault, window: s.EmergencyHours, setup: s,
+		homeToo:  s.HomeDefault, window: hours(s.EmergencyHours), setup: s,
 	}
 	if len(s.Purposes) > 0 {
 		e.addPurposes(s.Purposes)
@@ -264,10 +264,10 @@ func (e *Env) DocumentTimes(id hie.SiteID, start, end string) (from, to time.Tim
 		zone = s.zone
 	}
 	if m, ok := readMoment(start, zone); ok {
-		from = m.from.time()
+		from = stated(m.from)
 	}
 	if m, ok := readMoment(end, zone); ok {
-		to = m.to.time()
+		to = stated(m.to)
 	}
 	return from, to
 }

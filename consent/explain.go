@@ -89,7 +89,7 @@ func (d *Decider) Explain(req Request, doc Document, now time.Time) Trace {
 	t := Trace{}
 	q := query{req: &req, doc: &doc, trace: &t}
 	t.Decision = d.sum(&q, now, &summary{})
-	t.Directives = d.standings(micros(now.UnixMicro()))
+	t.Directives = d.standings(tickOf(now))
 	switch t.Decision.Reason {
 	case ReasonInput, ReasonLabelStale, ReasonEmergencyInvalid:
 		t.Decision.Atoms.Each(func(label string, _ bool) {
@@ -232,7 +232,7 @@ func (c *compiled) name() string {
 }
 
 // standings says what part each directive plays at now.
-func (d *Decider) standings(now micros) []Standing {
+func (d *Decider) standings(now tick) []Standing {
 	ph := d.at(now)
 	out := make([]Standing, 0, len(d.dirs))
 	for i := range d.dirs {
@@ -279,7 +279,7 @@ func (l *live) standing() string {
 }
 
 // newestOf reports whether no begun directive of c's key was filed after c.
-func (d *Decider) newestOf(c *compiled, now micros) bool {
+func (d *Decider) newestOf(c *compiled, now tick) bool {
 	for i := range d.dirs {
 		o := &d.dirs[i]
 		if o.shape != nil && o.sameWish(c) && o.filed > c.filed && o.filed <= now && o.begins <= now {

@@ -50,7 +50,7 @@ const remindedFor = 90 * 24 * time.Hour
 //
 // Source: spec consent 2.7 (held: task opened), 2.8c (conflict task), 2.20.
 func (d *Decider) Findings(now time.Time, noTeams ...string) []Finding {
-	at := micros(now.UnixMicro())
+	at := tickOf(now)
 	var out []Finding
 	for i := range d.dirs {
 		c := &d.dirs[i]
@@ -79,11 +79,11 @@ func (d *Decider) Findings(now time.Time, noTeams ...string) []Finding {
 }
 
 // ending returns the finding about an end that comes near or has lately come.
-func ending(c *compiled, kind FindingKind, end micros, now time.Time) []Finding {
+func ending(c *compiled, kind FindingKind, end tick, now time.Time) []Finding {
 	if end == forever {
 		return nil
 	}
-	due := end.time()
+	due := end.time().Truncate(time.Microsecond) // what stores it would round the end of a day up to the next
 	left := due.Sub(now)
 	f := Finding{Kind: kind, Directive: c.named(), Due: due}
 	switch {

@@ -81,8 +81,8 @@ func (q *query) holds(kinds ...string) bool {
 	}
 	for i := range q.basis {
 		in := &q.basis[i]
-		if !slices.Contains(kinds, in.Kind) || in.Record.String() != q.doc.Record || q.now < directiveTime(in.From) ||
-			!in.Until.IsZero() && q.now >= directiveTime(in.Until) {
+		if !slices.Contains(kinds, in.Kind) || in.Record.String() != q.doc.Record || q.now < tickOf(in.From) ||
+			!in.Until.IsZero() && q.now >= tickOf(in.Until) {
 			continue
 		}
 		to := q.env.orgs[in.Organization]

@@ -277,7 +277,7 @@ func (g gen) consentLine(d consent.Directive) object {
 		r["provision"] = g.provisionLine(*d.Provision, &contained)
 	}
 	r["contained"] = contained
-	out := object{"resource": r, "filed": d.Filed.Format(time.RFC3339Nano), "record": d.Record}
+	out := object{"resource": r, "filed": g.instant(d.Filed), "record": d.Record}
 	g.put(out, "signed", g.instant(d.Signed))
 	g.put(out, "verified", d.Verified)
 	g.put(out, "networkWide", d.NetworkWide)

@@ -6,26 +6,55 @@ import (
 	"time"
 )
 
-// micros is an instant in microseconds since 1970 UTC. Both ends of an interval belong to it.
-type micros int64
+// tick is an instant as the engine compares it: ticks are ordered as instants are, and between two neighbours lies
+// a nanosecond from 1900 until 2150, a microsecond before and after, so that every year FHIR can write has its place.
+type tick int64
 
 const (
-	always  micros = math.MinInt64 // an open start
-	forever micros = math.MaxInt64 // an open end
+	always  tick = math.MinInt64 // an open start
+	forever tick = math.MaxInt64 // an open end
 )
 
-// time is t as a time in UTC.
-func (t micros) time() time.Time { return time.UnixMicro(int64(t)).UTC() }
+// Seconds since 1970 between which ticks are nanoseconds, and the tick of the later one; the earlier one's is 0.
+const (
+	fineFrom      = -2208988800 // 1900-01-01T00:00:00Z
+	fineTo        = 5680281600  // 2150-01-01T00:00:00Z
+	fineEnd  tick = (fineTo - fineFrom) * 1e9
+)
 
-// interval is a span of time, ends included. The zero interval is an instant in 1970, never a default.
-type interval struct{ from, to micros }
+// tickOf is t as a tick; what t says beyond the tick's unit is dropped.
+func tickOf(t time.Time) tick { return tickAt(t.Unix(), t.Nanosecond()) }
+
+func tickAt(second int64, nanos int) tick {
+	switch {
+	case second < fineFrom:
+		return tick((second-fineFrom)*1e6) + tick(nanos/1000)
+	case second < fineTo:
+		return tick((second-fineFrom)*1e9) + tick(nanos)
+	}
+	return fineEnd + tick((second-fineTo)*1e6) + tick(nanos/1000)
+}
+
+// time is t as a time in UTC.
+func (t tick) time() time.Time {
+	switch {
+	case t < 0:
+		return time.UnixMicro(fineFrom*1e6 + int64(t)).UTC()
+	case t < fineEnd:
+		return time.Unix(fineFrom+int64(t)/1e9, int64(t)%1e9).UTC()
+	}
+	return time.UnixMicro(fineTo*1e6 + int64(t-fineEnd)).UTC()
+}
+
+// interval is a span of time, both ends included. The zero interval is an instant in 1900, never a default.
+type interval struct{ from, to tick }
 
 func (a interval) within(b interval) bool   { return b.from <= a.from && a.to <= b.to }
 func (a interval) overlaps(b interval) bool { return a.from <= b.to && b.from <= a.to }
-func (a interval) holds(t micros) bool      { return a.from <= t && t <= a.to }
+func (a interval) holds(t tick) bool        { return a.from <= t && t <= a.to }
 
-// ParseInstant reads a date and time with seconds and offset ("2026-03-01T10:00:00Z"), to the nanosecond; for anything else
-// it returns the zero time and is not ok.
+// ParseInstant reads a date and time with seconds and offset ("2026-03-01T10:00:00Z"), as fine as a tick is; for anything
+// else it returns the zero time and is not ok. The instant that is the zero time is read a microsecond late: it is one.
 //
 // Source: FHIR R4 datatypes, instant; spec consent-cases 1.
 func ParseInstant(s string) (_ time.Time, ok bool) {
@@ -36,18 +65,16 @@ func ParseInstant(s string) (_ time.Time, ok bool) {
 	if !ok {
 		return time.Time{}, false
 	}
-	return m.from.time().Add(beyondMicros(s)), true
+	return stated(m.from), true
 }
 
-// beyondMicros is what the fraction of s, an instant that can be read, says beyond microseconds.
-func beyondMicros(s string) time.Duration {
-	fraction, found := strings.CutPrefix(s[len("2006-01-02T15:04:05"):], ".")
-	digits := fraction[:len(fraction)-len(strings.TrimLeft(fraction, "0123456789"))]
-	if !found || len(digits) <= len("000000") {
-		return 0
+// stated is t as a time that is never the zero one, which would say that nothing is stated.
+func stated(t tick) time.Time {
+	out := t.time()
+	if out.IsZero() {
+		return out.Add(time.Microsecond)
 	}
-	n, _ := number((digits + "00")[6:9]) // digits only
-	return time.Duration(n)
+	return out
 }
 
 // readMoment reads a FHIR date, partial date or dateTime. A date covers its widest interval in zone; a dateTime
@@ -99,15 +126,15 @@ func readClock(y, m, d int, clock string) (interval, bool) {
 		return interval{}, false
 	}
 	rest := clock[8:]
-	var fraction micros
+	nanos := 0
 	if rest[0] == '.' {
 		digits := strings.TrimLeft(rest[1:], "0123456789")
 		f := rest[1 : len(rest)-len(digits)]
 		if f == "" {
 			return interval{}, false
 		}
-		n, _ := number((f + "000000")[:6]) // digits only
-		fraction, rest = micros(n), digits
+		nanos, _ = number((f + "000000000")[:9]) // digits only; what is finer is dropped
+		rest = digits
 	}
 	offset := 0
 	if rest != "Z" {
@@ -123,16 +150,16 @@ func readClock(y, m, d int, clock string) (interval, bool) {
 			offset = -offset
 		}
 	}
-	at := micros(time.Date(y, time.Month(m), d, hh, mm, ss, 0, time.UTC).Unix()-int64(offset))*1e6 + fraction
+	at := tickAt(time.Date(y, time.Month(m), d, hh, mm, ss, 0, time.UTC).Unix()-int64(offset), nanos)
 	return interval{at, at}, true
 }
 
 // startOfDay returns the first instant of a local day. Where clocks skip midnight it is the instant they skip
 // at; where midnight comes twice it is the first.
-func startOfDay(y, m, d int, zone *time.Location) micros {
+func startOfDay(y, m, d int, zone *time.Location) tick {
 	wall := time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC)
 	if zone == time.UTC {
-		return micros(wall.UnixMicro())
+		return tickOf(wall)
 	}
 	var first time.Time
 	for _, probe := range [...]time.Duration{-24 * time.Hour, 24 * time.Hour} {
@@ -149,7 +176,7 @@ func startOfDay(y, m, d int, zone *time.Location) micros {
 	if first.IsZero() {
 		first = time.Date(y, time.Month(m), d, 0, 0, 0, 0, zone)
 	}
-	return micros(first.UnixMicro())
+	return tickOf(first)
 }
 
 func number(s string) (int, bool) {

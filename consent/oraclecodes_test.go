@@ -176,7 +176,7 @@ func widest(s string, z *time.Location) (from, to time.Time, ok bool) {
 		}
 	}
 	if t, err := time.Parse(time.RFC3339Nano, s); err == nil && fhirOffset.MatchString(s) {
-		return t, t.Add(time.Microsecond), true
+		return t, t.Add(time.Nanosecond), true
 	}
 	return time.Time{}, time.Time{}, false
 }
@@ -233,6 +233,6 @@ func (o *oracle) documentTimes() {
 		o.doc.Start = from
 	}
 	if _, to, ok := widest(o.end, z); ok {
-		o.doc.End = to.Add(-time.Microsecond)
+		o.doc.End = to.Add(-time.Nanosecond)
 	}
 }

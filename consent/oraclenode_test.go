@@ -339,7 +339,7 @@ func (o *oracle) docWindow() *window {
 		w.from = &o.doc.Start
 	}
 	if !o.doc.End.IsZero() {
-		end := o.doc.End.Add(time.Microsecond)
+		end := o.doc.End.Add(time.Nanosecond)
 		w.to = &end
 	}
 	if w.from != nil && w.to != nil && !w.from.Before(*w.to) {

@@ -10,7 +10,7 @@ type Question struct {
 	d        *Decider
 	req      Request
 	now      time.Time
-	at       micros
+	at       tick
 	org      *org
 	purposes asked
 	phase    *phase
@@ -20,7 +20,7 @@ type Question struct {
 
 // Ask makes req ready to be answered for many documents at now.
 func (d *Decider) Ask(req Request, now time.Time) *Question {
-	q := &Question{d: d, req: req, now: now, at: micros(now.UnixMicro())}
+	q := &Question{d: d, req: req, now: now, at: tickOf(now)}
 	probe := query{env: d.env, req: &q.req, now: q.at}
 	if q.refusal = d.gateRequest(&probe, now, &q.purposes); q.refusal != ReasonNone {
 		return q

@@ -31,7 +31,9 @@ func (g gen) chance(percent int) bool { return g.IntN(100) < percent }
 
 var t0 = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 
-func (g gen) day() time.Time { return t0.AddDate(0, 0, g.IntN(9)-6) }
+func (g gen) day() time.Time {
+	return t0.AddDate(0, 0, g.IntN(9)-6).Add(pickOne[time.Duration](g, 0, 0, 0, 0, 0, 0, 0, 1, -1, time.Microsecond))
+}
 
 func (g gen) date() string {
 	switch g.IntN(8) {
@@ -39,7 +41,7 @@ func (g gen) date() string {
 		return pickOne(g, "2026-03-08", "2026-03-01T05:00:00.5-05:00", "2026-03-01T10:00:00.000001Z", "2026-02-28T20:00:00-14:00", "2026-03-01T10:00:00+15:00",
 			"2026-03-01T10:00:00", "2026-03-01T10:00:00.Z", "2026-03-01T24:00:00Z", "0000", "2026-13", "2026/03/01", "2026-03-01T10:00:0xZ", "2026-0a-01", "2026-03-32", "2026-03-01T10:00:00*00:00")
 	case 0:
-		return g.day().Format("2006-01-02T15:04:05Z")
+		return g.day().Format(time.RFC3339Nano)
 	case 1:
 		return g.day().Format("2006-01")
 	case 2:
@@ -79,7 +81,7 @@ func (g gen) setup() consent.Setup {
 		Purposes: []consent.LocalPurpose{{Code: "LOCAL"}, {Code: "SUBLOCAL", Parent: "LOCAL"}, {Code: "INTREAT", Parent: "TREAT"},
 			{Code: "LOOP", Parent: "POOL"}, {Code: "POOL", Parent: "LOOP"}},
 		HomeDefault:    g.chance(15),
-		EmergencyHours: pickOne(g, 4, 4, 4, 2.5, 0),
+		EmergencyHours: pickOne(g, 4, 4, 4, 2.5, 1.1, 0),
 	}
 	if g.chance(5) {
 		s.Organizations[0].Parent = "a2" // a cycle

@@ -123,7 +123,7 @@ func (r *Representative) MayAct(need Rights, now time.Time, zone *time.Location)
 		return false
 	}
 	in, ok := r.period().read(zone)
-	return ok && in.holds(directiveTime(now))
+	return ok && in.holds(tickOf(now))
 }
 
 // ActsUntil returns when the power that r has at now to do what needs rights ends, the first instant it no longer holds;

@@ -1,7 +1,10 @@
 package consent
 
 import (
+	"math"
+	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -155,7 +158,7 @@ func (e *Env) PrivilegedAnywhere(roles []string) (string, bool) {
 }
 
 // Window is how long an emergency claim holds.
-func (e *Env) Window() time.Duration { return time.Duration(e.window * float64(time.Hour)) }
+func (e *Env) Window() time.Duration { return e.window }
 
 // A Grant is an emergency claim on file for one record: from At until before Until, for one person of one
 // organisation. Where it does not hold it is as if it had never been made.
@@ -176,7 +179,7 @@ func (d *Decider) emergencyHolds(q *query, now time.Time) (holds, refuse bool) {
 	if c := q.req.Emergency; c != nil {
 		ok := d.env.allTreatment(q.req.Purposes) && c.Check() == nil && c.Role != "" &&
 			slices.Contains(q.req.Roles, c.Role) && slices.Contains(q.site.PrivilegedRoles, c.Role) &&
-			!c.At.IsZero() && withinHours(now, c.At, d.env.window)
+			!c.At.IsZero() && inWindow(now, c.At, d.env.window)
 		return ok, !ok
 	}
 	if len(d.subject.Grants) == 0 || q.req.User == "" || !emergencyPurposes(q.req.Purposes) {
@@ -185,17 +188,40 @@ func (d *Decider) emergencyHolds(q *query, now time.Time) (holds, refuse bool) {
 	for i := range d.subject.Grants {
 		g := &d.subject.Grants[i]
 		if g.Record == q.doc.Record && g.Organization == q.req.Organization && g.User == q.req.User &&
-			!now.Before(g.At) && now.Before(g.Until) && withinHours(now, g.At, d.env.window) && meet(q.req.Roles, q.site.PrivilegedRoles) {
+			!now.Before(g.At) && now.Before(g.Until) && inWindow(now, g.At, d.env.window) && meet(q.req.Roles, q.site.PrivilegedRoles) {
 			return true, false
 		}
 	}
 	return false, false
 }
 
-// withinHours reports whether at <= now < at + hours.
-func withinHours(now, at time.Time, hours float64) bool {
+// inWindow reports whether at <= now < at + window.
+func inWindow(now, at time.Time, window time.Duration) bool {
 	elapsed := now.Sub(at)
-	return elapsed >= 0 && float64(elapsed) < hours*float64(time.Hour)
+	return 0 <= elapsed && elapsed < window
+}
+
+// hours is h hours as the decimal number it is written as, so that 1.1 is 66 minutes and not a trifle more; what lies
+// between two nanoseconds is the later one. It is at most 292 years.
+//
+// Source: spec consent-cases 26 (at <= now < at + emergencyHours).
+func hours(h float64) time.Duration {
+	if whole := time.Duration(h); float64(whole) == h && -1e6 < whole && whole < 1e6 {
+		return whole * time.Hour
+	}
+	n, ok := new(big.Rat).SetString(strconv.FormatFloat(h, 'f', -1, 64))
+	if !ok || n.Cmp(big.NewRat(math.MaxInt64/int64(time.Hour), 1)) > 0 { // infinite, or as good as
+		return math.MaxInt64
+	}
+	if n.Sign() < 0 {
+		return 0
+	}
+	n.Mul(n, new(big.Rat).SetInt64(int64(time.Hour)))
+	up, rest := new(big.Int).QuoRem(n.Num(), n.Denom(), new(big.Int))
+	if rest.Sign() > 0 {
+		up.Add(up, big.NewInt(1))
+	}
+	return time.Duration(up.Int64())
 }
 
 func (e *Env) allTreatment(purposes []hie.Purpose) bool {

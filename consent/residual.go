@@ -78,7 +78,7 @@ func (d *Decider) List(req Request, docs []Listed, most int, now time.Time) Resi
 		return Residual{}
 	}
 	out := Residual{Permit: true, Rules: []ResidualRule{{}, named}}
-	if ph := d.at(directiveTime(now)); len(ph.live) == 1 {
+	if ph := d.at(tickOf(now)); len(ph.live) == 1 {
 		out.Directive, out.Policies = ph.live[0].named(), ph.live[0].policies
 	}
 	return out
@@ -96,7 +96,7 @@ func (d *Decider) Residual(req Request, record string, now time.Time) Residual {
 		return Residual{}
 	}
 	doc := Document{Record: record, Site: rec.Site, Class: "11488-4", Type: "11488-4", Confidentiality: "N", LabelState: Labelled}
-	q := query{env: d.env, now: micros(now.UnixMicro()), req: &req, doc: &doc}
+	q := query{env: d.env, now: tickOf(now), req: &req, doc: &doc}
 	var purposes asked
 	if len(req.Purposes) != 1 || d.gateRequest(&q, now, &purposes) != ReasonNone || rec.Link != hie.LinkConfirmed {
 		return Residual{}
@@ -305,7 +305,7 @@ func (r *siteRule) mayMatter(q *query) bool {
 }
 
 // instant writes t with its offset, so that it means the same in every zone; "" for an open end.
-func (t micros) instant() string {
+func (t tick) instant() string {
 	if t == always || t == forever {
 		return ""
 	}

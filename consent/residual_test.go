@@ -19,9 +19,9 @@ func filtered(rules []ResidualRule, doc Document) bool {
 		case r.Period != nil:
 			in, _ := r.Period.read(time.UTC)
 			if r.Permit {
-				return interval{directiveTime(doc.Start), directiveTime(doc.End)}.within(in)
+				return interval{tickOf(doc.Start), tickOf(doc.End)}.within(in)
 			}
-			return in.overlaps(interval{directiveTime(doc.Start), directiveTime(doc.End)})
+			return in.overlaps(interval{tickOf(doc.Start), tickOf(doc.End)})
 		case r.Data != nil:
 			return slices.ContainsFunc(r.Data, func(d Data) bool {
 				return d.Reference == "DocumentReference/"+doc.ID || d.Meaning == "related" && d.Reference == "Encounter/"+doc.Encounter || d.Meaning == "authoredby" && slices.Contains(doc.Authors, d.Reference)

@@ -105,7 +105,7 @@ type rule struct {
 	orgs       []*org
 	oddOrg     bool
 	labels     *labels
-	from, to   micros // counts in [from, to)
+	from, to   tick // counts in [from, to)
 	duties     []int
 	special    bool // states what few rules state
 	asks       bool // states something of who asks, besides purposes
@@ -131,10 +131,10 @@ func (e *Env) readRules(in []Rule) ([]rule, error) {
 			c.sense = permitting
 		}
 		if !r.Start.IsZero() {
-			c.from = micros(r.Start.UnixMicro())
+			c.from = tickOf(r.Start)
 		}
 		if !r.End.IsZero() {
-			c.to = micros(r.End.UnixMicro())
+			c.to = tickOf(r.End)
 		}
 		for _, code := range r.Scope.Purposes {
 			if p := e.purpose(code); p != nil {
@@ -298,7 +298,7 @@ func (r *siteRule) matchSpecial(q *query) tri {
 		m = min(m, q.req.Relationship.unrelated())
 	}
 	if s.DiedWithin > 0 && q.died != always {
-		m = min(m, known(q.now < micros(q.died.time().AddDate(s.DiedWithin, 0, 0).UnixMicro())))
+		m = min(m, known(q.now < tickOf(q.died.time().AddDate(s.DiedWithin, 0, 0))))
 	}
 	return m
 }

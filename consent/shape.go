@@ -26,8 +26,8 @@ type shape struct {
 	permits int
 
 	policies []string
-	begins   micros // root period
-	ends     micros
+	begins   tick // root period
+	ends     tick
 	zone     *time.Location
 	// wish is what two versions of one wish share, but for its grantor and record.
 	wish string

@@ -56,7 +56,7 @@ func TestEveryBuiltInFormSaysWhatItDoesInBothLanguagesAndDoesIt(t *testing.T) {
 		if got != want[form.ID] {
 			t.Errorf("%s: %s, want %s", form.ID, got, want[form.ID])
 		}
-		for _, s := range dec.standings(directiveTime(now)) {
+		for _, s := range dec.standings(tickOf(now)) {
 			if s.State != "in force" {
 				t.Errorf("%s is %s: %v", form.ID, s.State, s.Why)
 			}

@@ -81,9 +81,9 @@ func (c *compiled) maySign(ref string, signed time.Time, proxies []Proxy) bool {
 		if p.Ref != ref || signed.IsZero() {
 			continue
 		}
-		if in, ok := p.Period.read(c.zone); ok && in.holds(directiveTime(signed)) {
+		if in, ok := p.Period.read(c.zone); ok && in.holds(tickOf(signed)) {
 			if !p.Lapses.IsZero() {
-				c.lapses = min(c.lapses, directiveTime(p.Lapses))
+				c.lapses = min(c.lapses, tickOf(p.Lapses))
 			}
 			return true
 		}

@@ -8,7 +8,7 @@ import "time"
 //
 // Source: DESIGN idea 8 ("now means now"); spec consent, scenario 11.
 func (d *Decider) Until(now time.Time) time.Time {
-	t := turns{now: directiveTime(now), next: forever}
+	t := turns{now: tickOf(now), next: forever}
 	if ph := d.at(t.now); ph.to != forever {
 		t.at(ph.to + 1)
 	}
@@ -47,13 +47,13 @@ func (d *Decider) Until(now time.Time) time.Time {
 	if t.next == forever {
 		return time.Time{}
 	}
-	return time.UnixMicro(int64(t.next)).UTC()
+	return t.next.time()
 }
 
 // turns finds the next of many instants.
-type turns struct{ now, next micros }
+type turns struct{ now, next tick }
 
-func (t *turns) at(m micros) {
+func (t *turns) at(m tick) {
 	if m > t.now && m < t.next {
 		t.next = m
 	}
@@ -61,6 +61,6 @@ func (t *turns) at(m micros) {
 
 func (t *turns) time(m time.Time) {
 	if !m.IsZero() {
-		t.at(directiveTime(m))
+		t.at(tickOf(m))
 	}
 }
