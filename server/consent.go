@@ -69,16 +69,7 @@ func (s *Server) zoneOf(id hie.SiteID) *time.Location {
 
 // keepConsent files v: from here on every decision follows it.
 func (s *Server) keepConsent(c *gin.Context, v consent.Version, expected int64) (consent.Version, error) {
-	v, err := s.deps.Consents.File(c.Request.Context(), caller(c), v, expected)
-	s.wishChanged(c.Request.Context(), v.Record, err)
-	return v, err
-}
-
-// wishChanged has the desk look at a person whose wishes changed; it is no part of the change.
-func (s *Server) wishChanged(ctx context.Context, record hie.SourcePatientID, err error) {
-	if err == nil && s.deps.Recheck != nil {
-		s.deps.Recheck(ctx, record)
-	}
+	return s.deps.Consents.File(c.Request.Context(), caller(c), v, expected)
 }
 
 // createConsent answers POST /fhir/Consent. Once it has answered, every decision follows the new directive.

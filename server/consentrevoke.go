@@ -74,7 +74,6 @@ func (s *Server) withdraw(ctx context.Context, actor hie.Actor, w withdrawal) (c
 		v.Status, v.ReturnToDefault, v.By, v.ByPatient, v.Evidence = "inactive", w.toDefault, actor.Organization, actor.Patient != 0, w.evidence
 		done, err := s.deps.Consents.File(ctx, actor, v, v.Number)
 		if !errors.Is(err, hie.ErrStale) || w.match != 0 || try == maxRevocations {
-			s.wishChanged(ctx, w.record, err)
 			return done, err
 		}
 	}

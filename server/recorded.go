@@ -132,6 +132,5 @@ func sendRecorded[T any](s *Server, c *gin.Context, k recorded[T], sp mpi.Source
 		s.fail(c, err)
 		return
 	}
-	s.wishChanged(c.Request.Context(), sp.Record, nil)
 	s.sendJSON(c, http.StatusOK, k.show(v, sp))
 }

@@ -66,11 +66,9 @@ type Deps struct {
 	Consents    Consents
 	Emergencies Emergencies
 	ConsentEnv  func() *consent.Env
-	// Desk is what staff have to see to about wishes, Forms what patients sign and who may sign for them; Recheck brings
-	// the desk in step with a person's wishes after a change, nil for never.
-	Desk    Desk
-	Forms   Forms
-	Recheck func(ctx context.Context, record hie.SourcePatientID)
+	// Desk is what staff have to see to about wishes, Forms what patients sign and who may sign for them.
+	Desk  Desk
+	Forms Forms
 	// CareTeams are the care teams directives may name; nil knows of none.
 	CareTeams CareTeams
 	// Suspensions keep disclosures off reports.

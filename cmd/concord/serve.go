@@ -210,6 +210,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	undo.push(exchange.Close)
 
 	staff := &desk{patients: patients, consents: consents, env: environment.env, network: networks.Network, teams: participants.CareTeams, now: hie.Now, log: log}
+	consents.Meanwhile(staff.recheck)
 	running.Go(func() { staff.watch(background) })
 	running.Go(func() { staff.follow(background) })
 	running.Go(func() { (&upkeep{index: patients, retention: cfg.NoticeRetention, log: log}).watch(background) })
@@ -231,7 +232,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		Sealer: sealer, Network: networks.Network, Audit: trail, Trail: trail, Proofs: trail, SignTable: sequencer.SignTable, Log: log, Metrics: registry,
 		Patients: patients, Stewardship: patients, Nameable: exchange.Nameable,
 		Documents: noted{documents, health.Published}, Sites: monitorOf(health, networks.Network, consents), Traces: traces, Onboarding: bringing, Settings: settingsOf(&g, &cfg), Visible: exchange.Visible, Held: exchange.Held, Exchange: exchange,
-		Consents: consents, Emergencies: consents, Suspensions: consents, Requests: consents, Desk: consents, Forms: consents, Recheck: staff.recheck, ConsentEnv: environment.env, CareTeams: participants,
+		Consents: consents, Emergencies: consents, Suspensions: consents, Requests: consents, Desk: consents, Forms: consents, ConsentEnv: environment.env, CareTeams: participants,
 		Policies: policies, Simulate: impact.simulate,
 		Past: func(ctx context.Context, record hie.SourcePatientID, at time.Time) (server.Past, error) {
 			return pastOf(ctx, db, g.PolicyKey, record, at)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/concord-hie/concord/audit"
-	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/epoch"
 	"github.com/concord-hie/concord/internal/pg"
@@ -57,7 +56,7 @@ func (s *Store) keep(ctx context.Context, actor hie.Actor, expected int64, r rec
 		return s.audit(ctx, tx, e)
 	})
 	if err == nil {
-		time.Sleep(consent.ReleaseLease) // until no gate acts on what it read before the commit
+		s.settle(ctx, r.record)
 	}
 	return err
 }

@@ -28,11 +28,29 @@ type Store struct {
 	ids   *hie.IDs
 	audit func(ctx context.Context, q pg.Querier, events ...audit.Event) error
 	now   func() time.Time
+	// meanwhile is told of a record while a change of its wishes waits for leases to end.
+	meanwhile func(ctx context.Context, record hie.SourcePatientID)
 }
 
 // New returns a Store on db. Events are written by audit (auditpg.Append) in the transaction of the change.
 func New(db *pg.DB, ids *hie.IDs, audit func(context.Context, pg.Querier, ...audit.Event) error, now func() time.Time) *Store {
 	return &Store{db: db, ids: ids, audit: audit, now: now}
+}
+
+// Meanwhile has f called after each change of what a record's patient wishes, once it is committed and before it is acknowledged:
+// while the leases of gates end that may act on what they read before. The change stands whatever becomes of f, and is
+// acknowledged no sooner than f returns. It is set before anything is filed.
+func (s *Store) Meanwhile(f func(ctx context.Context, record hie.SourcePatientID)) { s.meanwhile = f }
+
+// settle waits until no gate acts on what it read before a change of record, which was committed a moment ago.
+//
+// Source: spec consent 2.14; hie.ReleaseLease.
+func (s *Store) settle(ctx context.Context, record hie.SourcePatientID) {
+	committed := time.Now()
+	if s.meanwhile != nil {
+		s.meanwhile(ctx, record)
+	}
+	time.Sleep(consent.ReleaseLease - time.Since(committed))
 }
 
 // File adds a version: the first of a new directive when v.ID is 0, else the one after expected, which must be
@@ -75,7 +93,7 @@ func (s *Store) File(ctx context.Context, actor hie.Actor, v consent.Version, ex
 	if err != nil {
 		return consent.Version{}, fmt.Errorf("consentpg: file: %w", err)
 	}
-	time.Sleep(consent.ReleaseLease) // until no gate acts on what it read before the commit
+	s.settle(ctx, out.Record)
 	return out, nil
 }
 

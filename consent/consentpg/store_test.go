@@ -3,6 +3,7 @@ package consentpg
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -486,5 +487,29 @@ func TestALegalBasisIsKeptByVersionAndMovesTheEpoch(t *testing.T) {
 	missing.ID++
 	if _, err := s.RecordInstrument(ctx, actor, missing, 1); !errors.Is(err, hie.ErrNotFound) {
 		t.Errorf("one nobody recorded: %v", err)
+	}
+}
+
+// What is done meanwhile sees the change and takes nothing from the time that leases have; a change that did not come about has none.
+func TestWhatIsDoneMeanwhileComesBetweenTheCommitAndTheAcknowledgement(t *testing.T) {
+	ctx := context.Background()
+	s, _ := newStore(t)
+	var seen []string
+	s.Meanwhile(func(ctx context.Context, record hie.SourcePatientID) {
+		now := ok(t, func() ([]consent.Version, error) { return s.Current(ctx, []hie.SourcePatientID{record}) })
+		seen = append(seen, fmt.Sprintf("%s: %d", record, now[0].Number))
+	})
+	began := time.Now()
+	v := file(t, s, wish(maria))
+	if took := time.Since(began); took < consent.ReleaseLease {
+		t.Errorf("acknowledged after %s, before leases of %s had ended", took, consent.ReleaseLease)
+	}
+	if _, err := s.File(ctx, clerk, v, 7); !errors.Is(err, hie.ErrStale) {
+		t.Fatal(err)
+	}
+	v.Status = "inactive"
+	ok(t, func() (consent.Version, error) { return s.File(ctx, clerk, v, 1) })
+	if want := []string{maria.String() + ": 1", maria.String() + ": 2"}; !slices.Equal(seen, want) {
+		t.Errorf("seen %v, want %v", seen, want)
 	}
 }
