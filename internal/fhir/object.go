@@ -50,14 +50,37 @@ func ParseObject(data []byte) (Object, error) {
 // for what is no object at all.
 func KnownObject(data []byte) (Object, error) {
 	o := Object{members: make([]member, 0, min(16, 3+len(data)/64))}
+	if err := o.Know(data); err != nil {
+		return Object{}, err
+	}
+	return o, nil
+}
+
+// Know makes o what [KnownObject] returns for data, in the memory o has. After an error o is empty.
+func (o *Object) Know(data []byte) error {
+	o.Clear()
+	if !o.know(data) {
+		o.Clear()
+		return errDamaged
+	}
+	return nil
+}
+
+// Clear takes everything out of o, which keeps its memory and nothing of what it shared.
+func (o *Object) Clear() {
+	clear(o.members)
+	o.members = o.members[:0]
+}
+
+func (o *Object) know(data []byte) bool {
 	i := skipSpace(data, 0)
 	if i >= len(data) || data[i] != '{' {
-		return Object{}, errDamaged
+		return false
 	}
 	for i = skipSpace(data, i+1); i < len(data) && data[i] != '}'; {
 		end := skipValue(data, i)
 		if data[i] != '"' || end < 0 {
-			return Object{}, errDamaged
+			return false
 		}
 		name, common := commonNames[string(data[i+1:end-1])]
 		if !common {
@@ -66,26 +89,23 @@ func KnownObject(data []byte) (Object, error) {
 		if strings.IndexByte(name, '\\') >= 0 {
 			unquoted, err := jsontext.AppendUnquote(nil, data[i:end])
 			if err != nil {
-				return Object{}, errDamaged
+				return false
 			}
 			name = string(unquoted)
 		}
 		if i = skipSpace(data, end); i >= len(data) || data[i] != ':' {
-			return Object{}, errDamaged
+			return false
 		}
 		i = skipSpace(data, i+1)
 		if end = skipValue(data, i); end < 0 {
-			return Object{}, errDamaged
+			return false
 		}
 		o.members = append(o.members, member{name: name, value: data[i:end:end]})
 		if i = skipSpace(data, end); i < len(data) && data[i] == ',' {
 			i = skipSpace(data, i+1)
 		}
 	}
-	if i >= len(data) {
-		return Object{}, errDamaged
-	}
-	return o, nil
+	return i < len(data)
 }
 
 // commonNames are the members that most of what is served again has: their names need no memory of their own.
@@ -163,30 +183,36 @@ func skipString(b []byte, i int) int {
 
 // EditKnown is [EditArray] for an array of objects that was read before, as in [KnownObject].
 func EditKnown(data jsontext.Value, edit func(i int, o *Object) error) (jsontext.Value, error) {
-	out := make([]byte, 0, len(data)+256)
+	var o Object
+	return AppendKnown(make([]byte, 0, len(data)+256), data, &o, edit)
+}
+
+// AppendKnown is [EditKnown] that appends the array to out and has each element in turn in o. After an error what it returns
+// is out with part of an array.
+func AppendKnown(out []byte, data jsontext.Value, o *Object, edit func(i int, o *Object) error) ([]byte, error) {
 	out = append(out, '[')
 	i := skipSpace(data, 0)
 	if i >= len(data) || data[i] != '[' {
-		return nil, errDamaged
+		return out, errDamaged
 	}
 	i = skipSpace(data, i+1)
 	for n := 0; i < len(data) && data[i] != ']'; n++ {
 		end := skipValue(data, i)
 		if end < 0 {
-			return nil, errDamaged
+			return out, errDamaged
 		}
 		if n > 0 {
 			out = append(out, ',')
 		}
 		if data[i] == '{' {
-			o, err := KnownObject(data[i:end])
+			err := o.Know(data[i:end])
 			if err == nil {
-				err = edit(n, &o)
+				err = edit(n, o)
 			}
 			if err != nil {
-				return nil, err
+				return out, err
 			}
-			out = o.append(out)
+			out = o.Append(out)
 		} else {
 			out = append(out, data[i:end]...)
 		}
@@ -195,7 +221,7 @@ func EditKnown(data jsontext.Value, edit func(i int, o *Object) error) (jsontext
 		}
 	}
 	if i >= len(data) {
-		return nil, errDamaged
+		return out, errDamaged
 	}
 	return append(out, ']'), nil
 }
@@ -236,6 +262,11 @@ func (o *Object) Set(name string, value any) {
 	default:
 		raw = Encode(value)
 	}
+	o.SetRaw(name, raw)
+}
+
+// SetRaw is Set with a value that is JSON already. The object shares its memory.
+func (o *Object) SetRaw(name string, raw jsontext.Value) {
 	for i := range o.members {
 		if o.members[i].name == name {
 			o.members[i].value = raw
@@ -268,10 +299,11 @@ func (o Object) Bytes() []byte {
 	for _, m := range o.members {
 		size += len(m.name) + len(m.value) + 4
 	}
-	return o.append(make([]byte, 0, size))
+	return o.Append(make([]byte, 0, size))
 }
 
-func (o Object) append(b []byte) []byte {
+// Append appends the object as JSON to b.
+func (o Object) Append(b []byte) []byte {
 	b = append(b, '{')
 	for i, m := range o.members {
 		if i > 0 {
@@ -287,8 +319,16 @@ func (r Reference) plain() jsontext.Value {
 	if r.Reference == "" || r != (Reference{Reference: r.Reference}) {
 		return nil
 	}
-	return append(quote(append(make([]byte, 0, len(r.Reference)+18), `{"reference":`...), r.Reference), '}')
+	return AppendReference(make([]byte, 0, len(r.Reference)+18), r.Reference)
 }
+
+// AppendReference appends a Reference that is nothing but a reference, as JSON.
+func AppendReference(b []byte, reference string) []byte {
+	return append(quote(append(b, `{"reference":`...), reference), '}')
+}
+
+// AppendString appends s, which is UTF-8, as a JSON string.
+func AppendString(b []byte, s string) []byte { return quote(b, s) }
 
 // quote appends s as a JSON string.
 func quote(b []byte, s string) []byte {

@@ -2,6 +2,7 @@ package locatorfhir
 
 import (
 	"strconv"
+	"sync"
 
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/concord-hie/concord/locator"
@@ -18,27 +19,69 @@ type Public struct {
 // DocumentReference returns p as it is served: the bytes received, but for id, meta.versionId,
 // meta.lastUpdated, status, the subject's reference and attachment.url. p needs Received.
 func DocumentReference(p locator.Pointer, public Public) []byte {
-	o := parsed(p.Received, "DocumentReference")
-	o.Set("id", public.ID)
-	setMeta(&o, p.Version, fhir.Instant(p.Updated))
-	o.Set("status", p.Status.String())
-	o.Set("subject", fhir.Reference{Reference: "Patient/" + public.Patient})
-	content, err := fhir.EditKnown(o.Value("content"), func(_ int, c *fhir.Object) error {
-		a, err := fhir.KnownObject(c.Value("attachment"))
-		if err != nil {
+	d := desks.Get().(*desk)
+	defer d.tidy()
+	o := &d.resource
+	if o.Know(p.Received) != nil {
+		o.SetRaw("resourceType", d.text("DocumentReference")) // see parsed
+	}
+	o.SetRaw("id", d.text(public.ID))
+	_ = d.meta.Know(o.Value("meta")) // absent is empty
+	d.meta.SetRaw("versionId", d.text(strconv.FormatInt(p.Version, 10)))
+	d.meta.SetRaw("lastUpdated", d.text(fhir.Instant(p.Updated)))
+	o.SetRaw("meta", d.cut(d.meta.Append(d.small)))
+	o.SetRaw("status", d.text(p.Status.String()))
+	o.SetRaw("subject", d.cut(fhir.AppendReference(d.small, "Patient/"+public.Patient)))
+	url := d.text(public.URL)
+	var err error
+	d.content, err = fhir.AppendKnown(d.content[:0], o.Value("content"), &d.item, func(_ int, c *fhir.Object) error {
+		a := &d.attachment
+		if err := a.Know(c.Value("attachment")); err != nil {
 			return err
 		}
-		a.Set("url", public.URL)
+		a.SetRaw("url", url)
 		a.Delete("data") // never stored; a site asked live may send it, and its bytes are not checked here
-		c.Set("attachment", a)
+		c.SetRaw("attachment", d.cut(a.Append(d.small)))
 		return nil
 	})
 	if err == nil {
-		o.Set("content", content)
+		o.SetRaw("content", d.content)
 	} else {
 		o.Delete("content")
 	}
 	return o.Bytes()
+}
+
+// A desk is what a resource is taken apart and put together on. Pages hold many resources, so desks are kept.
+type desk struct {
+	resource, meta, item, attachment fhir.Object
+	// small holds values made for the resource, content its content as it will be.
+	small, content []byte
+}
+
+var desks = sync.Pool{New: func() any { return new(desk) }}
+
+// maxDesk bounds what a desk that is kept may hold.
+const maxDesk = 64 << 10
+
+// cut returns what grown, which is d.small with something appended, has more than d.small, and keeps it there.
+func (d *desk) cut(grown []byte) []byte {
+	at := len(d.small)
+	d.small = grown
+	return grown[at:len(grown):len(grown)]
+}
+
+// text returns s as JSON.
+func (d *desk) text(s string) []byte { return d.cut(fhir.AppendString(d.small, s)) }
+
+// tidy puts d back, with nothing on it.
+func (d *desk) tidy() {
+	for _, o := range []*fhir.Object{&d.resource, &d.meta, &d.item, &d.attachment} {
+		o.Clear()
+	}
+	if d.small, d.content = d.small[:0], d.content[:0]; cap(d.small)+cap(d.content) <= maxDesk {
+		desks.Put(d)
+	}
 }
 
 // List returns l as it is served: the bytes received, but for id, meta, the subject's reference and, in a
