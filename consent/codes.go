@@ -3,7 +3,6 @@ package consent
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/concord-hie/concord/hie"
 )
@@ -19,10 +18,12 @@ var confidentialities = [...]string{"U", "L", "M", "N", "R", "V"}
 
 // readConfidentiality returns the place of code, or noConfidentiality for anything outside the list.
 func readConfidentiality(code string) confidentiality {
-	if len(code) != 1 {
-		return noConfidentiality
+	for i, c := range confidentialities {
+		if c == code {
+			return confidentiality(i)
+		}
 	}
-	return confidentiality(strings.IndexByte("ULMNRV", code[0])) // -1 is noConfidentiality
+	return noConfidentiality
 }
 
 // An atom kind is a sensitivity code of the list, or one of three that are none: plain (a completely labelled
@@ -141,8 +142,9 @@ type purpose struct {
 	up []*purpose
 	// index tells it from the others of one Env: its place in lists made for purposes.
 	index int
-	// set is up as far as their index goes into it.
-	set purposeSet
+	// covered holds what it is under, itself too, by their index and as far as that goes into a set: under denying all of it,
+	// under permitting what covers it, as [purpose.coveredBy] says.
+	covered [2]purposeSet
 	// treatment and research say it is under TREAT or HRESCH; breakGlass that it is BTG or under it.
 	treatment, research, breakGlass bool
 }
@@ -174,6 +176,14 @@ func (s *purposeSet) add(p *purpose) {
 }
 
 func (s *purposeSet) meets(o *purposeSet) bool { return s[0]&o[0]|s[1]&o[1] != 0 }
+
+// coveredIn is what covers p in this sense, as far as sets go.
+func (p *purpose) coveredIn(s sense) *purposeSet {
+	if s == denying {
+		return &p.covered[1]
+	}
+	return &p.covered[0]
+}
 
 type purposeTree map[hie.Purpose]*purpose
 
@@ -215,10 +225,19 @@ func (t purposeTree) grow(first int, parents map[hie.Purpose]hie.Purpose, find f
 			at = find(above)
 		}
 		for _, q := range p.up {
-			p.set.add(q)
 			p.treatment = p.treatment || q.code == hie.PurposeTreat
 			p.research = p.research || q.code == "HRESCH"
 			p.breakGlass = p.breakGlass || q.code == hie.PurposeBreakGlass
+		}
+	}
+	for code := range parents {
+		p := t[code]
+		for _, q := range p.up {
+			for _, as := range []sense{permitting, denying} {
+				if p.coveredBy(q, as) {
+					p.coveredIn(as).add(q)
+				}
+			}
 		}
 	}
 }

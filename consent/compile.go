@@ -12,22 +12,19 @@ func orgID(s string) hie.OrgID { return hie.OrgID(s) }
 
 // A node is one node of a directive's tree, or a tombstone left by a revoked or expired one.
 type node struct {
-	path  string // "provision.provision[1]"
-	scope scope
-	kids  []*node
-	// index is its place among all nodes of its shape, place that of a permit among the permits.
-	index, place int32
-	sense        sense
+	acts  actsOn // of scope
+	sense sense
 	// Of a deny: whether it is absolute, and whether it is a tombstone.
 	absolute  bool
 	tombstone bool
+	// index is its place among all nodes of its shape, those under it before it. place is that of a permit among the permits,
+	// first that of the first permit under n or n itself.
+	index, place, first int32
+
+	kids  []*node
+	path  string // "provision.provision[1]"
+	scope scope
 }
-
-// bits is a set of small numbers.
-type bits []uint64
-
-func (b bits) has(i int) bool { return b[i/64]>>(i%64)&1 == 1 }
-func (b bits) set(i int)      { b[i/64] |= 1 << (i % 64) }
 
 // compiled is a directive made ready: its shape, and what is this patient's own.
 type compiled struct {
@@ -70,11 +67,11 @@ type Decider struct {
 	subject *Subject // besides the records, which it has none of
 	died    tick
 	dirs    []compiled
-	nodes   int // how many nodes there are
-	// beats is, for each node that denies, the set of the permits that beat it, each of words words; nil while there is only
-	// one directive, since none beats itself.
+	// nodes and permits are how many nodes there are, and how many of them permit.
+	nodes, permits int
+	// beats is, for each node that denies, the set of the permits that beat it, each of as many words as that takes; nil while
+	// there is only one directive, since none beats itself.
 	beats []uint64
-	words int
 	phase atomic.Pointer[phase]
 	fault bool // a directive without a filing time: nothing can be said
 }
@@ -177,26 +174,25 @@ func (c *compiled) ignore(in *Directive) string {
 //
 // Source: spec consent 2.8c; spec consent-cases 20 and 21.
 func (d *Decider) compare() {
-	permits, counted := 0, 0
+	counted := 0
 	for i := range d.dirs {
 		c := &d.dirs[i]
 		if c.shape == nil {
 			continue
 		}
-		c.firstNode, c.firstPermit = int32(d.nodes), int32(permits)
+		c.firstNode, c.firstPermit = int32(d.nodes), int32(d.permits)
 		d.nodes += len(c.nodes)
-		permits += c.permits
+		d.permits += len(c.permits)
 		counted++
 	}
-	if counted < 2 || permits == 0 {
+	if counted < 2 || d.permits == 0 {
 		return
 	}
-	d.words = (permits + 63) / 64
-	d.beats = make([]uint64, d.nodes*d.words)
+	d.beats = make([]uint64, d.nodes*wordsFor(d.permits))
 	for i := range d.dirs {
 		for j := range d.dirs {
 			deny, permit := &d.dirs[i], &d.dirs[j]
-			if i != j && deny.shape != nil && permit.shape != nil && permit.permits > 0 {
+			if i != j && deny.shape != nil && permit.shape != nil && len(permit.permits) > 0 {
 				d.compareTwo(deny, permit)
 			}
 		}
@@ -210,8 +206,8 @@ func (d *Decider) compareTwo(deny, permit *compiled) {
 			continue
 		}
 		beatenBy := d.beatenBy(said{deny, n})
-		for _, p := range permit.nodes {
-			if p.sense == permitting && narrower(p, n) {
+		for _, p := range permit.permits {
+			if narrower(p, n) {
 				beatenBy.set(int(permit.firstPermit + p.place))
 			}
 		}
@@ -219,12 +215,17 @@ func (d *Decider) compareTwo(deny, permit *compiled) {
 }
 
 // beatenBy is the set of permits that beat n, nil where none is.
-func (d *Decider) beatenBy(n said) bits {
+func (d *Decider) beatenBy(n said) numbers {
+	return d.beating(int(n.firstNode + n.index))
+}
+
+// beating is the set of permits that beat the node of this number, nil where none is.
+func (d *Decider) beating(number int) numbers {
 	if d.beats == nil {
 		return nil
 	}
-	at := int(n.firstNode+n.index) * d.words
-	return bits(d.beats[at : at+d.words])
+	words := wordsFor(d.permits)
+	return numbers(d.beats[number*words : (number+1)*words])
 }
 
 // beat reports whether p beats n.

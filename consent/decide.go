@@ -94,11 +94,9 @@ type query struct {
 	org  *org
 	site *site
 	rec  *Record
-	home string
-	// basis are the subject's legal bases.
-	basis []Instrument
-	died  tick // always: not known, or alive
-	now   tick
+	who  *Subject // but for the records
+	died tick     // always: not known, or alive
+	now  tick
 
 	level confidentiality
 	times interval
@@ -107,14 +105,13 @@ type query struct {
 	part2Clause bool // the emergency clause of a rule that requires a Part 2 consent was used
 	duties      dutySet
 	trace       *Trace
-	rules       []siteRule // those that may speak of purpose
-	silent      bits       // nodes that cannot act whatever the document; nil when that was not looked at
+	rules       []siteRule // those that may speak of purpose and of the document's class
+	silent      numbers    // nodes that cannot act whatever the document; nil when that was not looked at
 
 	// What changes from answer to answer.
-	atom        atom
-	purpose     *purpose
-	purposeRoot hie.Purpose
-	row         bool // something of single documents was looked at
+	atom    atom
+	purpose *purpose
+	row     bool // something of single documents was looked at
 }
 
 // Decide answers req for doc from what is in force at now. The answer depends on nothing else.
@@ -146,27 +143,30 @@ type summary struct {
 }
 
 // sum gives the answer for every atom and purpose and sums them up.
-func (d *Decider) sum(q *query, now time.Time, sum *summary) Decision {
+func (d *Decider) sum(q *query, now time.Time, sum *summary) (out Decision) {
 	var purposes asked
-	q.env, q.home, q.basis, q.died, q.now = d.env, d.subject.Home, d.subject.Instruments, d.died, tickOf(now)
+	q.env, q.who, q.died, q.now = d.env, d.subject, d.died, tickOf(now)
 	if r := d.gateRequest(q, now, &purposes); r != ReasonNone {
-		return refuseAll(q.doc, r)
+		out.refuseAll(q.doc, r)
+		return out
 	}
-	return d.sumDocument(q, now, &purposes, d.at(q.now), nil, sum)
+	d.sumDocument(q, now, &purposes, d.at(q.now), nil, sum, &out)
+	return out
 }
 
 // sumDocument is sum for a request that passed the gate. silent are, for each purpose, the nodes that cannot act; nil when
-// that was not looked at.
-func (d *Decider) sumDocument(q *query, now time.Time, purposes *asked, ph *phase, silent []bits, sum *summary) Decision {
-	out := Decision{}
+// that was not looked at. out is the zero Decision.
+func (d *Decider) sumDocument(q *query, now time.Time, purposes *asked, ph *phase, silent []numbers, sum *summary, out *Decision) {
 	req, doc := q.req, q.doc
 	site, r := d.gateDocument(q)
 	if r != ReasonNone {
-		return refuseAll(doc, r)
+		out.refuseAll(doc, r)
+		return
 	}
 	holds, refuse := d.emergencyHolds(q, now)
 	if refuse {
-		return refuseAll(doc, ReasonEmergencyInvalid)
+		out.refuseAll(doc, ReasonEmergencyInvalid)
+		return
 	}
 	q.emergency, out.Emergency = holds, holds
 	mandated, first := false, reasons
@@ -174,14 +174,16 @@ func (d *Decider) sumDocument(q *query, now time.Time, purposes *asked, ph *phas
 		q.atom = a
 		permit := true
 		for i := range req.Purposes {
-			q.purpose = purposes.at(i)
-			q.rules = site.rulesFor(q.purpose)
+			p := purposes.at(i) // looked at here, and not in q, for the same reason as site
+			q.purpose, q.rules = p, site.rulesFor(p).about(doc.Class)
 			if silent != nil {
 				q.silent = silent[i]
 			}
-			q.purposeRoot, q.row = q.purpose.root(), false
+			q.row = false
 			r := d.answer(q, ph)
-			q.answered(r)
+			if q.trace != nil {
+				q.answered(r)
+			}
 			permit = permit && r.Permits()
 			mandated = mandated || r == ReasonMandate
 			first = min(first, r)
@@ -199,10 +201,9 @@ func (d *Decider) sumDocument(q *query, now time.Time, purposes *asked, ph *phas
 				q.duties.addOwn(dutyMinec)
 			}
 		}
-		d.oblige(q, &out, mandated)
+		d.oblige(q, out, mandated)
 	}
 	out.Layer = out.Reason.Layer()
-	return out
 }
 
 // asked are the purposes of a request, looked up once; few requests have more than four.
@@ -297,15 +298,17 @@ func eachAtom(doc *Document, f func(atom)) {
 	}
 }
 
-// RefuseAll refuses doc for a reason outside the engine's sight, such as input that cannot be read.
-func refuseAll(doc *Document, r Reason) Decision {
-	out := Decision{Reason: r, Layer: r.Layer()}
+// refuseAll refuses doc whole, for this reason.
+func (out *Decision) refuseAll(doc *Document, r Reason) {
+	out.Reason, out.Layer = r, r.Layer()
 	eachAtom(doc, func(a atom) { out.Atoms.add(a, false) })
-	return out
 }
 
 // RefuseInput refuses doc because something needed for a decision cannot be read.
-func RefuseInput(doc Document) Decision { return refuseAll(&doc, ReasonInput) }
+func RefuseInput(doc Document) (out Decision) {
+	out.refuseAll(&doc, ReasonInput)
+	return out
+}
 
 // answer decides one atom for one purpose: gate passed, then law, network, site, break-glass, link, patient,
 // default, each of which may be replaced by a valid emergency where it allows that.
@@ -335,7 +338,9 @@ func (d *Decider) answer(q *query, ph *phase) Reason {
 	} else if r == ReasonNone {
 		var rule defaultRule
 		r, rule = d.env.byDefault(q)
-		q.step(Step{Layer: LayerDefault, Rule: rule.String(), Effect: effectOf(r), Decides: true})
+		if q.trace != nil {
+			q.step(Step{Layer: LayerDefault, Rule: rule.String(), Effect: effectOf(r), Decides: true})
+		}
 	}
 	if !r.Permits() {
 		if !q.emergency || absolute || q.shielded() {

@@ -83,17 +83,17 @@ func pick(rows []defaultRow, root hie.Purpose, class string) (rule defaultRule, 
 func (e *Env) defaultFor(q *query, class string) defaultRule {
 	worst, any := defaultPermit, false
 	add := func(rows []defaultRow) {
-		if r, ok := pick(rows, q.purposeRoot, class); ok {
+		if r, ok := pick(rows, q.purpose.root(), class); ok {
 			worst, any = max(worst, r), true
 		}
 	}
 	add(e.network)
 	add(q.site.rows)
 	if e.homeToo {
-		if q.home == "" {
+		if q.who.Home == "" {
 			return defaultDeny
 		}
-		add(e.home[q.home])
+		add(e.home[q.who.Home])
 	}
 	if !any {
 		return defaultDeny

@@ -139,34 +139,8 @@ type site struct {
 	zone  *time.Location
 	rules []siteRule // those not excluded by what is known of the site
 	rows  []defaultRow
-	// asked holds, for purposes asked for already, the rules that may speak of them.
-	asked [maxAsked]atomic.Pointer[[]siteRule]
-}
-
-// maxAsked is for how many purposes a site remembers its rules; there are some fifty, and few local ones.
-const maxAsked = 96
-
-// rulesFor returns the rules of s that may speak of p, their purposes matched.
-func (s *site) rulesFor(p *purpose) []siteRule {
-	if p.index >= maxAsked {
-		return s.selectRules(p)
-	}
-	if list := s.asked[p.index].Load(); list != nil {
-		return *list
-	}
-	list := s.selectRules(p)
-	s.asked[p.index].Store(&list)
-	return list
-}
-
-func (s *site) selectRules(p *purpose) []siteRule {
-	out := make([]siteRule, 0, len(s.rules))
-	for _, r := range s.rules {
-		if m := r.ofPurpose(p); m != no {
-			out = append(out, siteRule{r.rule, min(r.here, m)})
-		}
-	}
-	return slices.Clip(out)
+	// asked are the rules for the purposes asked for already.
+	asked atomic.Pointer[[]*askedRules]
 }
 
 // NewEnv makes s ready. It returns an *hie.InvalidError for a rule whose layer or effect is not known.
@@ -207,7 +181,7 @@ func NewEnv(s Setup) (*Env, error) {
 		}
 		for i := range rules {
 			if m := rules[i].ofSite(st); m != no {
-				st.rules = append(st.rules, siteRule{&rules[i], m})
+				st.rules = append(st.rules, rules[i].at(m))
 			}
 		}
 		e.sites[in.ID] = st

@@ -112,9 +112,6 @@ func (q *query) step(s Step) {
 // answered records the reason of the answer under way, and leaves the mark of the one step that decided: what a
 // later rule replaced did not.
 func (q *query) answered(r Reason) {
-	if q.trace == nil {
-		return
-	}
 	q.trace.Answers = append(q.trace.Answers, Answer{Atom: strings.Clone(q.atom.String()), Purpose: q.purpose.code, Reason: r})
 	steps, found := q.trace.Steps[q.trace.told:], false
 	for i := range steps {
@@ -177,30 +174,27 @@ func ruleRefuses(effect string, r Reason) bool {
 }
 
 // weighed records what the patient's directives said; winner is the permit that releases, zero on a refusal.
-func (d *Decider) weighed(q *query, rep *report, missing []*compiled, winner said, r Reason) {
-	if q.trace == nil {
-		return
-	}
+func (d *Decider) weighed(q *query, rep *report, winner said, r Reason) {
 	decided := winner.node != nil
-	for i := range rep.denies.n {
-		n := rep.deny(i)
+	parted := rep.permits.next(0) >= 0 && d.allBeaten(rep) // each by some permit, and by none of them all
+	for i := range rep.denies.all {
+		n := d.node(i)
 		s := Step{Layer: LayerPatient, Rule: n.name(), Node: n.path, Effect: "denies"}
-		gives := ReasonDeny
-		if n.tombstone {
-			s.Effect, gives = "tombstone denies", ReasonTombstone
-		}
-		if n.absolute {
-			s.Effect, gives = "denies absolutely", ReasonAbsolute
+		switch {
+		case n.absolute:
+			s.Effect = "denies absolutely"
+		case n.tombstone:
+			s.Effect = "tombstone denies"
 		}
 		switch {
 		case winner.node != nil:
 			s.Note = "beaten by a later and narrower permit"
-		case !decided && gives == r && (!d.beaten(n, rep) || rep.permits.n > 0 && d.allBeaten(rep)):
+		case !decided && n.refuses() == r && (parted || !rep.permits.meets(d.beating(i))):
 			s.Decides, decided = true, true
 		}
 		q.step(s)
 	}
-	for _, c := range missing {
+	for _, c := range rep.missing {
 		s := Step{Layer: LayerPatient, Rule: c.name(), Node: "provision", Effect: "does not cover"}
 		if winner.node != nil {
 			s.Note = "a later permit does"
@@ -209,15 +203,16 @@ func (d *Decider) weighed(q *query, rep *report, missing []*compiled, winner sai
 		}
 		q.step(s)
 	}
-	for i := range rep.permits.n {
-		n := rep.permit(i)
+	for i := range rep.permits.all {
+		n := d.permit(i)
 		q.step(Step{Layer: LayerPatient, Rule: n.name(), Node: n.path, Effect: "permits", Decides: n == winner})
 	}
 }
 
+// allBeaten reports whether each deny is beaten by some permit.
 func (d *Decider) allBeaten(rep *report) bool {
-	for i := range rep.denies.n {
-		if !d.beaten(rep.deny(i), rep) {
+	for i := range rep.denies.all {
+		if !rep.permits.meets(d.beating(i)) {
 			return false
 		}
 	}

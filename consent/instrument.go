@@ -79,8 +79,8 @@ func (q *query) holds(kinds ...string) bool {
 	if meet(q.req.Instruments, kinds) {
 		return true
 	}
-	for i := range q.basis {
-		in := &q.basis[i]
+	for i := range q.who.Instruments {
+		in := &q.who.Instruments[i]
 		if !slices.Contains(kinds, in.Kind) || in.Record.String() != q.doc.Record || q.now < tickOf(in.From) ||
 			!in.Until.IsZero() && q.now >= tickOf(in.Until) {
 			continue

@@ -111,24 +111,49 @@ func (l *labels) sensitivity(a atom, s sense) tri {
 // match matches a document's confidentiality and one of its atoms. A deny acts on either axis, a permit needs
 // both.
 func (l *labels) match(c confidentiality, a atom, s sense) tri {
-	level := unknown
-	switch {
-	case c == noConfidentiality:
-	case s == denying:
-		level = known(c >= l.low)
-	default:
-		level = known(c <= l.high)
-	}
 	switch {
 	case !l.sensitive:
-		return level
+		return l.confidentiality(c, s)
 	case !l.confidential():
 		return l.sensitivity(a, s)
 	case s == denying:
-		return max(level, l.sensitivity(a, s))
+		return max(l.confidentiality(c, s), l.sensitivity(a, s))
 	default:
-		return min(level, l.sensitivity(a, s))
+		return min(l.confidentiality(c, s), l.sensitivity(a, s))
 	}
+}
+
+// confidentiality matches a document's confidentiality against the stated ones.
+func (l *labels) confidentiality(c confidentiality, s sense) tri {
+	switch {
+	case c == noConfidentiality:
+		return unknown
+	case s == denying:
+		return known(c >= l.low)
+	}
+	return known(c <= l.high)
+}
+
+// levelSet is a set of confidentialities, noConfidentiality among them.
+type levelSet uint8
+
+func (s levelSet) has(c confidentiality) bool { return s>>(c+1)&1 == 1 }
+
+// actsOn returns the confidentialities and the atoms on which what l states acts, each axis by itself: a deny acts where either
+// does, a permit where both do, so that an axis not stated is none of a deny and any of a permit. Of the atoms outside the list,
+// which have one place, it tells those of no name.
+func (l *labels) actsOn(s sense) (levels levelSet, atoms atomSet) {
+	for c := noConfidentiality; int(c) < len(confidentialities); c++ {
+		if l.confidential() && s.acts(l.confidentiality(c, s)) || !l.confidential() && s == permitting {
+			levels |= 1 << (c + 1)
+		}
+	}
+	for k := range other + 1 {
+		if l.sensitive && s.acts(l.sensitivity(atom{kind: k}, s)) || !l.sensitive && s == permitting {
+			atoms |= 1 << k
+		}
+	}
+	return levels, atoms
 }
 
 // cells returns, for each confidentiality, the atoms of the list (and plain) that l matches for certain.

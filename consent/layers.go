@@ -89,8 +89,7 @@ func (d *Decider) instrumentOnFile(q *query, ph *phase, kind string) bool {
 		if l.mode != inForce || !slices.Contains(l.instrument, kind) || !d.permitsReach(l.compiled, q) || l.research && !q.purpose.research {
 			continue
 		}
-		rep := report{dirs: d.dirs}
-		if l.root.eval(q, l.compiled, false, &rep) == answerPermit {
+		if l.root.eval(q, l.compiled, false, nil) == answerPermit {
 			return true
 		}
 	}
@@ -117,91 +116,42 @@ const (
 	answerDeny
 )
 
-// report is every node that matched with the winning type, of one or several of a person's directives.
-type report struct {
-	dirs            []compiled
-	denies, permits nodeList
-}
-
-// deny and permit return the i-th of those reported.
-func (r *report) deny(i int) said   { return r.denies.at(i).in(r.dirs) }
-func (r *report) permit(i int) said { return r.permits.at(i).in(r.dirs) }
-
-// A reported node is named by numbers: its directive's, and its own within the shape.
-type reported struct{ directive, node uint32 }
-
-func (r reported) in(dirs []compiled) said {
-	c := &dirs[r.directive]
-	return said{c, c.nodes[r.node]}
-}
-
-// nodeList is a list that stays on the stack while it is short.
-type nodeList struct {
-	n     int
-	first [24]reported
-	more  []reported
-}
-
-func (l *nodeList) add(c *compiled, n *node) {
-	r := reported{uint32(c.number), uint32(n.index)}
-	if l.n < len(l.first) {
-		l.first[l.n] = r
-	} else {
-		l.more = append(l.more, r)
-	}
-	l.n++
-}
-
-func (l *nodeList) cut(to int) {
-	if l.n > len(l.first) {
-		l.more = l.more[:max(0, to-len(l.first))]
-	}
-	l.n = to
-}
-
-func (l *nodeList) at(i int) reported {
-	if i < len(l.first) {
-		return l.first[i]
-	}
-	return l.more[i-len(l.first)]
-}
-
 // eval answers for the tree under n: any child's deny, else any child's permit, else n's own type if it
-// matches. Children are evaluated whatever n itself does. With permitsOff only denies act. rep gets the nodes
+// matches. Children are evaluated whatever n itself does. With permitsOff only denies act. rep, unless nil, gets the nodes
 // that matched with the winning type, n among them.
 //
 // Source: spec consent 2.6; spec consent-cases 13.
 func (n *node) eval(q *query, c *compiled, permitsOff bool, rep *report) answer {
-	if len(n.kids) == 0 { // nothing to take back
-		switch {
-		case n.sense == denying && n.matches(q, c, denying):
-			rep.denies.add(c, n)
-			return answerDeny
-		case n.sense == permitting && !permitsOff && n.matches(q, c, permitting):
-			rep.permits.add(c, n)
-			return answerPermit
-		}
-		return answerNothing
-	}
-	denies, permits := rep.denies.n, rep.permits.n
-	out := answerNothing
+	kids, permitted := answerNothing, false
 	for _, k := range n.kids {
-		out = max(out, k.eval(q, c, permitsOff, rep))
-	}
-	if n.sense == denying {
-		if out != answerPermit && n.matches(q, c, denying) {
-			rep.denies.add(c, n)
-			out = answerDeny
+		a := answerNothing
+		switch { // most have nothing under them
+		case k.kids != nil:
+			a = k.eval(q, c, permitsOff, rep)
+		case k.sense == permitting && permitsOff || !k.matches(q, c):
+			continue
+		case k.sense == denying:
+			a = answerDeny
+			rep.deny(c, k)
+		default:
+			a = answerPermit
+			rep.permit(c, k)
 		}
-	} else if !permitsOff && out != answerDeny && n.matches(q, c, permitting) {
-		rep.permits.add(c, n)
+		kids, permitted = max(kids, a), permitted || a == answerPermit
+	}
+	out := kids
+	switch {
+	case n.sense == denying:
+		if kids != answerPermit && n.matches(q, c) {
+			out = answerDeny
+			rep.deny(c, n)
+		}
+	case !permitsOff && kids != answerDeny && n.matches(q, c):
 		out = answerPermit
+		rep.permit(c, n)
 	}
-	if out != answerDeny {
-		rep.denies.cut(denies)
-	}
-	if out != answerPermit {
-		rep.permits.cut(permits)
+	if permitted && out == answerDeny { // what one child permitted, another denied
+		rep.takeBack(c, n)
 	}
 	return out
 }
@@ -212,9 +162,12 @@ func (n *node) eval(q *query, c *compiled, permitsOff bool, rep *report) answer 
 //
 // Source: spec consent 2.8; spec consent-cases 20-23.
 func (d *Decider) patient(q *query, ph *phase) (_ Reason, absolute bool) {
-	rep := report{dirs: d.dirs}
-	var uncovered [8]*compiled
-	missing := uncovered[:0]
+	if len(ph.live) == 0 {
+		return ReasonNone, false
+	}
+	var room [reportRoom]uint64
+	var holes [4]*compiled
+	rep := d.report(room[:], holes[:0])
 	for i := range ph.live {
 		l := &ph.live[i]
 		if l.research && !q.purpose.research {
@@ -223,8 +176,8 @@ func (d *Decider) patient(q *query, ph *phase) (_ Reason, absolute bool) {
 		switch l.mode {
 		case tombstones:
 			for _, t := range l.tombs {
-				if t.matches(q, l.compiled, denying) {
-					rep.denies.add(l.compiled, t)
+				if t.matches(q, l.compiled) {
+					rep.deny(l.compiled, t)
 				}
 			}
 		case expiredDeny:
@@ -232,23 +185,17 @@ func (d *Decider) patient(q *query, ph *phase) (_ Reason, absolute bool) {
 		case inForce:
 			if d.permitsReach(l.compiled, q) {
 				if l.root.eval(q, l.compiled, false, &rep) == answerNothing && l.uncovers(q) {
-					missing = append(missing, l.compiled)
+					rep.missing = append(rep.missing, l.compiled)
 				}
 				continue
 			}
 			l.root.eval(q, l.compiled, true, &rep)
-			if l.exhaustive {
-				asWritten := report{dirs: d.dirs}
-				if l.root.eval(q, l.compiled, false, &asWritten) == answerNothing && l.uncovers(q) {
-					missing = append(missing, l.compiled)
-				}
+			if l.exhaustive && l.root.eval(q, l.compiled, false, nil) == answerNothing && l.uncovers(q) {
+				rep.missing = append(rep.missing, l.compiled)
 			}
 		}
 	}
-	for i := range rep.denies.n {
-		absolute = absolute || rep.deny(i).absolute
-	}
-	return d.weigh(q, &rep, missing), absolute
+	return d.weigh(q, &rep), rep.absolute
 }
 
 // uncovers reports whether c is an exhaustive permit that names q's purpose and source.
@@ -261,105 +208,4 @@ func (c *compiled) uncovers(q *query) bool {
 	s := &c.root.scope
 	return (s.purpose == nil || denying.acts(s.purpose.match(q.purpose, denying))) &&
 		(s.source == nil || denying.acts(matchSources(s.source, q)))
-}
-
-// weigh compares what was reported.
-func (d *Decider) weigh(q *query, rep *report, missing []*compiled) Reason {
-	if rep.denies.n == 0 && rep.permits.n == 0 && len(missing) == 0 {
-		return ReasonNone
-	}
-	for i := range rep.permits.n {
-		p := rep.permit(i)
-		if d.beatsAll(p, rep) && coversAll(p, missing) {
-			if p.erase {
-				p = d.erase(q, rep, missing, i)
-			}
-			d.weighed(q, rep, missing, p, ReasonPermit)
-			return ReasonPermit
-		}
-	}
-	r := d.refusal(rep, missing)
-	d.weighed(q, rep, missing, said{}, r)
-	return r
-}
-
-// erase returns the permit a release rests on when the first that gives one, at place first, obliges to erase: one that
-// does not, else the one that lasts longest, whose end becomes an obligation.
-//
-// Source: spec consent 2.11 (DELAU); ABDM consent artefact, dataEraseAt.
-func (d *Decider) erase(q *query, rep *report, missing []*compiled, first int) said {
-	best := rep.permit(first)
-	for i := first + 1; i < rep.permits.n; i++ {
-		p := rep.permit(i)
-		if !d.beatsAll(p, rep) || !coversAll(p, missing) {
-			continue
-		}
-		if !p.erase {
-			return p
-		}
-		if p.ends > best.ends {
-			best = p
-		}
-	}
-	q.duties.addText("DELAU:" + best.eraseBy())
-	return best
-}
-
-func (d *Decider) beatsAll(p said, rep *report) bool {
-	for i := range rep.denies.n {
-		if !d.beat(p, rep.deny(i)) {
-			return false
-		}
-	}
-	return true
-}
-
-// coversAll reports whether p was signed and filed after every exhaustive permit that does not cover this.
-func coversAll(p said, missing []*compiled) bool {
-	for _, c := range missing {
-		if !p.compiled.afterRoot(c) {
-			return false
-		}
-	}
-	return true
-}
-
-// refusal names why no permit released: an absolute deny, another deny that no permit beats, only tombstones,
-// or an exhaustive permit that does not cover this. Where each deny is beaten by some permit, but no permit
-// beats them all, the weightiest deny counts.
-//
-// Source: spec consent-cases, reasons ABSOLUTE to NOT_COVERED.
-func (d *Decider) refusal(rep *report, missing []*compiled) Reason {
-	standing, all := reasons, reasons
-	for i := range rep.denies.n {
-		n := rep.deny(i)
-		r := ReasonDeny
-		switch {
-		case n.absolute:
-			r = ReasonAbsolute
-		case n.tombstone:
-			r = ReasonTombstone
-		}
-		all = min(all, r)
-		if !d.beaten(n, rep) {
-			standing = min(standing, r)
-		}
-	}
-	switch {
-	case standing != reasons:
-		return standing
-	case len(missing) > 0:
-		return ReasonNotCovered
-	}
-	return all
-}
-
-// beaten reports whether some reported permit beats n.
-func (d *Decider) beaten(n said, rep *report) bool {
-	for i := range rep.permits.n {
-		if d.beat(rep.permit(i), n) {
-			return true
-		}
-	}
-	return false
 }

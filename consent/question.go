@@ -14,8 +14,8 @@ type Question struct {
 	org      *org
 	purposes asked
 	phase    *phase
-	silent   []bits // for each purpose, the nodes that cannot act whatever the document
-	refusal  Reason // of the gate, ReasonNone when it passed
+	silent   []numbers // for each purpose, the nodes that cannot act whatever the document
+	refusal  Reason    // of the gate, ReasonNone when it passed
 }
 
 // Ask makes req ready to be answered for many documents at now.
@@ -28,7 +28,7 @@ func (d *Decider) Ask(req Request, now time.Time) *Question {
 	q.org, q.phase = probe.org, d.at(q.at)
 	for i := range req.Purposes {
 		probe.purpose = q.purposes.at(i)
-		silent := make(bits, (d.nodes+63)/64)
+		silent := make(numbers, wordsFor(d.nodes))
 		for j := range q.phase.live {
 			l := &q.phase.live[j]
 			if l.mode == tombstones {
@@ -47,14 +47,14 @@ func (d *Decider) Ask(req Request, now time.Time) *Question {
 }
 
 // quiet notes n, of c, when it cannot act on q whatever the document.
-func (c *compiled) quiet(n *node, q *query, silent bits) {
-	if !n.scope.matchesRequest(q, n.sense) {
+func (c *compiled) quiet(n *node, q *query, silent numbers) {
+	if !n.actsOnRequest(q) {
 		silent.set(int(c.firstNode + n.index))
 	}
 }
 
 func (q *Question) query(doc *Document) query {
-	return query{env: q.d.env, req: &q.req, doc: doc, org: q.org, home: q.d.subject.Home, basis: q.d.subject.Instruments, died: q.d.died, now: q.at}
+	return query{env: q.d.env, req: &q.req, doc: doc, org: q.org, who: q.d.subject, died: q.d.died, now: q.at}
 }
 
 // Decide answers for doc, as [Decider.Decide] does.
@@ -66,23 +66,25 @@ func (q *Question) decide(doc *Document) Decision {
 }
 
 // answer is decide, and says whether something of this single document was looked at.
-func (q *Question) answer(doc *Document) (_ Decision, single bool) {
+func (q *Question) answer(doc *Document) (out Decision, single bool) {
 	if q.refusal != ReasonNone {
-		return refuseAll(doc, q.refusal), false
+		out.refuseAll(doc, q.refusal)
+		return out, false
 	}
 	about, sum := q.query(doc), summary{}
-	out := q.d.sumDocument(&about, q.now, &q.purposes, q.phase, q.silent, &sum)
+	q.d.sumDocument(&about, q.now, &q.purposes, q.phase, q.silent, &sum, &out)
 	return out, sum.row
 }
 
 // DecideKind answers for a kind of document, as [Decider.DecideKind] does.
-func (q *Question) DecideKind(doc Document) (_ Decision, perRow bool) {
+func (q *Question) DecideKind(doc Document) (out Decision, perRow bool) {
 	doc.ID, doc.Authors, doc.Encounter, doc.Replaces = "", nil, "", nil
 	doc.Start, doc.End = time.Time{}, time.Time{}
 	if q.refusal != ReasonNone {
-		return refuseAll(&doc, q.refusal), false
+		out.refuseAll(&doc, q.refusal)
+		return out, false
 	}
 	about, sum := q.query(&doc), summary{}
-	out := q.d.sumDocument(&about, q.now, &q.purposes, q.phase, q.silent, &sum)
+	q.d.sumDocument(&about, q.now, &q.purposes, q.phase, q.silent, &sum, &out)
 	return out, sum.row && !sum.settled
 }

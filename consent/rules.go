@@ -165,13 +165,6 @@ func (e *Env) readRules(in []Rule) ([]rule, error) {
 	return out, nil
 }
 
-// A siteRule is a rule with how the part of its scope that depends on the site alone (and on the purpose, once that is
-// known) matches, which is not no.
-type siteRule struct {
-	*rule
-	here tri
-}
-
 // ofSite matches the part of the scope that depends on the site alone.
 func (r *rule) ofSite(s *site) tri {
 	m := yes
@@ -212,17 +205,15 @@ func (r *rule) ofPurpose(asked *purpose) tri {
 //
 // Source: spec consent-cases 25.
 func (r *siteRule) match(q *query) tri {
-	if q.now < r.from || q.now >= r.to {
+	if r.bounded && (q.now < r.from || q.now >= r.to) {
 		return no
 	}
 	m := r.here
-	if r.asks {
-		if m = min(m, r.matchAsker(q)); m == no {
-			return no
-		}
+	if r.classes != nil {
+		m = min(m, among(q.doc.Class, r.classes))
 	}
-	if len(r.Scope.Classes) > 0 {
-		m = min(m, among(q.doc.Class, r.Scope.Classes))
+	if r.asks && m != no {
+		m = min(m, r.matchAsker(q))
 	}
 	if r.labels != nil && m != no {
 		m = min(m, r.labels.sensitivity(q.atom, r.sense))

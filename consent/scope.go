@@ -32,16 +32,91 @@ type span struct {
 	raw        Period
 }
 
-// matches reports whether n, of c, read in this sense, acts on q. What is cheap to look at comes first, and what belongs to
-// single documents last, so that q.row tells whether it mattered.
-func (n *node) matches(q *query, c *compiled, as sense) bool {
-	if q.silent != nil {
-		return !q.silent.has(int(c.firstNode+n.index)) && n.scope.matchesKind(q, as) && n.scope.matchesRow(q, as)
-	}
-	return n.scope.matchesKind(q, as) && n.scope.matchesRequest(q, as) && n.scope.matchesRow(q, as)
+// limits are the kinds of dimensions that a node states.
+type limits uint8
+
+const (
+	limitPurpose limits = 1 << iota // as actsOn holds it
+	limitLabel                      // the same
+	limitRequest                    // what else depends on the request
+	limitKind                       // what else depends on the kind of the document
+	limitRow                        // what belongs to single documents
+)
+
+// actsOn is what nearly every node states, as sets of that on which the node acts in its own sense: unknown is settled when
+// they are made.
+type actsOn struct {
+	limits   limits
+	levels   levelSet // confidentialities
+	atoms    atomSet
+	purposes purposeSet // the purposes stated, of which one must cover what is asked
 }
 
-// matchesRequest is the part that is the same for every document of a request.
+// actsOf makes the sets of s, read in this sense.
+func (s *scope) actsOf(as sense) (a actsOn) {
+	if p := s.purpose; p != nil && !(as == denying && p.odd != nil) { // a deny on a purpose nobody knows acts on any
+		if p.beyond {
+			a.limits |= limitRequest
+		} else {
+			a.limits, a.purposes = a.limits|limitPurpose, p.set
+		}
+	}
+	if l := s.label; l != nil {
+		if l.odd != nil && as == permitting { // which code outside the list an atom is, no set tells
+			a.limits |= limitKind
+		} else {
+			a.limits |= limitLabel
+			a.levels, a.atoms = l.actsOn(as)
+		}
+	}
+	if s.period != nil || s.recipient != nil || s.action != nil {
+		a.limits |= limitRequest
+	}
+	if s.class != nil || s.code != nil || s.source != nil {
+		a.limits |= limitKind
+	}
+	if s.times != nil || s.data != nil {
+		a.limits |= limitRow
+	}
+	return a
+}
+
+// matches reports whether n, of c, acts on q. What is cheap to look at comes first, and what belongs to single documents last,
+// so that q.row tells whether it mattered.
+func (n *node) matches(q *query, c *compiled) bool {
+	has := n.acts.limits
+	if has&limitLabel != 0 && !n.actsOnLabels(q) {
+		return false
+	}
+	if q.silent != nil {
+		if q.silent.has(int(c.firstNode + n.index)) {
+			return false
+		}
+	} else if !n.actsOnRequest(q) {
+		return false
+	}
+	return (has&limitKind == 0 || n.scope.matchesKind(q, n.sense)) && (has&limitRow == 0 || n.scope.matchesRow(q, n.sense))
+}
+
+// actsOnLabels is [labels.match] by the sets: a deny acts on either axis, a permit needs both.
+func (n *node) actsOnLabels(q *query) bool {
+	level, atom := n.acts.levels.has(q.level), n.acts.atoms.has(q.atom.kind)
+	if n.sense == denying {
+		return level || atom
+	}
+	return level && atom
+}
+
+// actsOnRequest is the part that is the same for every document of a request.
+func (n *node) actsOnRequest(q *query) bool {
+	has := n.acts.limits
+	if has&limitPurpose != 0 && !n.acts.purposes.meets(q.purpose.coveredIn(n.sense)) {
+		return false
+	}
+	return has&limitRequest == 0 || n.scope.matchesRequest(q, n.sense)
+}
+
+// matchesRequest looks at the dimensions of a request one by one.
 func (s *scope) matchesRequest(q *query, as sense) bool {
 	if s.period != nil {
 		m := unknown
@@ -61,7 +136,7 @@ func (s *scope) matchesRequest(q *query, as sense) bool {
 	return s.action == nil || as.acts(*s.action)
 }
 
-// matchesKind is the part that depends on the kind of the document.
+// matchesKind looks at the dimensions of a document's kind one by one.
 func (s *scope) matchesKind(q *query, as sense) bool {
 	if s.label != nil && !as.acts(s.label.match(q.level, q.atom, as)) {
 		return false
@@ -75,11 +150,8 @@ func (s *scope) matchesKind(q *query, as sense) bool {
 	return s.source == nil || as.acts(matchSources(s.source, q))
 }
 
-// matchesRow is the part that depends on what belongs to single documents.
+// matchesRow looks at what belongs to single documents.
 func (s *scope) matchesRow(q *query, as sense) bool {
-	if s.times == nil && s.data == nil {
-		return true
-	}
 	q.row = true
 	return (s.times == nil || as.acts(s.times.match(q.times, as))) && (s.data == nil || as.acts(matchData(s.data, q, as)))
 }
@@ -146,17 +218,14 @@ func (s *span) match(doc interval, as sense) tri {
 type purposes struct {
 	known []*purpose
 	odd   []string // codes outside the tree
-	// set is known, breakGlass those of it that are BTG or under it; beyond says that some lie outside the sets.
-	set, breakGlass purposeSet
-	beyond          bool
+	// set is known; beyond says that some of it lie outside the set.
+	set    purposeSet
+	beyond bool
 }
 
 func (p *purposes) add(q *purpose) {
 	p.known = append(p.known, q)
 	p.set.add(q)
-	if q.breakGlass {
-		p.breakGlass.add(q)
-	}
 	p.beyond = p.beyond || q.index >= maxPurposeSet
 }
 
@@ -165,10 +234,7 @@ func (p *purposes) covers(asked *purpose, as sense) bool {
 	if p.beyond {
 		return slices.ContainsFunc(p.known, func(q *purpose) bool { return asked.coveredBy(q, as) })
 	}
-	if as == permitting && asked.breakGlass {
-		return asked.set.meets(&p.breakGlass)
-	}
-	return asked.set.meets(&p.set)
+	return asked.coveredIn(as).meets(&p.set)
 }
 
 func (p *purposes) match(asked *purpose, as sense) tri {

@@ -20,10 +20,8 @@ type shape struct {
 	root *node
 	// tombs are the denies that stay when a permit is revoked or expires.
 	tombs []*node
-	// nodes are the root, what is under it, and tombs, by their index.
-	nodes []*node
-	// permits is how many of nodes permit.
-	permits int
+	// nodes are what is under the root, the root, and tombs, by their index; permits those that permit, by their place.
+	nodes, permits []*node
 
 	policies []string
 	begins   tick // root period
@@ -189,23 +187,33 @@ func (e *Env) makeShape(in *Directive, site hie.SiteID) *shape {
 		b.tombstones(s.root)
 	}
 	s.exhaustive = base == permitting && (!b.additive || len(in.Policies) == 0)
-	for n := range s.root.all {
-		if n.sense == permitting {
-			n.place = int32(s.permits)
-			s.permits++
-		}
-		s.add(n)
-	}
+	s.number(s.root)
 	for _, t := range s.tombs {
-		s.add(t)
+		s.number(t)
+	}
+	for n := range s.root.all {
+		s.name(n)
 	}
 	return s
 }
 
-// add gives n its index.
-func (s *shape) add(n *node) {
+// number gives n and what is under it their places, and makes them ready.
+func (s *shape) number(n *node) {
+	n.first = int32(len(s.permits))
+	for _, k := range n.kids {
+		s.number(k)
+	}
+	if n.sense == permitting {
+		n.place = int32(len(s.permits))
+		s.permits = append(s.permits, n)
+	}
 	n.index = int32(len(s.nodes))
 	s.nodes = append(s.nodes, n)
+	n.acts = n.scope.actsOf(n.sense)
+}
+
+// name notes the care teams n names; a tombstone names none but those of its node.
+func (s *shape) name(n *node) {
 	for i := range n.scope.recipient {
 		if team := n.scope.recipient[i].team; team != "" && !slices.Contains(s.teams, team) {
 			s.teams = append(s.teams, team)
