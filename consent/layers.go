@@ -39,7 +39,7 @@ func (d *Decider) evaluate(q *query, ph *phase) ruled {
 			q.ruleStep(r, "")
 			worst = min(worst, forbids(r.Layer))
 		case Require:
-			if q.holds(r.Kind) || d.instrumentOnFile(q, ph, r.Kind) {
+			if r.Kind != "" && (q.holds(r.Kind) || d.instrumentOnFile(q, ph, r.Kind)) { // no instrument is of no kind
 				q.ruleStep(r, "met")
 				continue
 			}

@@ -297,7 +297,7 @@ func (o *oracle) pair(atom, purpose string, valid, disputed bool, st *consent.Si
 		switch {
 		case r.Effect == consent.Mandate:
 			mandate = mandate || m == yes3 && r.Layer == consent.LayerLaw
-		case r.Effect == consent.Neutral, r.Effect == consent.Require && slices.Contains(o.req.Instruments, r.Kind):
+		case r.Effect == consent.Neutral, r.Effect == consent.Require && r.Kind != "" && slices.Contains(o.req.Instruments, r.Kind):
 		case valid && r.Layer != consent.LayerLaw && r.Overridable:
 			replaced = true
 		case valid && r.Layer == consent.LayerLaw && r.Effect == consent.Require && r.EmergencyClause:

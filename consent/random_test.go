@@ -123,7 +123,7 @@ func (g gen) setup() consent.Setup {
 
 func (g gen) rule(i int) consent.Rule {
 	r := consent.Rule{ID: fmt.Sprint("rule", i), Layer: pickOne(g, consent.LayerLaw, consent.LayerNetwork, consent.LayerSite),
-		Effect: pickOne(g, consent.Forbid, consent.Require, consent.Mandate, consent.Neutral), Kind: pickOne(g, "part2-consent", "k2"),
+		Effect: pickOne(g, consent.Forbid, consent.Require, consent.Mandate, consent.Neutral), Kind: pickOne(g, "part2-consent", "part2-consent", "k2", "k2", ""),
 		Overridable: g.chance(50), EmergencyClause: g.chance(50), Obligations: pickSome(g, 2, "P2-NOTICE", "DELAU:2026-06-30", "AOD", "LABELS")}
 	if g.chance(20) {
 		r.Start = g.day()
@@ -270,7 +270,7 @@ func (g gen) subject() consent.Subject {
 
 func (g gen) request() consent.Request {
 	r := consent.Request{Organization: hie.OrgID(pickOne(g, "a", "b", "a1", "a2")), Practitioner: pickOne(g, "", "x", "y"),
-		Roles: pickSome(g, 2, genRoles...), CareTeams: pickSome(g, 1, "t", "u"), Instruments: pickSome(g, 1, "part2-consent", "k2"),
+		Roles: pickSome(g, 2, genRoles...), CareTeams: pickSome(g, 1, "t", "u"), Instruments: pickSome(g, 1, "part2-consent", "part2-consent", "k2", "k2", ""),
 		Abilities: pickOne(g, []string{"P2-NOTICE", "DELAU", "LABELS"}, []string{"P2-NOTICE", "DELAU", "LABELS"}, []string{"P2-NOTICE"}, nil), Jurisdiction: pickOne(g, "", "A", "B")}
 	if g.chance(2) {
 		r.Organization = "ghost"

@@ -88,6 +88,7 @@ func TestCasesAreAnsweredAsTheFormatSays(t *testing.T) {
 		{"a rule that ended on the first instant there is", with(`"rules":[]`, `"rules":[{"id":"x","layer":"law","effect":"FORBID","end":"0001-01-01T00:00:00Z"}]`), `{"id":"ex","release":true`},
 		{"a consent filed on the first instant there is", with(`"filed":"2025-06-01T00:00:00Z"`, `"filed":"0001-01-01T00:00:00Z"`), `{"id":"ex","release":true,"atoms":{"plain":"permit"},"reason":"PERMIT"`},
 		{"a period that ended a nanosecond ago", with(`"provision":{"provision"`, `"provision":{"period":{"end":"2026-03-01T09:59:59.999999999Z"},"provision"`), `{"id":"ex","release":true,"atoms":{"plain":"permit"},"reason":"DEFAULT"`},
+		{"a requirement of no kind, and an instrument without a name", strings.Replace(with(`"rules":[]`, `"rules":[{"id":"x","layer":"law","effect":"REQUIRE"}]`), `"instruments":[]`, `"instruments":[""]`, 1), `{"id":"ex","release":false,"atoms":{"plain":"deny"},"reason":"LAW_REQUIRE"`},
 		{"a filing time that cannot be read", with(`"filed":"2025-06-01T00:00:00Z"`, `"filed":"2025-06-01"`), `{"id":"ex",` + refusedInput},
 		{"an unknown rule layer, with the document's own atoms", strings.Replace(with(`"rules":[]`, `"rules":[{"id":"x","layer":"moon","effect":"FORBID"}]`), `"sensitivity":[]`, `"sensitivity":["HIV","ETH"]`, 1),
 			`{"id":"ex","release":false,"atoms":{"HIV":"deny","SUD":"deny"},"reason":"INPUT","layer":"gate","obligations":[]}`},
