@@ -88,6 +88,7 @@ func related(r consent.Relationship) change { return func(s *scene) { s.req.Rela
 func from(jurisdiction string) change       { return func(s *scene) { s.req.Jurisdiction = jurisdiction } }
 func exchange(code string) change           { return func(s *scene) { s.req.Exchange = code } }
 func flag(f string) change                  { return func(s *scene) { s.doc.Flags = []string{f} } }
+func paid(s *scene)                         { flag(consent.FlagSelfPay)(s) }
 func died(years int) change                 { return func(s *scene) { s.subj.Died = t0.AddDate(-years, 0, 0) } }
 func lapses(at time.Time) change {
 	return func(s *scene) { s.subj.Proxies = []consent.Proxy{{Ref: "RelatedPerson/mum", Lapses: at}} }
