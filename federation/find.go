@@ -169,27 +169,28 @@ func (x *Exchange) find(ctx context.Context, actor hie.Actor, q Query) (Found, e
 	if !q.CountOnly {
 		events = append(events, x.disclosed(m, found.Entries, "find")...)
 	}
-	if err := x.commit(ctx, m, events); err != nil {
+	if _, err := x.commit(ctx, m, events); err != nil {
 		return Found{}, err
 	}
 	return found, nil
 }
 
 // commit records events between two looks at m's standing: nothing is recorded as disclosed under rules that moved
-// before, and nothing leaves under rules that moved meanwhile. errMoved means that the answer must be made anew.
-func (x *Exchange) commit(ctx context.Context, m *matter, events []audit.Event) error {
+// before, and nothing leaves under rules that moved meanwhile. seen is when the second look began, which may be acted on for
+// consent.ReleaseLease. errMoved means that the answer must be made anew.
+func (x *Exchange) commit(ctx context.Context, m *matter, events []audit.Event) (seen time.Time, err error) {
 	still, err := x.still(ctx, m)
 	if err == nil && !still {
 		err = errMoved
 	}
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
 	if err := x.record(ctx, events...); err != nil {
-		return err
+		return time.Time{}, err
 	}
-	if still, _, err = x.fresh(ctx, m); err != nil || still {
-		return err
+	if still, seen, err = x.fresh(ctx, m); err != nil || still {
+		return seen, err
 	}
 	// What was just recorded as disclosed did not leave; the trail says so rather than being silent.
 	e := audit.NewEvent(audit.Decision, m.actor, x.Now())
@@ -201,7 +202,7 @@ func (x *Exchange) commit(ctx context.Context, m *matter, events []audit.Event) 
 		}
 	}
 	if err := x.record(ctx, e); err != nil {
-		return err
+		return time.Time{}, err
 	}
-	return errMoved
+	return time.Time{}, errMoved
 }

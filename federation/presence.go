@@ -115,7 +115,7 @@ func (x *Exchange) presence(ctx context.Context, actor hie.Actor, q Query) ([]Wh
 		return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Class, b.Class))
 	})
 	events := []audit.Event{present(x.queried(actor, q, m, &found, l))}
-	if err := x.commit(ctx, m, events); err != nil {
+	if _, err := x.commit(ctx, m, events); err != nil {
 		return nil, err
 	}
 	return out, nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/concord-hie/concord/audit"
+	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/locator"
 )
@@ -43,6 +44,8 @@ type Document struct {
 	verifier *verifier
 	head     []byte
 	whole    bool
+	// seen is when the look began under which the document was recorded as disclosed, zero once the gate has acted on it.
+	seen time.Time
 }
 
 // Retrieve opens the document that handle names, if actor may have it now: it is decided anew, for this actor, under
@@ -93,7 +96,7 @@ func (x *Exchange) retrieve(ctx context.Context, actor hie.Actor, handle Handle)
 		return nil, d.undelivered(ctx, &SiteError{Fate: Failed, Reason: err.Error()})
 	}
 	events := append([]audit.Event{x.asked(actor, d.pointer.Site, d.pointer.Record, "retrieve", nil, 1)}, x.disclosed(d.m, []Entry{d.entry()}, "retrieve")...)
-	if err := x.commit(ctx, d.m, events); err != nil {
+	if d.seen, err = x.commit(ctx, d.m, events); err != nil {
 		_ = body.Close()
 		return nil, err
 	}
@@ -303,8 +306,13 @@ var errWithdrawn = fmt.Errorf("federation: withdrawn while it was handed over: %
 const maxMoves = 16
 
 // gate lets one more chunk pass, if the standing is what the decision was made under or the document is permitted
-// under the new one. What it returns is when it looked; the chunk leaves while that look may be acted on, or not at all.
+// under the new one. What it returns is when it looked; the chunk leaves while that look may be acted on, or not at all. The
+// first look is the one that followed the record, as long as it may be acted on.
 func (d *Document) gate(ctx context.Context) (seen time.Time, _ error) {
+	seen, d.seen = d.seen, time.Time{}
+	if time.Since(seen) < consent.ReleaseLease {
+		return seen, nil
+	}
 	for range maxMoves {
 		still, seen, err := d.x.fresh(ctx, d.m)
 		if err != nil {

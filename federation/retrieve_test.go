@@ -8,9 +8,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/concord-hie/concord/audit"
+	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/locator"
 )
@@ -306,10 +308,49 @@ func TestRevokingBetweenDecisionAndFirstByteStopsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.say(denyAll(mariaHospital)) // after the disclosure was recorded, before the first byte
+	w.say(denyAll(mariaHospital))    // after the disclosure was recorded, before the first byte
+	time.Sleep(consent.ReleaseLease) // and acknowledged
 	n := &counter{}
 	if err := d.Pass(context.Background(), n); !errors.Is(err, hie.ErrNotFound) || n.n != 0 {
 		t.Errorf("%d bytes, %v", n.n, err)
+	}
+}
+
+// The look that follows the record is the one the first bytes leave by, and none that is older than a lease.
+//
+// Source: spec consent 2.14 (read lease).
+func TestTheFirstBytesLeaveByTheLookAfterTheRecordOrByANewerOne(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		waits time.Duration
+		looks int
+	}{
+		{"at once", 0, 2},
+		{"just within the lease", consent.ReleaseLease - 1, 2},
+		{"at its end", consent.ReleaseLease, 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				b := pattern(100)
+				p := w.doc(mariaHospital, "hospital", "18842-5", 1, content(b))
+				w.serve(b)
+				looks, epochs := 0, w.Exchange.Epochs
+				w.Exchange.Epochs = func(ctx context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, error) {
+					looks++
+					return epochs(ctx, records)
+				}
+				d, err := w.Retrieve(t.Context(), clinician(), Handle{Ref: p.Ref()})
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(tt.waits)
+				n := &counter{}
+				if err := d.Pass(t.Context(), n); err != nil || n.n != 100 || looks != tt.looks {
+					t.Errorf("%d bytes, %v, by %d looks at the epochs; want %d", n.n, err, looks, tt.looks)
+				}
+			})
+		})
 	}
 }
 

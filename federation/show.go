@@ -16,7 +16,7 @@ func (x *Exchange) Show(ctx context.Context, actor hie.Actor, handle Handle) (En
 		d, err := x.permitted(ctx, actor, handle)
 		if err == nil {
 			e := d.entry()
-			if err = x.commit(ctx, d.m, x.disclosed(d.m, []Entry{e}, "read")); err == nil {
+			if _, err = x.commit(ctx, d.m, x.disclosed(d.m, []Entry{e}, "read")); err == nil {
 				return e, nil
 			}
 		}
