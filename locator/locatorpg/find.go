@@ -77,6 +77,9 @@ const (
 			and (not $5::boolean or p.hash in (select h from unnest($6::bytea[]) as h))`
 )
 
+// usualPage is how many pointers of one record there is room for before more is made.
+const usualPage = 32
+
 // Rows implements locator.Store.
 func (s *Store) Rows(ctx context.Context, record hie.SourcePatientID, q locator.Query) ([]locator.Pointer, error) {
 	query, args := selectRows, arguments(record, q)
@@ -91,16 +94,26 @@ func (s *Store) Rows(ctx context.Context, record hie.SourcePatientID, q locator.
 	if q.After.ID != 0 {
 		at, id = q.After.SortAt.UTC(), int64(q.After.ID)
 	}
-	ps, err := pg.Collect(ctx, s.db, func(r *pg.Rows) (locator.Pointer, error) {
-		var detail, received []byte
-		if !q.Received {
-			return scanPointer(r, record, &detail)
-		}
-		p, err := scanPointer(r, record, &detail, &received)
-		p.Received = received
-		return p, err
-	}, query, append(args, at, id, q.Limit)...)
+	rows, err := s.db.Query(ctx, query, append(args, at, id, q.Limit)...)
 	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var ps []locator.Pointer
+	for scan := scanPointers(record, q.Received); rows.Next(); {
+		p, err := scan.next(rows)
+		if err != nil {
+			return nil, err
+		}
+		if ps == nil { // a pointer is large: most records fill no more
+			ps = make([]locator.Pointer, 0, min(q.Limit, usualPage))
+		}
+		ps = append(ps, p)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	if err := rows.Close(); err != nil { // kinds may be read next
 		return nil, err
 	}
 	return ps, s.named(ctx, ps)
@@ -228,8 +241,5 @@ const (
 )
 
 func readPointer(ctx context.Context, q pg.Querier, query string, ref locator.Ref) (locator.Pointer, error) {
-	var detail, received []byte
-	p, err := scanPointer(q.QueryRow(ctx, query, int64(ref.Record), int64(ref.ID)), ref.Record, &detail, &received)
-	p.Received = received
-	return p, err
+	return scanPointers(ref.Record, true).next(q.QueryRow(ctx, query, int64(ref.Record), int64(ref.ID)))
 }

@@ -65,20 +65,40 @@ func (c *kindCache) put(ks ...locator.Kind) {
 	}
 }
 
-// scanPointer reads the columns of pointerColumns, and after them into more. Kind holds only its ID.
-func scanPointer(r interface{ Scan(dest ...any) error }, record hie.SourcePatientID, detail *[]byte, more ...any) (locator.Pointer, error) {
-	p := locator.Pointer{Record: record}
-	var id int64
-	var t [6]*time.Time
-	err := r.Scan(append([]any{&id, &p.SortAt, &p.Kind.ID, &p.Version, &p.Size, &p.Published, &p.Updated,
-		&t[0], &t[1], &t[2], &t[3], &t[4], &t[5], &p.Status, &p.Site, &p.Custodian, &p.Location.Endpoint, &p.Location.Path, &p.Hash, detail}, more...)...)
-	if err != nil {
+// A pointerScan reads pointers of one record, row after row, from the columns of pointerColumns.
+type pointerScan struct {
+	record hie.SourcePatientID
+	p      locator.Pointer
+	id     int64
+	times  [6]*time.Time
+	detail []byte
+	dest   []any
+}
+
+// scanPointers returns a pointerScan of record; with received, the bytes received follow the columns.
+func scanPointers(record hie.SourcePatientID, received bool) *pointerScan {
+	s := &pointerScan{record: record}
+	p, t := &s.p, &s.times
+	s.dest = append(make([]any, 0, 21), &s.id, &p.SortAt, &p.Kind.ID, &p.Version, &p.Size, &p.Published, &p.Updated,
+		&t[0], &t[1], &t[2], &t[3], &t[4], &t[5], &p.Status, &p.Site, &p.Custodian, &p.Location.Endpoint, &p.Location.Path, &p.Hash, &s.detail)
+	if received {
+		s.dest = append(s.dest, &p.Received)
+	}
+	return s
+}
+
+// next reads one row. Kind holds only its ID.
+func (s *pointerScan) next(r interface{ Scan(dest ...any) error }) (locator.Pointer, error) {
+	s.p = locator.Pointer{Record: s.record}
+	if err := r.Scan(s.dest...); err != nil {
 		return locator.Pointer{}, err
 	}
-	p.ID, p.Location.Site = hie.PointerID(id), p.Site
+	p, t := &s.p, &s.times
+	p.ID, p.Location.Site = hie.PointerID(s.id), p.Site
 	p.SortAt, p.Published, p.Updated = p.SortAt.UTC(), p.Published.UTC(), p.Updated.UTC()
 	p.Date, p.Creation, p.Period = span(t[0], t[1]), span(t[2], t[3]), span(t[4], t[5])
-	return p, decodeDetail(*detail, &p)
+	err := decodeDetail(s.detail, p)
+	return *p, err
 }
 
 func span(lo, hi *time.Time) locator.Span {
