@@ -47,6 +47,10 @@ func (r *running) stretches() int { return (r.n + nodesAtOnce - 1) / nodesAtOnce
 // scanStretches appends to nears the pairs of the stretches from from to upto that weigh low at least.
 func (r *running) scanStretches(from, upto int, low hurdle) error {
 	found := make([][]uint64, upto-from)
+	if err := r.look(); err != nil {
+		return err
+	}
+	sight := r.model.sight(low)
 	warmed, both, room := make([]byte, workers()*warmedApart), make([][2]Features, workers()), make([][]int32, workers())
 	var done atomic.Int64
 	done.Store(int64(r.pairs.before[from]))
@@ -54,6 +58,9 @@ func (r *running) scanStretches(from, upto int, low hurdle) error {
 		stretch := from + i
 		node, other := &both[w][0], &both[w][1]
 		room[w] = r.pairs.each(stretch*nodesAtOnce, min((stretch+1)*nodesAtOnce, r.n), room[w], func(a int32, others []int32) {
+			if others = r.worthwhile(sight, a, others); len(others) == 0 {
+				return
+			}
 			r.take(a, node)
 			for i, b := range others {
 				if i%warmAtOnce == 0 {
@@ -72,6 +79,47 @@ func (r *running) scanStretches(from, upto int, low hurdle) error {
 	})
 	r.nears = append(r.nears, slices.Concat(found...))
 	return err
+}
+
+// worthwhile returns those of others, overwritten, that may reach what sight asks for beside a.
+func (r *running) worthwhile(sight *sight, a int32, others []int32) []int32 {
+	one, out, warmed := &r.glances[a], others[:0], byte(0)
+	home := one.address()
+	for i, b := range others {
+		if i%warmAtOnce == 0 {
+			for _, next := range others[i:min(i+warmAtOnce, len(others))] {
+				warmed ^= byte(r.glances[next].mailSketch) ^ r.glances[next].qCity
+			}
+		}
+		if sight.enough(one, &r.glances[b], &home) {
+			out = append(out, b)
+		}
+	}
+	runtime.KeepAlive(warmed)
+	return out
+}
+
+// look takes glances of all records, unless that has been done, and sees how common their values are under the model as it is.
+func (r *running) look() error {
+	if r.seenBy == r.model {
+		return nil
+	}
+	first := r.glances == nil
+	if first {
+		r.glances = make([]glance, r.n)
+	}
+	room := make([]Features, workers())
+	r.seenBy = r.model
+	return spread(r.ctx, r.n, nodesAtOnce, func(w, from, to int) {
+		for place := from; place < to; place++ {
+			if first {
+				f := &room[w]
+				r.take(int32(place), f)
+				r.glances[place] = glanceOf(f)
+			}
+			r.glances[place].commonness(r.model)
+		}
+	})
 }
 
 // Records are far apart in memory, and most of the time of a comparison goes into waiting for it. So a few records are

@@ -124,6 +124,13 @@ func compareGivenTokens(a, b *token) level {
 	return [...]level{givenOneEdit, givenNear, givenSimilar, givenDifferent}[l]
 }
 
+// From which similarity in letters on two words are near, and similar; and near where they are long and no more than two edits apart.
+const (
+	nearJaro    = 0.92
+	similarJaro = 0.82
+	farJaro     = 0.75
+)
+
 // likeness says how alike two different words are: 0 one edit, 1 close, 2 similar in letters or sound, 3 different.
 func likeness(a, b *token) int {
 	x, y := a.bytes(), b.bytes()
@@ -150,20 +157,20 @@ func likeness(a, b *token) int {
 		}
 		return 3
 	}
-	least := 0.82 // that would make a difference below
+	least := similarJaro // that would make a difference below
 	if n >= 7 {
-		least = 0.75
+		least = farJaro
 	} else if sound {
-		least = 0.92
+		least = nearJaro
 	}
 	sim := 0.0
 	if mostAlike(a, b) >= least {
 		sim = jaroWinkler(x, y)
 	}
 	switch {
-	case sim >= 0.92, n >= 7 && sim >= 0.75 && editDistance(x, y) <= 2:
+	case sim >= nearJaro, n >= 7 && sim >= farJaro && editDistance(x, y) <= 2:
 		return 1
-	case sound, sim >= 0.82:
+	case sound, sim >= similarJaro:
 		return 2
 	}
 	return 3

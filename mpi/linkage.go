@@ -199,6 +199,9 @@ type running struct {
 	group []int32 // place -> the first place of its person
 	last  bool    // the round whose result counts
 
+	glances []glance // place -> what is to be seen of it
+	seenBy  *Model   // under which the values' commonness was looked up
+
 	mu            sync.Mutex
 	joined, apart []Doubt
 	stage         string // last told

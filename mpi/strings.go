@@ -56,16 +56,20 @@ func jaroWinkler(a, b []byte) float64 {
 
 // mostAlike returns a similarity that jaroWinkler of a and b does not exceed: letters that only one of them has match nothing.
 func mostAlike(a, b *token) float64 {
-	x, y := float64(a.n), float64(b.n)
-	m := min(x-float64(bits.OnesCount32(a.mask&^b.mask)), y-float64(bits.OnesCount32(b.mask&^a.mask)))
-	if m <= 0 {
-		return 0
-	}
-	sim := (m/x + m/y + 1) / 3
 	prefix := 0
 	for prefix < min(4, int(a.n), int(b.n)) && a.text[prefix] == b.text[prefix] {
 		prefix++
 	}
+	return mostSimilar(int(a.n), int(b.n), min(int(a.n)-bits.OnesCount32(a.mask&^b.mask), int(b.n)-bits.OnesCount32(b.mask&^a.mask)), prefix)
+}
+
+// mostSimilar is mostAlike of words of x and y letters, of which matched match at most and prefix in front.
+func mostSimilar(x, y, matched, prefix int) float64 {
+	if matched <= 0 {
+		return 0
+	}
+	m := float64(matched)
+	sim := (m/float64(x) + m/float64(y) + 1) / 3
 	const rounding = 1e-9
 	return sim + 0.1*float64(prefix)*(1-sim) + rounding
 }
