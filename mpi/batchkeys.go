@@ -23,9 +23,9 @@ func capOf(k KeyKind) int {
 	return blockCap
 }
 
-// batchKeys returns the keys of a record for a batch: those of the live index and the wider ones.
-func (v *values) batchKeys() []Key {
-	out := v.keys()
+// batchKeys returns the keys of a record for a batch, in room if there is enough of it: those of the live index and the wider ones.
+func (v *values) batchKeys(room []Key) []Key {
+	out := v.appendKeys(room[:0])
 	add := func(k KeyKind, parts ...string) {
 		for _, p := range parts {
 			if p == "" {
@@ -47,16 +47,19 @@ func (v *values) batchKeys() []Key {
 	}
 	names := v.anyNames()
 	add(KeyBirth, birth)
+	var said [mostNames]string
+	sounds := said[:0]
 	for i, w := range names {
 		s := sound(w)
+		sounds = append(sounds, s)
 		add(KeyMonthDaySome, monthDay, s)
 		add(KeyYearDaySome, yearDay, s)
 		add(KeyYearMonthSome, yearMonth, s)
 		add(KeyYearSome, year, w)
 		add(KeyName, w)
 		add(KeySound, s)
-		for _, x := range names[:i] {
-			add(KeySounds, inOrder(s, sound(x))...)
+		for j, x := range names[:i] {
+			add(KeySounds, inOrder(s, sounds[j])...)
 			add(KeyNames, inOrder(formal(w), formal(x))...)
 			add(KeyStem, inOrder(stem(w), stem(x))...)
 			add(KeyStem, inOrder(ending(w), ending(x))...)
@@ -80,8 +83,8 @@ func (v *values) batchKeys() []Key {
 	for _, p := range v.phones {
 		if len(p) >= 7 {
 			add(KeyPhoneEnd, p[len(p)-7:])
-			for _, w := range names {
-				add(KeyPhoneEnd, p[len(p)-4:], sound(w))
+			for _, s := range sounds {
+				add(KeyPhoneEnd, p[len(p)-4:], s)
 			}
 		}
 	}
@@ -94,12 +97,12 @@ func (v *values) batchKeys() []Key {
 		}
 	}
 	for _, a := range v.addresses {
-		v.placeKeys(add, a, names, year, monthDay)
+		v.placeKeys(add, a, names, sounds, year, monthDay)
 	}
 	return out
 }
 
-func (v *values) placeKeys(add func(KeyKind, ...string), a postal, names []string, year, monthDay string) {
+func (v *values) placeKeys(add func(KeyKind, ...string), a postal, names, sounds []string, year, monthDay string) {
 	for _, s := range [...]string{a.street, a.second} {
 		add(KeyStreet, s)
 		for _, w := range names {
@@ -112,13 +115,16 @@ func (v *values) placeKeys(add func(KeyKind, ...string), a postal, names []strin
 		add(KeyPlaceNumber, tag, p, a.number)
 		add(KeyPlaceBirth, tag, p, year)
 		add(KeyPlaceBirth, tag, p, monthDay)
-		for _, w := range names {
-			add(KeyPlaceName, tag, p, sound(w))
+		for _, s := range sounds {
+			add(KeyPlaceName, tag, p, s)
 		}
 	}
 }
 
-// anyNames returns the names a person may be looked for under, given and family alike: at most five.
+// mostNames is how many names of a person a batch looks under.
+const mostNames = 5
+
+// anyNames returns the names a person may be looked for under, given and family alike: at most mostNames.
 func (v *values) anyNames() []string {
 	var out []string
 	for _, g := range v.givens {
@@ -136,7 +142,7 @@ func (v *values) anyNames() []string {
 			out = addOnce(out, m)
 		}
 	}
-	return out[:min(len(out), 5)]
+	return out[:min(len(out), mostNames)]
 }
 
 // stem and ending are what a single error elsewhere in the word leaves alone.
@@ -164,7 +170,7 @@ func ending(w string) string {
 // BatchKeys returns the keys of d for a batch: those of Keys and wider ones, in no order, some twice.
 func BatchKeys(d Demographics) []Key {
 	v := normalize(d)
-	return v.batchKeys()
+	return v.batchKeys(nil)
 }
 
 // BlockCap is the largest block of a batch whose records are compared; larger ones say too little.

@@ -88,11 +88,32 @@ func (r *running) worthwhile(sight *sight, a int32, others []int32) []int32 {
 	for i, b := range others {
 		if i%warmAtOnce == 0 {
 			for _, next := range others[i:min(i+warmAtOnce, len(others))] {
-				warmed ^= byte(r.glances[next].mailSketch) ^ r.glances[next].qCity
+				warmed ^= r.glances[next].warm()
 			}
 		}
 		if sight.enough(one, &r.glances[b], &home) {
 			out = append(out, b)
+		}
+	}
+	runtime.KeepAlive(warmed)
+	return out
+}
+
+// worthwhilePairs appends those of pairs, a<<32|b, that may reach what sight asks for.
+func (r *running) worthwhilePairs(out []uint64, sight *sight, pairs []uint64) []uint64 {
+	warmed, last, home := byte(0), int32(-1), address{}
+	for i, p := range pairs {
+		if i%warmAtOnce == 0 {
+			for _, next := range pairs[i:min(i+warmAtOnce, len(pairs))] {
+				warmed ^= r.glances[uint32(next)].warm()
+			}
+		}
+		a := int32(p >> 32)
+		if a != last {
+			home, last = r.glances[a].address(), a
+		}
+		if sight.enough(&r.glances[a], &r.glances[uint32(p)], &home) {
+			out = append(out, p)
 		}
 	}
 	runtime.KeepAlive(warmed)
@@ -158,19 +179,26 @@ func (r *running) eachPair(pairs []uint64, do func(i int, a, b *Features)) {
 func (r *running) cluster() error {
 	bar, policy := r.bar()
 	enough := hurdleAt(bar)
+	if err := r.look(); err != nil {
+		return err
+	}
+	sight := r.model.sight(enough)
 	const stretch = 1024
-	edges := make([][]Edge, (len(r.near)+stretch-1)/stretch)
-	err := spread(r.ctx, len(r.near), stretch, func(_, from, to int) {
-		r.eachPair(r.near[from:to], func(i int, a, b *Features) {
+	edges, rooms := make([][]Edge, (len(r.near)+stretch-1)/stretch), make([]clusterRoom, workers())
+	err := spread(r.ctx, len(r.near), stretch, func(w, from, to int) {
+		room := &rooms[w]
+		room.pairs, room.edges = r.worthwhilePairs(room.pairs[:0], sight, r.near[from:to]), room.edges[:0]
+		r.eachPair(room.pairs, func(i int, a, b *Features) {
 			c := Compare(a, b)
 			if !r.model.mayReach(&c, enough) {
 				return
 			}
 			if e := r.model.edge(a, b, &c); e.Bits >= bar {
-				e.A, e.B = int32(r.near[from+i]>>32), int32(uint32(r.near[from+i]))
-				edges[from/stretch] = append(edges[from/stretch], e)
+				e.A, e.B = int32(room.pairs[i]>>32), int32(uint32(room.pairs[i]))
+				room.edges = append(room.edges, e)
 			}
 		})
+		edges[from/stretch] = slices.Clone(room.edges)
 	})
 	if err != nil {
 		return err
@@ -181,15 +209,23 @@ func (r *running) cluster() error {
 	}
 	components := componentsOf(component{all, slices.Concat(edges...)}, make([]int32, r.n))
 	local := make([]int32, r.n)
-	return spread(r.ctx, len(components), 16, func(_, from, to int) {
+	return spread(r.ctx, len(components), 16, func(w, from, to int) {
 		for _, c := range components[from:to] {
 			for _, piece := range c.cut(bar, local) {
 				if r.ctx.Err() == nil {
-					r.partition(piece, local, policy)
+					r.partition(&rooms[w], piece, local, policy)
 				}
 			}
 		}
 	})
+}
+
+// A clusterRoom is what a worker needs again and again while it forms clusters.
+type clusterRoom struct {
+	pairs         []uint64
+	edges         []Edge
+	nodes         []Features
+	joints, forks []joint
 }
 
 // A component is records that edges hold together: members ascending, edges in the order of the records.
@@ -267,8 +303,9 @@ func (c component) cut(bar Bits, place []int32) []component {
 }
 
 // partition groups the records of a component.
-func (r *running) partition(c component, local []int32, policy Policy) {
-	nodes := make([]Features, len(c.members))
+func (r *running) partition(room *clusterRoom, c component, local []int32, policy Policy) {
+	room.nodes = slices.Grow(room.nodes[:0], len(c.members))
+	nodes := room.nodes[:len(c.members)]
 	warmed := byte(0)
 	for _, place := range c.members {
 		warmed ^= r.warm(place)
@@ -278,14 +315,17 @@ func (r *running) partition(c component, local []int32, policy Policy) {
 		local[place] = int32(k)
 		r.take(place, &nodes[k])
 	}
-	here := slices.Clone(c.edges)
+	room.edges = append(room.edges[:0], c.edges...)
+	here := room.edges
 	for k := range here {
 		here[k].A, here[k].B = local[here[k].A], local[here[k].B]
 	}
-	parts := r.model.partitioning(nodes, here, nil)
+	room.joints = slices.Grow(room.joints[:0], len(here))
+	parts := r.model.partitioning(nodes, here, nil, room.joints)
 	var sure *partitioning
 	if r.last && !r.o.Automatic {
-		sure = parts.fork()
+		room.forks = slices.Grow(room.forks[:0], len(here))
+		sure = parts.fork(room.forks)
 	}
 	p := parts.run(policy)
 	if r.last {

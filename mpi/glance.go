@@ -238,6 +238,9 @@ func digitsBetween(a, b uint32) int {
 	return bits.OnesCount32(x & 0x11111111)
 }
 
+// warm touches g, so that it is at hand when it is looked at.
+func (g *glance) warm() byte { return byte(g.mailSketch) ^ g.qCity }
+
 // address is what g shows of the record's address.
 func (g *glance) address() address {
 	return address{lines: [2]line{{g.line, g.lineSketch}}, number: g.number, zip: g.zip, area: g.area, city: g.city, citySketch: g.citySketch}

@@ -38,7 +38,7 @@ func (p *partitioning) between(a, b int32) *joint {
 
 // connect weighs every two groups that share an edge.
 func (p *partitioning) connect(edges []Edge) {
-	p.joints = make([]joint, 0, len(edges))
+	p.joints = slices.Grow(p.joints, len(edges))
 	for _, e := range edges {
 		a, b := p.of[e.A], p.of[e.B]
 		if a == b {

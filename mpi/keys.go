@@ -85,8 +85,10 @@ func Keys(d Demographics) []Key {
 // maxNameKeys bounds how many given and family names take part in keys.
 const maxNameKeys = 2
 
-func (v *values) keys() []Key {
-	var out []Key
+func (v *values) keys() []Key { return v.appendKeys(nil) }
+
+// appendKeys is keys into out, which is empty.
+func (v *values) appendKeys(out []Key) []Key {
 	add := func(k KeyKind, parts ...string) { out = append(out, newKey(k, parts...)) }
 	year, birth, ordered, monthDay, yearMonth := v.birthParts()
 	if len(v.ssn) == 9 {

@@ -37,6 +37,7 @@ type chunk struct {
 type piece struct {
 	shelf shelf
 	keys  [1 << partBits][]uint64
+	found []Key // of one record
 }
 
 // pieceSize is how many records a processor takes at a time.
@@ -77,7 +78,8 @@ func (l *Linkage) settle() {
 			v := normalize(l.waiting[i].d)
 			f := v.features(l.waiting[i].site)
 			p.shelf.put(&f)
-			for _, k := range v.batchKeys() {
+			p.found = v.batchKeys(p.found)
+			for _, k := range p.found {
 				part, packed := packKey(k, i)
 				p.keys[part] = append(p.keys[part], packed)
 			}

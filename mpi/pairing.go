@@ -3,6 +3,7 @@ package mpi
 import (
 	"bytes"
 	"math/bits"
+	"runtime"
 	"slices"
 	"sync/atomic"
 )
@@ -80,11 +81,11 @@ func (r *running) pairUp() (*pairing, error) {
 		now[was] = int32(place)
 	}
 	out := &pairing{parts: make([][]uint32, 1<<partBits), need: wideWeight}
-	buffers, found := make([][]uint64, workers()), make([][]uint32, workers())
+	buffers, spare, found := make([][]uint64, workers()), make([][]uint64, workers()), make([][]uint32, workers())
 	var done atomic.Int64
 	err := spread(r.ctx, len(out.parts), 1, func(w, part, _ int) {
 		buffers[w] = r.keysOf(buffers[w][:0], part, now)
-		slices.Sort(buffers[w])
+		buffers[w], spare[w] = sortedNumbers(buffers[w], spare[w])
 		found[w] = blocksOf(found[w][:0], slices.Compact(buffers[w]), placeBits(r.n))
 		out.parts[part] = slices.Clone(found[w])
 		r.tell("blocks", int(done.Add(1)), len(out.parts))
@@ -97,6 +98,35 @@ func (r *running) pairUp() (*pairing, error) {
 		out.need = 2 * wideWeight
 	}
 	return out, nil
+}
+
+// sortBits is by how many of their highest bits numbers are laid out before each heap is sorted by itself: so many that a heap of evenly spread
+// numbers stays in the nearest cache.
+const sortBits = 11
+
+// sortedNumbers returns all sorted, and room for the next call: of all and spare, one is the one and the other the other.
+func sortedNumbers(all, spare []uint64) (sorted, room []uint64) {
+	var ends [1 << sortBits]uint32
+	for _, x := range all {
+		ends[x>>(64-sortBits)]++
+	}
+	at := uint32(0)
+	for heap, n := range ends {
+		ends[heap] = at // where it begins, until it is filled
+		at += n
+	}
+	spare = slices.Grow(spare[:0], len(all))[:len(all)]
+	for _, x := range all {
+		heap := &ends[x>>(64-sortBits)]
+		spare[*heap] = x
+		*heap++
+	}
+	from := uint32(0)
+	for _, to := range ends {
+		slices.Sort(spare[from:to])
+		from = to
+	}
+	return spare, all
 }
 
 // dropKeys lets go of the keys.
@@ -192,18 +222,24 @@ func (p *pairing) after(out []int32, a int32, met seen) []int32 {
 		from = p.ends[a-1]
 	}
 	none := uint32(a+1) << weightBits
-	for _, place := range p.places[from:p.ends[a]] {
+	places, warmed := p.places[from:p.ends[a]], uint32(0)
+	for _, place := range places { // all together, so that the waits for memory overlap
+		warmed ^= p.parts[place>>offsetBits][place&(1<<offsetBits-1)+1]
+	}
+	runtime.KeepAlive(warmed)
+	for _, place := range places {
 		block := p.parts[place>>offsetBits][place&(1<<offsetBits-1)+1:]
+		weight := uint32(wideWeight)
+		if block[0]&liveBlock != 0 {
+			weight = liveWeight
+		}
 		for _, m := range block {
-			other, weight := m&^(lastOfBlock|liveBlock), uint32(wideWeight)
-			if m&liveBlock != 0 {
-				weight = liveWeight
-			}
-			if was := max(met[other], none) - none; was < p.need {
-				met[other] = none + was + weight
-				if was+weight >= p.need {
-					out = append(out, int32(other))
-				}
+			other := m &^ (lastOfBlock | liveBlock)
+			was := max(met[other], none) - none
+			now := min(was+weight, p.need)
+			met[other] = none + now
+			if was < now && now == p.need {
+				out = append(out, int32(other))
 			}
 			if m&lastOfBlock != 0 {
 				break

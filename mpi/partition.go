@@ -44,7 +44,7 @@ type Doubt struct {
 //
 // Source: spec mpi section 6, 5, 7, 14, 15.
 func (m *Model) Partition(nodes []Features, edges []Edge, ties []Tie, policy Policy) Partition {
-	return m.partitioning(nodes, edges, ties).run(policy)
+	return m.partitioning(nodes, edges, ties, nil).run(policy)
 }
 
 // A partitioning is one run: groups by their smallest node, and the joints between groups that share an edge.
@@ -63,18 +63,18 @@ type partitioning struct {
 	ranks   []int32   // node -> its place by content, so that ties do not depend on order; nil until it matters
 }
 
-// partitioning prepares a partition: ties joined, and all joints weighed.
-func (m *Model) partitioning(nodes []Features, edges []Edge, ties []Tie) *partitioning {
-	p := &partitioning{m: m, nodes: nodes}
+// partitioning prepares a partition: ties joined, and all joints weighed. room is where the joints go, if there is enough of it.
+func (m *Model) partitioning(nodes []Features, edges []Edge, ties []Tie, room []joint) *partitioning {
+	p := &partitioning{m: m, nodes: nodes, joints: room[:0]}
 	p.begin(ties)
 	p.connect(edges)
 	return p
 }
 
-// fork returns a copy that can be run for itself.
-func (p *partitioning) fork() *partitioning {
+// fork returns a copy that can be run for itself, its joints in room if there is enough of it.
+func (p *partitioning) fork(room []joint) *partitioning {
 	q := *p
-	q.of, q.groups, q.tied, q.tiedTo, q.joints = slices.Clone(p.of), slices.Clone(p.groups), slices.Clone(p.tied), slices.Clone(p.tiedTo), slices.Clone(p.joints)
+	q.of, q.groups, q.tied, q.tiedTo, q.joints = slices.Clone(p.of), slices.Clone(p.groups), slices.Clone(p.tied), slices.Clone(p.tiedTo), append(room[:0], p.joints...)
 	q.near = make([][]int32, len(p.near))
 	for g, near := range p.near {
 		q.near[g] = slices.Clone(near)
