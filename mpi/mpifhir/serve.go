@@ -14,14 +14,14 @@ import (
 // replaced it. A registration that came in another form than a Patient is written from its demographics.
 // id is sp's public id, survivor that of sp.AliasOf or "".
 func Own(sp mpi.SourcePatient, id, survivor string) []byte {
-	o, err := fhir.ParseObject(sp.Received)
+	o, err := fhir.KnownObject(sp.Received) // a Patient was read before it was stored, and a message is no object
 	if err != nil || string(o.Value("resourceType")) != `"Patient"` {
 		if o, err = fhir.ParseObject(fhir.Encode(patient(sp, false))); err != nil {
 			panic("mpifhir: " + err.Error()) // what was just encoded is an object, or it is a bug in this program
 		}
 	}
 	o.Set("id", id)
-	meta, err := fhir.ParseObject(o.Value("meta"))
+	meta, err := fhir.KnownObject(o.Value("meta"))
 	if err != nil {
 		meta, _ = fhir.ParseObject([]byte(`{}`)) // absent
 	}
