@@ -104,14 +104,17 @@ func readMoment(s string, zone *time.Location) (_ interval, ok bool) {
 	if timed {
 		return readClock(y, m, d, clock)
 	}
-	from := startOfDay(y, m, d, zone)
+	from, _ := midnight(y, m, d, zone)
 	switch len(day) {
 	case 4:
-		return interval{from, startOfDay(y+1, 1, 1, zone) - 1}, true
+		y, m, d = y+1, 1, 1
 	case 7:
-		return interval{from, startOfDay(y, m+1, 1, zone) - 1}, true
+		m, d = m+1, 1
+	default:
+		d++
 	}
-	return interval{from, startOfDay(y, m, d+1, zone) - 1}, true
+	_, end := midnight(y, m, d, zone)
+	return interval{from, end - 1}, true
 }
 
 // readClock reads hh:mm:ss[.fraction](Z|±hh:mm).
@@ -154,29 +157,35 @@ func readClock(y, m, d int, clock string) (interval, bool) {
 	return interval{at, at}, true
 }
 
-// startOfDay returns the first instant of a local day. Where clocks skip midnight it is the instant they skip
-// at; where midnight comes twice it is the first.
-func startOfDay(y, m, d int, zone *time.Location) tick {
+// midnight returns the first instant of a local day, and the instant from which the day before it does not come again. They
+// differ where clocks are put back to before midnight just after it. Where they skip midnight it is the instant they
+// skip at; where midnight comes twice on one day it is the first.
+func midnight(y, m, d int, zone *time.Location) (first, last tick) {
 	wall := time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC)
 	if zone == time.UTC {
-		return tickOf(wall)
+		return tickOf(wall), tickOf(wall)
 	}
-	var first time.Time
+	local := func(at time.Time) time.Time {
+		_, offset := at.In(zone).Zone()
+		return at.Add(time.Duration(offset) * time.Second)
+	}
+	first, last = forever, always
 	for _, probe := range [...]time.Duration{-24 * time.Hour, 24 * time.Hour} {
 		_, offset := wall.Add(probe).In(zone).Zone()
 		at := wall.Add(-time.Duration(offset) * time.Second)
-		_, there := at.In(zone).Zone()
-		if at.Add(time.Duration(there) * time.Second).Before(wall) {
+		if local(at).Before(wall) {
 			continue // this offset no longer, or not yet, holds then
 		}
-		if first.IsZero() || at.Before(first) {
-			first = at
+		first = min(first, tickOf(at))
+		if local(at.Add(-time.Second)).Before(wall) {
+			last = max(last, tickOf(at))
 		}
 	}
-	if first.IsZero() {
-		first = time.Date(y, time.Month(m), d, 0, 0, 0, 0, zone)
+	if first == forever || last == always {
+		at := tickOf(time.Date(y, time.Month(m), d, 0, 0, 0, 0, zone))
+		return at, at
 	}
-	return tickOf(first)
+	return first, last
 }
 
 func number(s string) (int, bool) {
