@@ -29,10 +29,10 @@ func TestAPanicHoldsNobodyUp(t *testing.T) {
 		})
 		errs, panics := make([]error, 4), make([]any, 4)
 		var wg sync.WaitGroup
-		for i, after := range []time.Duration{0, 1, 2, 12} {
+		for i, after := range []time.Duration{0, time.Millisecond, 2 * time.Millisecond, 12 * time.Millisecond} {
 			wg.Go(func() {
 				defer func() { panics[i] = recover() }()
-				time.Sleep(after * time.Millisecond)
+				time.Sleep(after)
 				errs[i] = g.Do(t.Context(), i)
 			})
 		}
