@@ -86,7 +86,7 @@ type Answer struct {
 //
 // Source: spec consent 2.12 and 2.17 (every refused atom names its deciding rule, every permit its ground).
 func (d *Decider) Explain(req Request, doc Document, now time.Time) Trace {
-	t := Trace{}
+	t := Trace{Steps: make([]Step, 0, 2+2*len(d.dirs)), Answers: make([]Answer, 0, 2)} // as many as are often made
 	q := query{req: &req, doc: &doc, trace: &t}
 	t.Decision = d.sum(&q, now, &summary{})
 	t.Directives = d.standings(tickOf(now))
@@ -105,14 +105,22 @@ func (q *query) step(s Step) {
 	if q.trace == nil {
 		return
 	}
-	s.Atom, s.Purpose = strings.Clone(q.atom.String()), q.purpose.code // cloned, or the whole query would move to the heap
+	s.Atom, s.Purpose = q.atom.kept(), q.purpose.code
 	q.trace.Steps = append(q.trace.Steps, s)
+}
+
+// kept is a's name for a trace: cloned where it comes from a document, or the whole query would move to the heap.
+func (a atom) kept() string {
+	if a.kind == other {
+		return strings.Clone(a.name)
+	}
+	return atom{kind: a.kind}.String()
 }
 
 // answered records the reason of the answer under way, and leaves the mark of the one step that decided: what a
 // later rule replaced did not.
 func (q *query) answered(r Reason) {
-	q.trace.Answers = append(q.trace.Answers, Answer{Atom: strings.Clone(q.atom.String()), Purpose: q.purpose.code, Reason: r})
+	q.trace.Answers = append(q.trace.Answers, Answer{Atom: q.atom.kept(), Purpose: q.purpose.code, Reason: r})
 	steps, found := q.trace.Steps[q.trace.told:], false
 	for i := range steps {
 		s := &steps[i]
@@ -228,7 +236,7 @@ func (c *compiled) name() string {
 
 // standings says what part each directive plays at now.
 func (d *Decider) standings(now tick) []Standing {
-	ph := d.at(now)
+	live := d.at(now).live // in the order of the directives
 	out := make([]Standing, 0, len(d.dirs))
 	for i := range d.dirs {
 		c := &d.dirs[i]
@@ -238,20 +246,15 @@ func (d *Decider) standings(now tick) []Standing {
 			s.State = "does not count"
 		case c.filed > now || c.begins > now:
 			s.State = "not begun"
-		default:
-			for i := range ph.live {
-				if ph.live[i].compiled == c {
-					s.State = ph.live[i].standing()
-				}
+		case len(live) > 0 && live[0].compiled == c:
+			s.State, live = live[0].standing(), live[1:]
+		case d.newestOf(c, now):
+			s.State = "revoked"
+			if !c.revoked {
+				s.State = "expired"
 			}
-			if s.State == "replaced" && d.newestOf(c, now) {
-				s.State = "revoked"
-				if !c.revoked {
-					s.State = "expired"
-				}
-				if c.root.sense == permitting && c.lapses <= now {
-					s.State = "lapsed"
-				}
+			if c.root.sense == permitting && c.lapses <= now {
+				s.State = "lapsed"
 			}
 		}
 		out = append(out, s)
