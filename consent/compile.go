@@ -28,20 +28,25 @@ type node struct {
 
 // compiled is a directive made ready: its shape, and what is this patient's own.
 type compiled struct {
-	*shape         // nil for one that does not count, whatever the time
-	id      string // with version, names it
-	version int64
-	record  *Record // nil when it is not one of the subject's
-	grantor string  // as grantorOf says
-	filed   tick
+	*shape          // nil for one that does not count, whatever the time
+	*signing        // of most, what everybody of that shape shares
+	id       string // with version, names it
+	version  int64
+	record   *Record // nil when it is not one of the subject's
+	filed    tick
 	// signed is when the patient signed it; it counts for nothing where hasSigned is false.
 	signed tick
-	lapses tick // when a proxy's permit ends with their power
+	// Its nodes and permits are numbered through from these on.
+	firstNode, firstPermit int32
+	hasSigned, verified    bool
+}
+
+// signing is what follows from who signed a directive: the patient in person, or somebody for them.
+type signing struct {
+	grantor string // as grantorOf says
+	lapses  tick   // when a proxy's permit ends with their power
 	// held lists why only what it denies acts; of one that does not count, why that is.
 	held []string
-	// number is its place among the directives; its nodes and permits are numbered through from these on.
-	number, firstNode, firstPermit int32
-	hasSigned, verified            bool
 }
 
 // restricted reports whether only what d denies acts, whatever document it is about.
@@ -65,10 +70,9 @@ type Decider struct {
 	env     *Env
 	records []Record
 	subject *Subject // besides the records, which it has none of
-	died    tick
 	dirs    []compiled
 	// nodes and permits are how many nodes there are, and how many of them permit.
-	nodes, permits int
+	nodes, permits int32
 	// beats is, for each node that denies, the set of the permits that beat it, each of as many words as that takes; nil while
 	// there is only one directive, since none beats itself.
 	beats []uint64
@@ -105,13 +109,10 @@ func (d *Decider) CareTeams() []string {
 //
 // Source: spec consent 2.6-2.8, 2.13.
 func Compile(env *Env, subject Subject, directives []Directive) *Decider {
-	d := &Decider{env: env, records: subject.Records, subject: &nothingKnown, died: always}
+	d := &Decider{env: env, records: subject.Records, subject: &nothingKnown}
 	if subject.Home != "" || subject.Proxies != nil || subject.Grants != nil || subject.Instruments != nil || !subject.Died.IsZero() {
 		rest := subject
 		rest.Records, d.subject = nil, &rest
-	}
-	if !subject.Died.IsZero() {
-		d.died = tickOf(subject.Died)
 	}
 	if len(directives) > 0 {
 		d.dirs = make([]compiled, len(directives))
@@ -120,7 +121,7 @@ func Compile(env *Env, subject Subject, directives []Directive) *Decider {
 		if directives[i].Filed.IsZero() {
 			d.fault = true
 		}
-		d.compile(&d.dirs[i], &directives[i], i)
+		d.compile(&d.dirs[i], &directives[i])
 	}
 	d.compare()
 	return d
@@ -128,6 +129,14 @@ func Compile(env *Env, subject Subject, directives []Directive) *Decider {
 
 // nothingKnown is what is known of most people besides their records and wishes.
 var nothingKnown Subject
+
+// died is when the person died, always when that is not known, or they live.
+func (d *Decider) died() tick {
+	if d.subject.Died.IsZero() {
+		return always
+	}
+	return tickOf(d.subject.Died)
+}
 
 func (d *Decider) record(id string) *Record {
 	for i := range d.records {
@@ -139,18 +148,17 @@ func (d *Decider) record(id string) *Record {
 }
 
 // compile reads one directive into c.
-func (d *Decider) compile(c *compiled, in *Directive, number int) {
-	c.id, c.version, c.record, c.filed, c.verified, c.lapses, c.number = in.ID, in.Version, d.record(in.Record), tickOf(in.Filed), in.Verified, forever, int32(number)
+func (d *Decider) compile(c *compiled, in *Directive) {
+	c.id, c.version, c.record, c.filed, c.verified = in.ID, in.Version, d.record(in.Record), tickOf(in.Filed), in.Verified
 	if why := c.ignore(in); why != "" {
-		c.held = []string{why}
+		c.signing = &signing{held: []string{why}}
 		return
 	}
 	if !in.Signed.IsZero() {
 		c.signed, c.hasSigned = tickOf(in.Signed), true
 	}
-	c.grantor = grantorOf(in)
 	c.shape = d.env.shapeOf(in, c.record.Site)
-	c.held = c.shape.held
+	c.signing = &c.shape.inPerson
 	c.signers(in, d.subject.Proxies)
 }
 
@@ -180,15 +188,15 @@ func (d *Decider) compare() {
 		if c.shape == nil {
 			continue
 		}
-		c.firstNode, c.firstPermit = int32(d.nodes), int32(d.permits)
-		d.nodes += len(c.nodes)
-		d.permits += len(c.permits)
+		c.firstNode, c.firstPermit = d.nodes, d.permits
+		d.nodes += int32(len(c.nodes))
+		d.permits += int32(len(c.permits))
 		counted++
 	}
 	if counted < 2 || d.permits == 0 {
 		return
 	}
-	d.beats = make([]uint64, d.nodes*wordsFor(d.permits))
+	d.beats = make([]uint64, int(d.nodes)*wordsFor(d.permits))
 	for i := range d.dirs {
 		for j := range d.dirs {
 			deny, permit := &d.dirs[i], &d.dirs[j]

@@ -145,7 +145,7 @@ type summary struct {
 // sum gives the answer for every atom and purpose and sums them up.
 func (d *Decider) sum(q *query, now time.Time, sum *summary) (out Decision) {
 	var purposes asked
-	q.env, q.who, q.died, q.now = d.env, d.subject, d.died, tickOf(now)
+	q.env, q.who, q.died, q.now = d.env, d.subject, d.died(), tickOf(now)
 	if r := d.gateRequest(q, now, &purposes); r != ReasonNone {
 		out.refuseAll(q.doc, r)
 		return out

@@ -6,7 +6,7 @@ import "math/bits"
 type numbers []uint64
 
 // wordsFor is how many words a set of numbers below n takes.
-func wordsFor(n int) int { return (n + 63) / 64 }
+func wordsFor(n int32) int { return int(n+63) / 64 }
 
 func (s numbers) has(i int) bool { return s[i/64]>>(i%64)&1 == 1 }
 func (s numbers) set(i int)      { s[i/64] |= 1 << (i % 64) }

@@ -54,7 +54,7 @@ func (c *compiled) quiet(n *node, q *query, silent numbers) {
 }
 
 func (q *Question) query(doc *Document) query {
-	return query{env: q.d.env, req: &q.req, doc: doc, org: q.org, who: q.d.subject, died: q.d.died, now: q.at}
+	return query{env: q.d.env, req: &q.req, doc: doc, org: q.org, who: q.d.subject, died: q.d.died(), now: q.at}
 }
 
 // Decide answers for doc, as [Decider.Decide] does.

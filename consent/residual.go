@@ -96,7 +96,7 @@ func (d *Decider) Residual(req Request, record string, now time.Time) Residual {
 		return Residual{}
 	}
 	doc := Document{Record: record, Site: rec.Site, Class: "11488-4", Type: "11488-4", Confidentiality: "N", LabelState: Labelled}
-	q := query{env: d.env, who: d.subject, died: d.died, now: tickOf(now), req: &req, doc: &doc}
+	q := query{env: d.env, who: d.subject, died: d.died(), now: tickOf(now), req: &req, doc: &doc}
 	var purposes asked
 	if len(req.Purposes) != 1 || d.gateRequest(&q, now, &purposes) != ReasonNone || rec.Link != hie.LinkConfirmed {
 		return Residual{}

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,8 +28,9 @@ type shape struct {
 	zone     *time.Location
 	// wish is what two versions of one wish share, but for its grantor and record.
 	wish string
-	// held lists why it could not be understood whole; its denies act, its permits do not.
-	held       []string
+	// inPerson is what holds when the patient signs it: held lists why it could not be understood whole, so that its denies act and
+	// its permits do not.
+	inPerson   signing
 	instrument []string
 	teams      []string
 
@@ -168,7 +168,7 @@ func keyFlags(key []byte, flags ...bool) []byte {
 // makeShape reads what in says.
 func (e *Env) makeShape(in *Directive, site hie.SiteID) *shape {
 	s := &shape{revoked: in.Status == "inactive", policies: in.Policies, networkWide: in.NetworkWide, returnToDefault: in.ReturnToDefault, begins: always, ends: forever,
-		zone: e.zoneOf(in.Organizations, site), wish: wishOf(in)}
+		inPerson: signing{lapses: forever}, zone: e.zoneOf(in.Organizations, site), wish: wishOf(in)}
 	b := builder{env: e, in: in, out: s, site: site, zone: s.zone}
 	b.policies()
 	b.header()
@@ -232,7 +232,7 @@ func wishOf(d *Directive) string {
 // grantorOf is who gave d: "" the patient, otherwise = and the first performer, also one without a name, who is not the
 // patient and whose wish replaces none of the patient's.
 func grantorOf(d *Directive) string {
-	if len(d.Performers) > 0 && !strings.HasPrefix(d.Performers[0], "Patient/") {
+	if len(d.Performers) > 0 && notThePatient(d.Performers[0]) {
 		return "=" + d.Performers[0]
 	}
 	return ""

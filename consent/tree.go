@@ -27,7 +27,7 @@ type builder struct {
 }
 
 func (b *builder) hold(format string, args ...any) {
-	b.out.held = append(b.out.held, fmt.Sprintf(format, args...))
+	b.out.inPerson.held = append(b.out.inPerson.held, fmt.Sprintf(format, args...))
 }
 
 // policies looks up what the directive's policies say.
@@ -69,13 +69,21 @@ func (b *builder) header() {
 //
 // Source: spec consent-cases 12.
 func (c *compiled) signers(in *Directive, proxies []Proxy) {
+	if !slices.ContainsFunc(in.Performers, notThePatient) {
+		return
+	}
+	own := *c.signing
+	own.grantor, c.signing = grantorOf(in), &own
 	for i, ref := range in.Performers {
-		if !strings.HasPrefix(ref, "Patient/") && !c.maySign(ref, in.Signed, proxies) {
+		if notThePatient(ref) && !c.maySign(ref, in.Signed, proxies) {
 			c.held = append(slices.Clip(c.held), fmt.Sprintf("performer[%d] is neither the patient nor a proxy at the time of signing", i))
 		}
 	}
 }
 
+func notThePatient(ref string) bool { return !strings.HasPrefix(ref, "Patient/") }
+
+// maySign reports whether ref might sign for the patient when in was signed, and ends what they permit with their power.
 func (c *compiled) maySign(ref string, signed time.Time, proxies []Proxy) bool {
 	for _, p := range proxies {
 		if p.Ref != ref || signed.IsZero() {
