@@ -65,8 +65,10 @@ func (r *running) resume() error {
 		}
 	}
 	if r.at.learnt && r.at.round == 0 { // the values are counted again: they follow from the groups
-		var err error
-		r.model.freq, err = r.frequencies()
+		err := r.layOut()
+		if err == nil {
+			r.model.freq, err = r.frequencies()
+		}
 		return err
 	}
 	return nil

@@ -151,8 +151,7 @@ const (
 )
 
 func (r *running) warm(place int32) byte {
-	i := r.order[place]
-	return r.l.chunks[i/chunkSize].shelf.warm(i % chunkSize)
+	return r.shelves[place/chunkSize].warm(place % chunkSize)
 }
 
 // eachPair calls do with the place and the records of each of pairs, a<<32|b.

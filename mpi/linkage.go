@@ -201,6 +201,7 @@ type running struct {
 	group []int32 // place -> the first place of its person
 	last  bool    // the round whose result counts
 
+	shelves []shelf  // the records in the order of places, chunkSize each
 	glances []glance // place -> what is to be seen of it
 	seenBy  *Model   // under which the values' commonness was looked up
 
@@ -210,8 +211,8 @@ type running struct {
 	done          int
 }
 
-// take writes the record at place into f.
-func (r *running) take(place int32, f *Features) { r.l.take(r.order[place], f) }
+// take writes the record at place into f; layOut has been called.
+func (r *running) take(place int32, f *Features) { r.shelves[place/chunkSize].take(place%chunkSize, f) }
 
 // run is canonical order, blocks, model and clusters.
 func (r *running) run() error {
@@ -236,6 +237,9 @@ func (r *running) run() error {
 	} else {
 		r.dropKeys()
 	}
+	if err := r.layOut(); err != nil {
+		return err
+	}
 	if r.o.Model == nil {
 		return r.estimateAndCluster()
 	}
@@ -250,6 +254,26 @@ func (r *running) run() error {
 		return err
 	}
 	return r.cluster()
+}
+
+// layOut puts the records in the order of their places, so that one is found without looking up where it is, and those of neighbouring
+// places are neighbours; once.
+func (r *running) layOut() error {
+	if r.shelves != nil {
+		return nil
+	}
+	r.shelves = make([]shelf, (r.n+chunkSize-1)/chunkSize)
+	return spread(r.ctx, r.n, chunkSize, func(_, from, to int) {
+		size := 0
+		for _, was := range r.order[from:to] {
+			size += r.l.chunks[was/chunkSize].shelf.size(was % chunkSize)
+		}
+		s := shelf{make([]byte, 0, size), make([]shelved, 0, to-from)}
+		for _, was := range r.order[from:to] {
+			s.copy(&r.l.chunks[was/chunkSize].shelf, was%chunkSize)
+		}
+		r.shelves[from/chunkSize] = s
+	})
 }
 
 // was names the records of doubts by their numbers and sorts them.

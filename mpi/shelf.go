@@ -37,6 +37,16 @@ func (s *shelf) start(i int32) uint32 {
 	return s.ends[i-1].end
 }
 
+// size is how many bytes the i-th record takes.
+func (s *shelf) size(i int32) int { return int(s.ends[i].end - s.start(i)) }
+
+// copy puts the i-th record of other behind s.
+func (s *shelf) copy(other *shelf, i int32) {
+	start, e, at := other.start(i), other.ends[i], uint32(len(s.bytes))
+	s.bytes = append(s.bytes, other.bytes[start:e.end]...)
+	s.ends = append(s.ends, shelved{at + e.compact - start, at + e.end - start})
+}
+
 // compact returns the i-th record's compact form, to be read only.
 func (s *shelf) compact(i int32) []byte { return s.bytes[s.start(i):s.ends[i].compact] }
 

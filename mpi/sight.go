@@ -15,7 +15,7 @@ type sight struct {
 	start worth // what any two records have
 
 	given                                   [givenOutcomes]worth
-	middle                                  [middleOutcomes]worth
+	middle, middleOrNone                    [middleOutcomes]worth
 	family                                  [familyOutcomes]worth
 	former, anyNames, familyLast            worth
 	birth                                   [birthOutcomes]worth
@@ -49,7 +49,6 @@ const (
 	middleSame   = iota
 	middleLetter // the same initial
 	middleAny
-	middleOpen   // not the same, and perhaps a family name
 	middleBegins // perhaps the other's initial
 	middleAlike
 	middleFar
@@ -188,9 +187,11 @@ func (m *Model) sightOfNames(s *sight, anything func(field) worth) {
 		familyAlike: m.mostOf(fieldFamily, false, familySpelling, familyOneEdit, familyNear, familySimilar, familyDifferent),
 		familyFar:   m.mostOf(fieldFamily, false, familyDifferent)}
 	s.middle = [...]worth{middleSame: m.mostOf(fieldMiddle, false, middleExact), middleLetter: m.mostOf(fieldMiddle, false, middleInitial),
-		middleAny: anything(fieldMiddle), middleOpen: m.mostOf(fieldMiddle, true, except(fieldMiddle, middleExact)...),
+		middleAny:    anything(fieldMiddle),
 		middleBegins: m.mostOf(fieldMiddle, false, middleInitial, middleDifferent),
 		middleAlike:  m.mostOf(fieldMiddle, false, middleNear, middleDifferent), middleFar: m.mostOf(fieldMiddle, false, middleDifferent)}
+	s.middleOrNone = [...]worth{middleBegins: m.mostOf(fieldMiddle, false, missing, middleInitial, middleDifferent),
+		middleAlike: m.mostOf(fieldMiddle, false, missing, middleNear, middleDifferent), middleFar: m.mostOf(fieldMiddle, false, missing, middleDifferent)}
 	s.anyNames = anything(fieldGiven) + anything(fieldFamily) + anything(fieldSwap)
 	s.former, s.familyLast = anything(fieldFormer), m.mostOf(fieldSwap, false, nameFamilyLast)
 	s.byGiven, s.byFamily, s.byMiddle = m.byCommonness(fieldGiven, givenExact), m.byCommonness(fieldFamily, familyExact), m.byCommonness(fieldMiddle, middleExact)
@@ -472,15 +473,16 @@ func (s *sight) middles(a, b *glance, either, both marks) (w worth, other bool) 
 		return s.middle[middleSame] + max(0, s.byMiddle[q]), false // its value may count for nothing
 	case x.hash == y.hash:
 		return s.middle[middleSame] + s.byMiddle[q], false
-	case place16(x.hash)&b.families != 0, place16(y.hash)&a.families != 0:
-		return s.middle[middleOpen], true
-	case x.length() > 1 && y.length() > 1:
-		if leastLikeness(x, y, 4, false) < 2 {
-			return s.middle[middleAlike] + s.byMiddleNear[q], true
-		}
-		return s.middle[middleFar], true
-	case x.within(y):
-		return s.middle[middleBegins] + s.byMiddleNear[q], true
 	}
-	return s.middle[middleFar], true
+	of := &s.middle
+	if place16(x.hash)&b.families != 0 || place16(y.hash)&a.families != 0 {
+		of = &s.middleOrNone // a family name that was put among the given ones, perhaps
+	}
+	switch {
+	case x.length() > 1 && y.length() > 1 && leastLikeness(x, y, 4, false) < 2:
+		return of[middleAlike] + s.byMiddleNear[q], true
+	case (x.length() == 1 || y.length() == 1) && x.within(y):
+		return of[middleBegins] + s.byMiddleNear[q], true
+	}
+	return of[middleFar], true
 }
