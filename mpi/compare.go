@@ -8,6 +8,9 @@ type Comparison struct {
 	values [numFields]pairOfValues
 	// ofSeveral is set when one of the records says that its person was born as one of several.
 	ofSeveral bool
+	// twoNames is set when given names that agree in part are both known to exist: Julio and Julia, Lan and Linh may be twins, while the one
+	// of Julio and Juleo is a misprint.
+	twoNames bool
 }
 
 // A pairOfValues holds the hashes of two values, the smaller first; both are 0 where frequencies play no part.
@@ -70,6 +73,12 @@ func Compare(a, b *Features) Comparison {
 
 // improve takes from d each field that agrees better there.
 func (c *Comparison) improve(d *Comparison) {
+	switch now, was := d.levels[fieldGiven], c.levels[fieldGiven]; {
+	case now != missing && (was == missing || now < was):
+		c.twoNames = d.twoNames
+	case now == was:
+		c.twoNames = c.twoNames && d.twoNames
+	}
 	for f := range numFields {
 		if now, was := d.levels[f], c.levels[f]; now != missing && (was == missing || now < was) {
 			c.levels[f], c.values[f] = now, d.values[f]
@@ -342,7 +351,7 @@ func comparePlace(a, b *address) (int, pairOfValues) {
 	}
 	v := pairOfValues{value, value}
 	switch {
-	case zip == agreeFull && city != agreeNot, city == agreeFull && zip == agreeNear:
+	case zip == agreeFull && city != agreeNot:
 		return agreeFull, v
 	case zip == agreeFull || city == agreeFull || zip == agreeNear && city == agreeNear:
 		return agreePart, v

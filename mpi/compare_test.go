@@ -84,6 +84,7 @@ func TestLevels(t *testing.T) {
 		{"year and month at a partial date's precision", person{birth: Date{Year: 1970, Month: 4}}, person{birth: day(1970, 4, 9)}, fieldBirth, birthMonth},
 		{"year only", person{birth: Date{Year: 1970}}, person{birth: day(1970, 4, 9)}, fieldBirth, birthYear},
 		{"another year only", person{birth: Date{Year: 1971}}, person{birth: day(1970, 4, 9)}, fieldBirth, birthDifferent},
+		{"dates of father and son", person{birth: day(1970, 4, 9)}, person{birth: day(2001, 11, 23)}, fieldBirth, birthGeneration},
 		{"two parts", person{birth: day(1970, 4, 9)}, person{birth: day(1970, 4, 28)}, fieldBirth, birthTwoParts},
 		{"a placeholder is missing", person{birth: day(1900, 1, 1)}, person{birth: day(1900, 1, 1)}, fieldBirth, missing},
 		{"a first of January says less", person{birth: day(1977, 1, 1)}, person{birth: day(1977, 1, 1)}, fieldBirth, birthWeak},

@@ -53,7 +53,10 @@ func compareDates(a, b *Features) level {
 	}
 	x, y := unpackDate(a.Birth), unpackDate(b.Birth)
 	if x.month == 0 || y.month == 0 {
-		return pick(x.year == y.year, birthYear, birthDifferent)
+		if x.year == y.year {
+			return birthYear
+		}
+		return x.otherThan(y)
 	}
 	if x.day == 0 || y.day == 0 {
 		switch {
@@ -62,7 +65,7 @@ func compareDates(a, b *Features) level {
 		case x.year == y.year || x.month == y.month && oneDigit(x.year, y.year):
 			return birthTwoParts
 		}
-		return birthDifferent
+		return x.otherThan(y)
 	}
 	if x == y {
 		return pick(a.BirthWeak, birthWeak, birthExact)
@@ -93,6 +96,17 @@ func compareDates(a, b *Features) level {
 		return birthTwoDigits
 	case x.year == y.year:
 		return birthSameYear
+	}
+	return x.otherThan(y)
+}
+
+// generation is how many years lie between parents and children at least.
+const generation = 14
+
+// otherThan returns the level of two dates that differ.
+func (d dateParts) otherThan(e dateParts) level {
+	if years := d.year - e.year; years >= generation || years <= -generation {
+		return birthGeneration
 	}
 	return birthDifferent
 }

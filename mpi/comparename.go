@@ -21,6 +21,9 @@ const crossGain = 4
 func (c *Comparison) compareNames(a, b *Features) {
 	given, gv := compareGivens(a, b)
 	family, fv := compareFamilies(a, b)
+	if family == familyDifferent && given >= givenExact && given <= givenNickname && a.doubled() != b.doubled() {
+		family = missing // the given name keyed into both fields
+	}
 	if straight := worthGiven[given] + worthFamily[family]; straight < 10 {
 		ab, x := compareCross(a, b)
 		ba, y := compareCross(b, a)
@@ -46,6 +49,7 @@ func (c *Comparison) compareNames(a, b *Features) {
 	}
 	c.levels[fieldGiven], c.values[fieldGiven] = given, gv
 	c.levels[fieldFamily], c.values[fieldFamily] = family, fv
+	c.twoNames = given >= givenOneEdit && given <= givenSimilar && a.knownGiven() && b.knownGiven()
 	switch {
 	case given|family == missing:
 	case a.single() != b.single():
@@ -54,6 +58,9 @@ func (c *Comparison) compareNames(a, b *Features) {
 		c.levels[fieldSwap] = nameFamilyLast
 	}
 }
+
+// knownGiven reports whether the given name in use is known to exist.
+func (f *Features) knownGiven() bool { return f.nGivens > 0 && f.givens[0].flags&flagKnown != 0 }
 
 // single reports whether only one kind of name is known, which may be of the other kind.
 func (f *Features) single() bool { return (f.nGivens == 0) != (f.nFamilies == 0) }

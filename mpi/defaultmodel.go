@@ -11,7 +11,7 @@ func DefaultModel() *Model {
 // handSet is the default model before its probabilities were held against any truth: what an estimate begins with, whose evidence is weighed
 // otherwise.
 func handSet() *Model {
-	m := &Model{ID: "default-3", Prior: 20, Kin: [kinds]Bits{-18, -24}, Certain: 28, Probable: 23, Possible: 15, Margin: 8, Overlay: -6,
+	m := &Model{ID: "default-4", Prior: 20, Kin: [kinds]Bits{-18, -24}, Certain: 28, Probable: 23, Possible: 15, Margin: 8, Overlay: -6,
 		m: defaultM, u: defaultU, r: defaultR}
 	m.finish()
 	return m
@@ -38,7 +38,7 @@ var (
 		fieldMiddle:   {0, .86, .96, .04, .10},
 		fieldFamily:   {0, .81, .03, .025, .03, .02, .02, .05},
 		fieldSuffix:   {0, .97, .03},
-		fieldBirth:    {0, .86, .02, .015, .96, .055, .97, .03, .005, .005, .01},
+		fieldBirth:    {0, .86, .02, .015, .96, .055, .97, .03, .005, .005, .004, .006},
 		fieldOrder:    {0, .99, .01},
 		fieldSex:      {0, .97, .03},
 		fieldSSN:      {0, .93, .96, .03, .01, .03},
@@ -59,7 +59,7 @@ var (
 		fieldMiddle:   {0, .008, .065, .005, .987},
 		fieldFamily:   {0, .0025, .0004, .001, .0013, .002, .006, .9868},
 		fieldSuffix:   {0, .35, .65},
-		fieldBirth:    {0, .00004, .0003, .00005, .0013, .0009, .015, .003, .007, .010, .97871},
+		fieldBirth:    {0, .00004, .0003, .00005, .0013, .0009, .015, .003, .007, .010, .30, .67871},
 		fieldOrder:    {0, .5, .5},
 		fieldSex:      {0, .5, .5},
 		fieldSSN:      {0, .0000004, .0001, .00001, .0001, .9997896},
@@ -80,7 +80,7 @@ var (
 		fieldMiddle:   {0, .03, .09, .005, .965},
 		fieldFamily:   {0, .70, .03, .03, .035, .015, .01, .18},
 		fieldSuffix:   {0, .30, .70},
-		fieldBirth:    {0, .002, .0005, .0003, .004, .0015, .03, .004, .008, .015, .9687},
+		fieldBirth:    {0, .002, .0005, .0003, .004, .0015, .03, .004, .008, .015, .40, .5687},
 		fieldOrder:    {0, .2, .8},
 		fieldSex:      {0, .48, .52},
 		fieldSSN:      {0, .004, .0005, .0005, .0005, .9945},
@@ -100,7 +100,7 @@ var (
 		fieldMiddle:   {0, .02, .09, .005, .975},
 		fieldFamily:   {0, .81, .03, .02, .045, .015, .01, .07},
 		fieldSuffix:   {0, .30, .70},
-		fieldBirth:    {0, .93, .02, .012, .98, .02, .98, .012, .002, .002, .002},
+		fieldBirth:    {0, .93, .02, .012, .98, .02, .98, .012, .002, .002, .001, .001},
 		fieldOrder:    {0, .02, .98},
 		fieldSex:      {0, .48, .52},
 		fieldSSN:      {0, .004, .0005, .0005, .0005, .9945},

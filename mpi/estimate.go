@@ -207,6 +207,10 @@ func blend(f field, counts, before [maxLevels]float64, prior float64) [maxLevels
 	return out
 }
 
+// remote is how many times oftener one person's birth dates that differ are a generation apart than not, at most: of dates put in another's place
+// at random in a lifetime of a hundred years, three of four are. What is oftener is father and son.
+const remote = 3
+
 // bound keeps f's estimate within reason: full agreement never speaks for strangers or relatives, difference never for
 // one person, and difference is no rule among records of one person.
 func (m *Model) bound(f field) {
@@ -217,6 +221,13 @@ func (m *Model) bound(f field) {
 	if over := m.m[f][last] - mostDifferent[f]; over > 0 {
 		m.m[f][last] -= over
 		m.m[f][1] += over
+	}
+	if f == fieldBirth {
+		if over := m.m[f][birthGeneration] - remote*m.m[f][birthDifferent]; over > 0 {
+			m.m[f][birthGeneration] -= over
+			m.m[f][birthExact] += over
+		}
+		m.m[f][birthDifferent] = min(m.m[f][birthDifferent], m.u[f][birthDifferent], m.r[relatives][f][birthDifferent], mostDifferent[f])
 	}
 	m.m[f][1] = max(m.m[f][1], m.u[f][1])
 	m.m[f][last] = min(m.m[f][last], m.u[f][last])

@@ -70,7 +70,7 @@ func (s *settling) contradiction(records []hie.SourcePatientID) (a, b hie.Source
 // contradicts reports whether two records cannot well be of one person: they carry two social security numbers, or two birth
 // dates no typo explains.
 func contradicts(c *Comparison) bool {
-	return c.levels[fieldSSN] == ssnDifferent || c.levels[fieldBirth] == birthDifferent
+	return c.levels[fieldSSN] == ssnDifferent || c.levels[fieldBirth] >= birthDifferent
 }
 
 // tied reports whether a steward, or the site that replaced one by the other, said that a and b are one.

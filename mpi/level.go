@@ -84,6 +84,7 @@ const (
 	birthTwoDigits       // two of the eight digits differ
 	birthSameYear        // only the year is equal
 	birthDifferent
+	birthGeneration // different, and so many years apart as parents and children are
 )
 
 const (
@@ -176,14 +177,14 @@ const (
 	formerDifferent
 )
 
-const maxLevels = 11
+const maxLevels = 12
 
 var levelNames = [numFields][]string{
 	fieldGiven:    {"missing", "exact", "spelled otherwise", "nickname", "slip of a key", "one edit", "similar", "other's middle name", "initial", "sounds alike", "different"},
 	fieldMiddle:   {"missing", "exact", "initial", "similar", "different"},
 	fieldFamily:   {"missing", "exact", "spelled otherwise", "part", "one edit", "similar", "sounds alike", "different"},
 	fieldSuffix:   {"missing", "equal", "different"},
-	fieldBirth:    {"missing", "exact", "exact, default-like", "day and month swapped", "year and month", "one digit", "year", "two parts", "two digits", "same year", "different"},
+	fieldBirth:    {"missing", "exact", "exact, default-like", "day and month swapped", "year and month", "one digit", "year", "two parts", "two digits", "same year", "different", "a generation apart"},
 	fieldOrder:    {"missing", "equal", "different"},
 	fieldSex:      {"missing", "equal", "different"},
 	fieldSSN:      {"missing", "exact", "last four", "one digit", "two digits", "different"},

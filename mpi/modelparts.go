@@ -92,6 +92,18 @@ func NewModel(p Parts) (*Model, error) {
 		}
 		m.m[f][k], m.u[f][k], m.r[relatives][f][k], m.r[twins][f][k] = l.Same, l.Strangers, l.Relatives, l.Twins
 	}
+	if l := &m.m[fieldBirth]; l[birthGeneration] == 0 && l[birthDifferent] > 0 { // written before that level was told apart
+		split := func(of *[maxLevels]float64, as [maxLevels]float64) {
+			far := as[birthGeneration] / (as[birthDifferent] + as[birthGeneration])
+			of[birthGeneration], of[birthDifferent] = of[birthDifferent]*far, of[birthDifferent]*(1-far)
+		}
+		split(l, defaultM[fieldBirth])
+		split(&m.u[fieldBirth], defaultU[fieldBirth])
+		for k := range kinds {
+			split(&m.r[k][fieldBirth], defaultR[k][fieldBirth])
+		}
+		seen++
+	}
 	want := 0
 	for f := range numFields {
 		want += levelsOf(f) - 1

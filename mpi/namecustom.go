@@ -74,7 +74,7 @@ func lettersOnly(words []string) []string {
 // compounds are given names that mostly stand before a second one and are common beside it: María Elena and María José are two names.
 //
 // Source: the same, Hispanic and Arabic names.
-var compounds = set(`maria marie ma jose juan ana ann anna luis mary muhammad mohammad mohammed mohamed muhammed mohamad md thi van`)
+var compounds = set(`maria marie ma jose joao juan ana ann anna jean luis luiz pedro mary muhammad mohammad mohammed mohamed muhammed mohamad md thi van`)
 
 // otherSecond reports whether a and b, whose given names are equal, differ in what makes the name: the second syllable, where the family name
 // comes first and all children of a generation may share the first, or the name behind María. known names are no syllables.

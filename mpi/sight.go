@@ -251,6 +251,7 @@ func (m *Model) sightOfBirth(s *sight) {
 			default:
 				add(year, birthSameYear)
 				add(!year, birthDifferent)
+				add(!year, birthGeneration)
 			}
 		}
 		s.birth[i] = m.mostOf(fieldBirth, true, levels...)
@@ -418,7 +419,7 @@ func (s *sight) names(a, b *glance, either, both marks) worth {
 	switch {
 	case sameFamily:
 		w += s.family[familySame] + s.byFamily[a.qFamily]
-	case either&(markFamilies|markParts) != 0 && a.families&b.families != 0:
+	case either&(markFamilies|markParts) != 0 && a.families&b.families != 0, (a.marks^b.marks)&markDoubled != 0:
 		w += s.family[familyAny]
 	case either&markFamilies != 0:
 		w += s.family[familyAlike] + s.byFamilyNear[0]
