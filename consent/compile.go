@@ -190,7 +190,7 @@ func (d *Decider) compare() {
 		}
 		c.firstNode, c.firstPermit = d.nodes, d.permits
 		d.nodes += int32(len(c.nodes))
-		d.permits += int32(len(c.permits))
+		d.permits += c.permits
 		counted++
 	}
 	if counted < 2 || d.permits == 0 {
@@ -200,7 +200,7 @@ func (d *Decider) compare() {
 	for i := range d.dirs {
 		for j := range d.dirs {
 			deny, permit := &d.dirs[i], &d.dirs[j]
-			if i != j && deny.shape != nil && permit.shape != nil && len(permit.permits) > 0 {
+			if i != j && deny.shape != nil && permit.shape != nil && permit.permits > 0 {
 				d.compareTwo(deny, permit)
 			}
 		}
@@ -214,8 +214,8 @@ func (d *Decider) compareTwo(deny, permit *compiled) {
 			continue
 		}
 		beatenBy := d.beatenBy(said{deny, n})
-		for _, p := range permit.permits {
-			if narrower(p, n) {
+		for _, p := range permit.nodes {
+			if p.sense == permitting && narrower(p, n) {
 				beatenBy.set(int(permit.firstPermit + p.place))
 			}
 		}

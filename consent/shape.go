@@ -19,8 +19,8 @@ type shape struct {
 	root *node
 	// tombs are the denies that stay when a permit is revoked or expires.
 	tombs []*node
-	// nodes are what is under the root, the root, and tombs, by their index; permits those that permit, by their place.
-	nodes, permits []*node
+	// nodes are what is under the root, the root, and tombs, by their index.
+	nodes []*node
 
 	policies []string
 	begins   tick // root period
@@ -34,7 +34,8 @@ type shape struct {
 	instrument []string
 	teams      []string
 
-	revoked         bool // its status is inactive, else active
+	permits         int32 // how many of nodes permit
+	revoked         bool  // its status is inactive, else active
 	networkWide     bool
 	returnToDefault bool
 	// research limits it to research purposes.
@@ -191,21 +192,32 @@ func (e *Env) makeShape(in *Directive, site hie.SiteID) *shape {
 	for _, t := range s.tombs {
 		s.number(t)
 	}
+	s.nodes = append(make([]*node, 0, len(s.nodes)), s.nodes...)
 	for n := range s.root.all {
 		s.name(n)
 	}
 	return s
 }
 
+// permit returns the permit of this place.
+func (s *shape) permit(place int32) *node {
+	for _, n := range s.nodes {
+		if n.sense == permitting && n.place == place {
+			return n
+		}
+	}
+	return nil // there is one for each place below permits
+}
+
 // number gives n and what is under it their places, and makes them ready.
 func (s *shape) number(n *node) {
-	n.first = int32(len(s.permits))
+	n.first = s.permits
 	for _, k := range n.kids {
 		s.number(k)
 	}
 	if n.sense == permitting {
-		n.place = int32(len(s.permits))
-		s.permits = append(s.permits, n)
+		n.place = s.permits
+		s.permits++
 	}
 	n.index = int32(len(s.nodes))
 	s.nodes = append(s.nodes, n)

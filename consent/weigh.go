@@ -57,7 +57,7 @@ func (d *Decider) permit(number int) said {
 		i--
 	}
 	c := &d.dirs[i]
-	return said{c, c.permits[number-int(c.firstPermit)]}
+	return said{c, c.shape.permit(int32(number) - c.firstPermit)}
 }
 
 // weigh compares what was reported: a permit wins that beats every deny and was signed and filed after every exhaustive permit
