@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,6 +180,7 @@ func TestADraftThatIsWrongIsNotKept(t *testing.T) {
 
 func TestALawInForceWhoseContentWasChangedStopsDecisions(t *testing.T) {
 	o := newOffice(t)
+	o.now = hie.Now()
 	ctx := context.Background()
 	b, err := o.Version(ctx, "us-md-opt-out", 0)
 	if err != nil {
@@ -213,4 +216,65 @@ func TestALawInForceWhoseContentWasChangedStopsDecisions(t *testing.T) {
 	if _, _, err := set.At(at); !errors.Is(err, hie.ErrUnavailable) {
 		t.Errorf("%v, want unavailable", err)
 	}
+}
+
+// TestANodeWhoseClockIsOffDecidesNothing sets a node's clock wrong, and right again.
+//
+// Source: spec consent 2.15 (clock skew beyond limit).
+func TestANodeWhoseClockIsOffDecidesNothing(t *testing.T) {
+	o := newOffice(t)
+	var off atomic.Int64
+	p, err := NewPolicies(o.db, auditpg.Append, func() time.Time { return hie.Now().Add(time.Duration(off.Load())) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name    string
+		off     time.Duration
+		decides bool
+	}{
+		{"right", 0, true},
+		{"a little ahead", ClockLimit - time.Second, true},
+		{"a little behind", time.Second - ClockLimit, true},
+		{"too far ahead", ClockLimit + time.Second, false},
+		{"too far behind", -time.Second - ClockLimit, false},
+		{"a day ahead", 24 * time.Hour, false},
+	} {
+		t.Run("at the start "+c.name, func(t *testing.T) {
+			off.Store(int64(c.off))
+			w, err := p.Watch(t.Context(), slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Set(); (err == nil) != c.decides || err != nil && !errors.Is(err, hie.ErrUnavailable) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	t.Run("while it runs", func(t *testing.T) {
+		off.Store(int64(time.Hour))
+		w, err := p.Watch(t.Context(), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { w.Run(ctx) })
+		defer running.Wait()
+		defer stop()
+		for _, c := range []struct {
+			off     time.Duration
+			decides bool
+		}{{0, true}, {-time.Hour, false}, {0, true}} {
+			off.Store(int64(c.off))
+			for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+				if _, err := w.Set(); (err == nil) == c.decides {
+					break
+				}
+				if time.Now().After(end) {
+					t.Fatalf("off by %v: whether it decides is still %v", c.off, !c.decides)
+				}
+			}
+		}
+	})
 }

@@ -129,11 +129,25 @@ func (p *Policies) Watch(ctx context.Context, log *slog.Logger) (*PolicyWatch, e
 	if err != nil {
 		return nil, err
 	}
+	if _, off, err := w.ask(ctx); err != nil {
+		return nil, fmt.Errorf("consentpg: policies: %w", err)
+	} else if off > ClockLimit {
+		w.astray(ctx, off)
+		return w, nil
+	}
 	w.current.Store(set)
 	return w, nil
 }
 
-// Set returns the policies, or hie.ErrUnavailable while it is not known whether there are newer ones in force.
+// ClockLimit is how far a node's clock may be from the database's. Beyond it the node decides nothing: what is in force, has
+// lapsed or is an emergency's hour would be another than on the nodes beside it. It is what clients' clocks are allowed
+// (access.Skew).
+//
+// Source: spec consent 2.15 (clock skew beyond limit).
+const ClockLimit = 30 * time.Second
+
+// Set returns the policies, or hie.ErrUnavailable while it is not known whether there are newer ones in force, and while the
+// node's clock is off by more than ClockLimit.
 func (w *PolicyWatch) Set() (*PolicySet, error) {
 	if s := w.current.Load(); s != nil {
 		return s, nil
@@ -158,12 +172,17 @@ func (w *PolicyWatch) Run(ctx context.Context) {
 		case <-ticker.C:
 		}
 		asked := time.Now() // what is read holds as of then at least
-		set, err := w.refresh(ctx, held)
+		set, off, err := w.refresh(ctx, held)
 		switch {
 		case ctx.Err() != nil:
 			return
+		case err == nil && off > ClockLimit:
+			if w.current.Load() != nil {
+				w.astray(ctx, off)
+			}
+			held, read = set, asked
 		case err == nil:
-			if set.Version != held.Version {
+			if held == nil || set.Version != held.Version {
 				w.log.InfoContext(ctx, "policies refreshed", "n", set.Version)
 			}
 			held, read = set, asked
@@ -175,15 +194,30 @@ func (w *PolicyWatch) Run(ctx context.Context) {
 	}
 }
 
-func (w *PolicyWatch) refresh(ctx context.Context, held *PolicySet) (*PolicySet, error) {
+// astray has the node decide nothing while its clock is off by so much.
+func (w *PolicyWatch) astray(ctx context.Context, off time.Duration) {
+	w.current.Store(nil)
+	w.log.ErrorContext(ctx, "this node's clock is off the database's; nothing is decided until it is set right", "seconds", int64(off/time.Second))
+}
+
+// refresh returns the policies, held (nil for none yet) where they are still those, and how far the clock is off.
+func (w *PolicyWatch) refresh(ctx context.Context, held *PolicySet) (*PolicySet, time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, policyPoll)
 	defer cancel()
-	var version int64
-	if err := w.policies.db.QueryRow(ctx, `select version from consent.policy_set where id = 1`).Scan(&version); err != nil {
-		return nil, err
+	version, off, err := w.ask(ctx)
+	if err != nil || held != nil && version == held.Version {
+		return held, off, err
 	}
-	if version == held.Version {
-		return held, nil
-	}
-	return w.policies.Set(ctx)
+	set, err := w.policies.Set(ctx)
+	return set, off, err
+}
+
+// ask reads the version of the policies and how far this node's clock is from the database's: by how much the database's
+// time lies outside the time it took to ask.
+func (w *PolicyWatch) ask(ctx context.Context) (version int64, off time.Duration, err error) {
+	var theirs time.Time
+	before := w.policies.now()
+	err = w.policies.db.QueryRow(ctx, `select version, clock_timestamp() from consent.policy_set where id = 1`).Scan(&version, &theirs)
+	after := w.policies.now()
+	return version, max(before.Sub(theirs), theirs.Sub(after), 0), err
 }
