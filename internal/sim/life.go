@@ -308,7 +308,7 @@ func (f *family) twin(mother, father, c *life) *life {
 	t := f.child(mother, father, c.Birth, sex)
 	t.family[0].value = c.family[0].value
 	if sex == c.Sex && chance(f.rnd, .20) || t.Given == c.Given { // nobody calls both the same
-		t.Given = alike(c.Given)
+		t.Given = f.alike(c, sex)
 	}
 	c.Order, t.Order = 1, 2
 	f.relations = append(f.relations, relation{c, t, "twin"}, relation{c, t, "newborn-twin"})
@@ -461,17 +461,26 @@ func other(sex string) string {
 	return "female"
 }
 
-// alike returns a given name that begins as name does: twins' parents like such pairs.
-func alike(name string) string {
+// alike returns a given name that begins as c's does: twins' parents like such pairs. It is a name there is, as theirs are, unless
+// no other begins so.
+func (f *family) alike(c *life, sex string) string {
 	for _, pair := range [][2]string{{"Jayden", "Jaylen"}, {"Emma", "Ella"}, {"Ethan", "Evan"}, {"Olivia", "Olive"}, {"Mia", "Maya"}, {"Hailey", "Kailey"}} {
-		if pair[0] == name {
+		if pair[0] == c.Given {
 			return pair[1]
 		}
 	}
-	if r := []rune(name); len(r) > 3 {
+	r := []rune(c.Given)
+	for _, begins := range []string{string(r[:min(2, len(r))]), string(r[:1])} {
+		for range 60 {
+			if name := f.names.drawGiven(f.rnd, c.Ethnicity, sex, c.Birth.Year()); name != c.Given && strings.HasPrefix(name, begins) {
+				return name
+			}
+		}
+	}
+	if len(r) > 3 {
 		return string(r[:len(r)-1]) + "yn"
 	}
-	return name + "y"
+	return c.Given + "y"
 }
 
 func particled(name string) bool {

@@ -11,7 +11,7 @@ import (
 // Rates say how often a site's clerks depart from the truth: each is a share, 0 to 1, of the registrations where it
 // can happen, at a site of average care ([Site] has its own factor). They are named field:kind, as truth.csv names
 // what is wrong with a record. Marriages, moves and new numbers are not among them: those are lived.
-
+//
 // Source: spec simulator section 2, point 4, table.
 type Rates struct {
 	GivenNickname    float64 `rate:"given:nickname"` // of all people; only who has one can go by it
