@@ -124,7 +124,7 @@ const (
 func (n *node) eval(q *query, c *compiled, permitsOff bool, rep *report) answer {
 	kids, permitted := answerNothing, false
 	for _, k := range n.kids {
-		a := answerNothing
+		var a answer
 		switch { // most have nothing under them
 		case k.kids != nil:
 			a = k.eval(q, c, permitsOff, rep)

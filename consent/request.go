@@ -206,8 +206,8 @@ func inWindow(now, at time.Time, window time.Duration) bool {
 //
 // Source: spec consent-cases 26 (at <= now < at + emergencyHours).
 func hours(h float64) time.Duration {
-	if whole := time.Duration(h); float64(whole) == h && -1e6 < whole && whole < 1e6 {
-		return whole * time.Hour
+	if whole := int64(h); float64(whole) == h && -1e6 < whole && whole < 1e6 {
+		return time.Duration(whole) * time.Hour
 	}
 	n, ok := new(big.Rat).SetString(strconv.FormatFloat(h, 'f', -1, 64))
 	if !ok || n.Cmp(big.NewRat(math.MaxInt64/int64(time.Hour), 1)) > 0 { // infinite, or as good as

@@ -74,7 +74,9 @@ func (m *Model) partitioning(nodes []Features, edges []Edge, ties []Tie, room []
 // fork returns a copy that can be run for itself, its joints in room if there is enough of it.
 func (p *partitioning) fork(room []joint) *partitioning {
 	q := *p
-	q.of, q.groups, q.tied, q.tiedTo, q.joints = slices.Clone(p.of), slices.Clone(p.groups), slices.Clone(p.tied), slices.Clone(p.tiedTo), append(room[:0], p.joints...)
+	q.of, q.groups, q.tied, q.tiedTo = slices.Clone(p.of), slices.Clone(p.groups), slices.Clone(p.tied), slices.Clone(p.tiedTo)
+	room = append(room[:0], p.joints...)
+	q.joints = room
 	q.near = make([][]int32, len(p.near))
 	for g, near := range p.near {
 		q.near[g] = slices.Clone(near)
