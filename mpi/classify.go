@@ -218,8 +218,8 @@ func (m *Model) gap(s *Set) string {
 		return "identifier" // one namespace gives a person one number, and another only when a card is replaced
 	case !id && !named && !m.ownName(s, last4, contacts):
 		return "given"
-	case !id && s.Union.ofSeveral && (given == givenSpelling || given == givenKeyed) && !m.ownName(s, last4, contacts):
-		return "given" // Evelyn and Evelynn: a slip in one name, or the names of twins
+	case !id && s.Union.ofSeveral && given >= givenSpelling && given <= givenKeyed && !m.ownName(s, last4, contacts):
+		return "given" // Evelyn and Evelynn, Miguel and Mike: one name, or the names of twins
 	case !id && s.bornApart:
 		return "birth-date"
 	case !id && !born && !(last4 && named && contacts > 0) && !((birth == missing || birth == birthYear) && named && own && contacts > 1):

@@ -203,6 +203,9 @@ func TestGrades(t *testing.T) {
 		{"names in each other's place, another phone, one house", base, with(func(p *person) {
 			p.given, p.family, p.phone = "Fairweather", "Ottoline", "717-261-1940"
 		}), GradeCertain, "", ""},
+		{"a nickname is the name", with(func(p *person) { p.given = "Michael" }), with(func(p *person) { p.given = "Miguel" }), GradeProbable, "", ""},
+		{"but of a twin it may be the other's name", with(func(p *person) { p.given, p.order = "Michael", 2 }), with(func(p *person) { p.given = "Miguel" }),
+			GradeProbable, "", "given"},
 		{"senior and junior", with(func(p *person) { p.suffix = "Sr" }), with(func(p *person) { p.suffix = "Jr" }), GradePossible, "suffix", ""},
 		{"a generation apart", base, with(func(p *person) { p.birth = day(1991, 2, 3) }), GradePossible, "generation", "birth-date"},
 		{"birth orders differ", with(func(p *person) { p.order = 1 }), with(func(p *person) { p.order = 2 }), GradePossible, "birth-order", ""},

@@ -472,7 +472,7 @@ func (f *family) alike(c *life, sex string) string {
 	r := []rune(c.Given)
 	for _, begins := range []string{string(r[:min(2, len(r))]), string(r[:1])} {
 		for range 60 {
-			if name := f.names.drawGiven(f.rnd, c.Ethnicity, sex, c.Birth.Year()); name != c.Given && strings.HasPrefix(name, begins) {
+			if name := f.names.drawGiven(f.rnd, c.Ethnicity, sex, c.Birth.Year()); !f.names.oneName(name, c.Given) && strings.HasPrefix(name, begins) {
 				return name
 			}
 		}

@@ -181,6 +181,14 @@ func (n *Names) count() {
 	n.nicknamed = float64(max(with, 1)) / people
 }
 
+// oneName reports whether a and b are one given name: spelled otherwise, or shortened to the same.
+func (n *Names) oneName(a, b string) bool {
+	if a == b || slices.Contains(n.spellings[a], b) || slices.Contains(n.spellings[b], a) || slices.Contains(n.nicknames[a], b) || slices.Contains(n.nicknames[b], a) {
+		return true
+	}
+	return slices.ContainsFunc(n.nicknames[a], func(nick string) bool { return slices.Contains(n.nicknames[b], nick) })
+}
+
 // ownNames fills the tables of the groups whose names are hand-made lists.
 func (n *Names) ownNames() {
 	if n.family == nil {
