@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -144,7 +146,8 @@ func (b *bencher) grow() {
 }
 
 // hubs is scenario 4 of spec mpi section 7: 5,000 residents share a clinic's phone, 3,000 of them a shelter's address, 800
-// a default date of birth and 400 a number never issued. A $match about them is measured beside one about others.
+// a default date of birth and 400 a number never issued. A $match about them is measured beside one about others, where
+// somebody is shown: other answers are held back until none tells by its haste how little there was to do (server/even.go).
 func (b *bencher) hubs() {
 	g := b.growth(demoSeed + 2)
 	residents := make([]sim.Registration, 5000)
@@ -166,9 +169,11 @@ func (b *bencher) hubs() {
 	b.analyze()
 	client, bearer := b.client(), b.bearer("harbor-main-emr", treating)
 	ask := func(name string, of []sim.Registration) bench.Figure {
-		bodies := make([][]byte, 2000)
-		for i := range bodies {
-			bodies[i] = b.matchBody(of[rand.IntN(len(of))])
+		var bodies [][]byte
+		for tries := 0; len(bodies) < 500 && tries < 4000; tries++ {
+			if body := b.matchBody(of[rand.IntN(len(of))]); b.shows(client, bearer, body) {
+				bodies = append(bodies, body)
+			}
 		}
 		return b.measure(name, "p99 within 20 % of that about others", 16, func(ctx context.Context, _, n int) error {
 			return fetch(ctx, client, http.MethodPost, b.base+"/fhir/Patient/$match", bearer, "application/fhir+json", bodies[n%len(bodies)], http.StatusOK)
@@ -178,6 +183,26 @@ func (b *bencher) hubs() {
 	f := ask("$match about residents of hubs (5,000 under one phone)", residents)
 	f.Note = fmt.Sprintf("others beside them p50 %.1f ms, p99 %.1f ms: p99 %+.0f %%", others.P50, others.P99, (f.P99/others.P99-1)*100)
 	b.add(f.Against("$match about others", others.PerSecond))
+}
+
+// shows reports whether a $match with body shows somebody.
+func (b *bencher) shows(client *http.Client, bearer string, body []byte) bool {
+	req, err := http.NewRequest(http.MethodPost, b.base+"/fhir/Patient/$match", bytes.NewReader(body))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+bearer)
+	req.Header.Set("Content-Type", "application/fhir+json")
+	resp, err := client.Do(req)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return bytes.Contains(answer, []byte(`"mode":"match"`))
 }
 
 func (b *bencher) matchBody(g sim.Registration) []byte {
