@@ -119,7 +119,7 @@ func TestARateIsAKnob(t *testing.T) {
 			t.Fatal(err)
 		}
 		town := NewTown(5, Exchange(12), DefaultNames(5))
-		town.Err(r)
+		town.SetRates(r)
 		wrong = map[string]int{}
 		for people := 0; people < 1_000; {
 			f := town.Next(1_000 - people)

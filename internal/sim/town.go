@@ -31,13 +31,13 @@ type Town struct {
 const remembered = 400
 
 // NewTown returns the town of an exchange with the sites: the same seed, sites and names give the same families
-// in the same order. Clerks err at the rates of [DefaultRates] until [Town.Err] says otherwise.
+// in the same order. Clerks err at the rates of [DefaultRates] until [Town.SetRates] says otherwise.
 func NewTown(seed uint64, sites []Site, names *Names) *Town {
 	return &Town{seed: seed, names: names, rates: DefaultRates(), sites: sites, accidents: true, local: map[string]int{}, inmates: map[*dwelling]*life{}, unnamed: -1}
 }
 
-// Err has the clerks of the sites err at other rates from the next family on.
-func (t *Town) Err(r Rates) { t.rates = r }
+// SetRates has the clerks of the sites err at other rates from the next family on.
+func (t *Town) SetRates(r Rates) { t.rates = r }
 
 // A Family is related people who were made together and what was written down about them.
 type Family struct {

@@ -97,7 +97,7 @@ func (w *writer) run(ctx context.Context) (sum Summary, err error) {
 		}
 	}
 	t := NewTown(w.Seed, w.sites, w.Names)
-	t.Err(w.Rates)
+	t.SetRates(w.Rates)
 	for sum.People < w.People {
 		if err := ctx.Err(); err != nil {
 			return sum, fmt.Errorf("sim: %w", err)
