@@ -64,9 +64,7 @@ func (h PolicyHistory) did(a PolicyAction, version int64) *PolicyEvent {
 // Source: issue "Consent": draft, simulate, approve by a second person, effective date, roll back.
 func (h PolicyHistory) Next(e PolicyEvent) (PolicyEvent, error) {
 	e.Seq = int64(len(h)) + 1
-	refuse := func(path, rule string) (PolicyEvent, error) {
-		return PolicyEvent{}, &hie.InvalidError{Path: path, Rule: rule, Code: "business-rule"}
-	}
+	refuse := func(path, rule string) (PolicyEvent, error) { return PolicyEvent{}, refusedStep(path, rule) }
 	if e.By == "" {
 		return PolicyEvent{}, hie.ErrForbidden
 	}
@@ -98,9 +96,9 @@ func (h PolicyHistory) Next(e PolicyEvent) (PolicyEvent, error) {
 			return refuse("effective", "must be at least two seconds ahead, so that every node knows in time")
 		}
 	case PolicyRolledBack:
-		back, ok := h.before(e.At)
-		if !ok {
-			return refuse("policy", "was never activated: there is nothing to roll back")
+		back, err := h.back(e.At)
+		if err != nil {
+			return PolicyEvent{}, err
 		}
 		e.Version, e.Effective = back.Version, back.Effective
 	default:
@@ -120,25 +118,77 @@ func (h PolicyHistory) Versions() int64 {
 	return n
 }
 
-// turns are the steps that put a version in force, in the order they take effect: of two for one instant the one
-// recorded last counts.
-func (h PolicyHistory) turns() []PolicyEvent {
-	var out []PolicyEvent
-	for _, e := range h {
-		if !e.Effective.IsZero() {
-			out = append(out, e)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b PolicyEvent) int {
-		return cmp.Or(a.Effective.Compare(b.Effective), cmp.Compare(a.Seq, b.Seq))
-	})
-	return out
+// A course is what a history comes to.
+type course struct {
+	// turns are the steps that put a version in force, in the order they take effect: of two for one instant the one recorded
+	// last counts. What was called off before its day is not among them.
+	turns []PolicyEvent
+	// standing are the activations among turns that were not rolled back, in the same order.
+	standing []PolicyEvent
 }
 
-// InForce returns the version in force at t, 0 for the one the program brings along, or none, and the next instant at
-// which that may change, zero for none that is known.
-func (h PolicyHistory) InForce(t time.Time) (version int64, next time.Time) {
-	for _, e := range h.turns() {
+// course follows h step by step. A rollback that names the instant of an activation which is yet to come calls that one off;
+// any other puts a version in force again, and undoes the activations it goes back behind.
+func (h PolicyHistory) course() course {
+	var c course
+	for _, e := range h {
+		switch e.Action {
+		case PolicyActivated:
+			c.turns, c.standing = append(c.turns, e), append(c.standing, e)
+			sortByEffect(c.turns)
+			sortByEffect(c.standing)
+		case PolicyRolledBack:
+			if off, is := c.scheduled(e.At); is && off.Effective.Equal(e.Effective) {
+				c.callOff(off)
+				continue
+			}
+			undone := c.undoneAt(e.At)
+			c.standing = slices.DeleteFunc(c.standing, func(a PolicyEvent) bool {
+				return slices.ContainsFunc(undone, func(u PolicyEvent) bool { return u.Seq == a.Seq })
+			})
+			c.turns = append(c.turns, e)
+			sortByEffect(c.turns)
+		}
+	}
+	return c
+}
+
+func sortByEffect(steps []PolicyEvent) {
+	slices.SortStableFunc(steps, func(a, b PolicyEvent) int {
+		return cmp.Or(a.Effective.Compare(b.Effective), cmp.Compare(a.Seq, b.Seq))
+	})
+}
+
+// scheduled returns the last activation that is yet to take effect at now.
+func (c *course) scheduled(now time.Time) (PolicyEvent, bool) {
+	if n := len(c.standing); n > 0 && c.standing[n-1].Effective.After(now) {
+		return c.standing[n-1], true
+	}
+	return PolicyEvent{}, false
+}
+
+func (c *course) callOff(e PolicyEvent) {
+	same := func(o PolicyEvent) bool { return o.Seq == e.Seq }
+	c.turns, c.standing = slices.DeleteFunc(c.turns, same), slices.DeleteFunc(c.standing, same)
+}
+
+// undoneAt returns the activations that rolling back at now undoes: the last one that took effect, and those of the same
+// version straight before it.
+func (c *course) undoneAt(now time.Time) []PolicyEvent {
+	n := len(c.standing)
+	for n > 0 && c.standing[n-1].Effective.After(now) {
+		n--
+	}
+	first := n
+	for first > 0 && c.standing[first-1].Version == c.standing[n-1].Version {
+		first--
+	}
+	return slices.Clone(c.standing[first:n])
+}
+
+// inForce returns the version in force at t, and the next turn, zero for none.
+func (c *course) inForce(t time.Time) (version int64, next time.Time) {
+	for _, e := range c.turns {
 		if e.Effective.After(t) {
 			return version, e.Effective
 		}
@@ -147,31 +197,40 @@ func (h PolicyHistory) InForce(t time.Time) (version int64, next time.Time) {
 	return version, time.Time{}
 }
 
-// before returns what rolling back at now brings: what is yet to take effect is called off, else what was in force
-// before the present version is in force again.
-func (h PolicyHistory) before(now time.Time) (PolicyEvent, bool) {
-	turns := h.turns()
-	for i := len(turns) - 1; i >= 0; i-- {
-		e := turns[i]
-		if e.Effective.After(now) {
-			back, _ := h.InForce(e.Effective.Add(-time.Microsecond))
-			if i+1 == len(turns) && e.Version != back {
-				return PolicyEvent{Version: back, Effective: e.Effective}, true
-			}
-			continue
-		}
-		current := e.Version
-		for j := i - 1; j >= 0; j-- {
-			if turns[j].Version != current {
-				return PolicyEvent{Version: turns[j].Version, Effective: now.Add(PolicyNotice)}, true
-			}
-		}
-		if current == 0 {
-			return PolicyEvent{}, false
-		}
-		return PolicyEvent{Version: 0, Effective: now.Add(PolicyNotice)}, true
+// InForce returns the version in force at t, 0 for the one the program brings along, or none, and the next instant at
+// which that may change, zero for none that is known.
+func (h PolicyHistory) InForce(t time.Time) (version int64, next time.Time) {
+	c := h.course()
+	return c.inForce(t)
+}
+
+// back returns what rolling back at now brings. What is yet to take effect is called off, the last one first; the Effective is
+// then its own. Else what was in force before the present version is in force again; what was rolled back before never is.
+func (h PolicyHistory) back(now time.Time) (PolicyEvent, error) {
+	c := h.course()
+	if off, is := c.scheduled(now); is {
+		c.callOff(off)
+		version, _ := c.inForce(off.Effective)
+		return PolicyEvent{Version: version, Effective: off.Effective}, nil
 	}
-	return PolicyEvent{}, false
+	undone := c.undoneAt(now)
+	switch {
+	case len(c.turns) > 0 && c.turns[len(c.turns)-1].Effective.After(now):
+		return PolicyEvent{}, refusedStep("policy", "is being rolled back already")
+	case len(undone) == 0 && len(c.turns) > 0:
+		return PolicyEvent{}, refusedStep("policy", "was rolled back to what was in force before its first activation")
+	case len(undone) == 0:
+		return PolicyEvent{}, refusedStep("policy", "was never activated: there is nothing to roll back")
+	}
+	version := int64(0)
+	if n := slices.IndexFunc(c.standing, func(e PolicyEvent) bool { return e.Seq == undone[0].Seq }); n > 0 {
+		version = c.standing[n-1].Version
+	}
+	return PolicyEvent{Version: version, Effective: now.Add(PolicyNotice)}, nil
+}
+
+func refusedStep(path, rule string) error {
+	return &hie.InvalidError{Path: path, Rule: rule, Code: "business-rule"}
 }
 
 // State says where a version stands at now: "draft", "simulated", "approved", "scheduled", "in force" or "past".
@@ -189,11 +248,12 @@ func (h PolicyHistory) State(version int64, now time.Time) string {
 			state = "approved"
 		}
 	}
-	for _, e := range h.turns() {
+	c := h.course()
+	for _, e := range c.turns {
 		if e.Version != version {
 			continue
 		}
-		if v, _ := h.InForce(e.Effective); e.Effective.After(now) && v == version {
+		if v, _ := c.inForce(e.Effective); e.Effective.After(now) && v == version {
 			return "scheduled"
 		}
 		state = "past"
