@@ -51,6 +51,7 @@ type (
 		ID                         string
 		Organization, Practitioner *string // references
 		Code                       []wireConcept
+		Modified                   bool
 	}
 )
 
@@ -61,7 +62,14 @@ func (w *wireConsent) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return r.err
 }
 
+// readFrom reads a Consent. A modifierExtension on any element inside, and rules that it says must be known (implicitRules),
+// may change what the whole means: it is then Modified.
+//
+// Source: FHIR R4 extensibility 2.4.0.1 (isModifier); spec consent 2.7.
 func (w *wireConsent) readFrom(r *reader) {
+	outer := r.modified
+	r.modified = false
+	defer func() { w.Modified, r.modified = w.Modified || r.modified, outer }()
 	for name := range r.members {
 		switch string(name) {
 		case "status":
@@ -80,6 +88,10 @@ func (w *wireConsent) readFrom(r *reader) {
 			w.Contained = r.values()
 		case "modifierExtension":
 			w.Modified = r.extended()
+		case "implicitRules":
+			r.modifies()
+		case "verification":
+			r.backbones()
 		case "provision":
 			if r.there() {
 				w.Provision = new(wireProvision)
@@ -189,7 +201,7 @@ func (r *reader) only(member string, out *string) {
 		if string(name) == member {
 			*out = r.said()
 		} else {
-			r.skip()
+			r.besides(name)
 		}
 	}
 }
@@ -221,7 +233,7 @@ func (r *reader) actor(w *wireActor) {
 		case "reference":
 			r.reference(&w.Reference)
 		default:
-			r.skip()
+			r.besides(name)
 		}
 	}
 }
@@ -234,18 +246,9 @@ func (r *reader) data(d *consent.Data) {
 		case "reference":
 			r.reference(&d.Reference)
 		default:
-			r.skip()
+			r.besides(name)
 		}
 	}
-}
-
-// extended reports whether a list of extensions, of which nobody here understands any, has an entry.
-func (r *reader) extended() bool {
-	return len(list(r, func(r *reader, _ *struct{}) {
-		for range r.members {
-			r.skip()
-		}
-	})) > 0
 }
 
 // UnmarshalJSONFrom reads a PractitionerRole; its lists have no nulls even where those of others may.
@@ -262,9 +265,10 @@ func (w *wireContained) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		case "code":
 			w.Code = list(&r, (*reader).conceptInto)
 		default:
-			r.skip()
+			r.besides(name)
 		}
 	}
+	w.Modified = r.modified
 	return r.err
 }
 
@@ -342,9 +346,11 @@ func (w *wireConsent) into(d *consent.Directive) error {
 		teams = map[string]*consent.PractitionerRole{}
 	}
 	for _, raw := range w.Contained {
-		if err := readTeam(raw, teams); err != nil {
+		modified, err := readTeam(raw, teams)
+		if err != nil {
 			return err
 		}
+		d.Modified = d.Modified || modified
 	}
 	if w.Provision != nil {
 		p := w.Provision.read(teams)
@@ -366,17 +372,18 @@ func isPractitionerRole(raw jsontext.Value) bool {
 }
 
 // readTeam adds raw to teams when it is a PractitionerRole; other contained resources are not looked at. A PractitionerRole
-// with a member of the wrong type is an *hie.InvalidError, its id included: what it was meant to name would be lost.
-func readTeam(raw jsontext.Value, teams map[string]*consent.PractitionerRole) error {
+// with a member of the wrong type is an *hie.InvalidError, its id included: what it was meant to name would be lost. modified
+// says that it carries a modifierExtension.
+func readTeam(raw jsontext.Value, teams map[string]*consent.PractitionerRole) (modified bool, _ error) {
 	if !isPractitionerRole(raw) {
-		return nil
+		return false, nil
 	}
 	var c wireContained
 	if err := json.Unmarshal(raw, &c); err != nil {
-		return &hie.InvalidError{Path: "Consent.contained", Rule: "has a PractitionerRole with a member of the wrong type", Code: "structure"}
+		return false, &hie.InvalidError{Path: "Consent.contained", Rule: "has a PractitionerRole with a member of the wrong type", Code: "structure"}
 	}
 	if _, twice := teams[c.ID]; twice || c.ID == "" {
-		return nil // a second resource of one id cannot be meant
+		return c.Modified, nil // a second resource of one id cannot be meant
 	}
 	t := &consent.PractitionerRole{Codes: conceptCodes(c.Code)}
 	if c.Organization != nil {
@@ -386,7 +393,7 @@ func readTeam(raw jsontext.Value, teams map[string]*consent.PractitionerRole) er
 		t.HasPractitioner, t.Practitioner = true, *c.Practitioner
 	}
 	teams[c.ID] = t
-	return nil
+	return c.Modified, nil
 }
 
 func (w *wireProvision) read(teams map[string]*consent.PractitionerRole) consent.Provision {

@@ -56,10 +56,11 @@ func keep(list *[]fhir.Extension, name string, value jsontext.Value) {
 	*list = append(*list, fhir.Extension{URL: R5ElementURL + "#" + name, ValueString: string(value)})
 }
 
-// r5Same are elements both releases have in one shape, r5Header those R4 has no place for and no decision reads.
+// r5Same are elements both releases have in one shape, r5Header those R4 has no place for and no decision reads. grantee is none
+// of them: it may say to whom alone a permission is given.
 var (
 	r5Same   = []string{"resourceType", "id", "meta", "implicitRules", "language", "text", "contained", "identifier", "category"}
-	r5Header = []string{"grantee", "manager", "regulatoryBasis", "policyText"}
+	r5Header = []string{"manager", "regulatoryBasis", "policyText"}
 )
 
 func (t *r5) consent() ([]byte, error) {
@@ -248,7 +249,11 @@ func (t *r5) verification(v jsontext.Value) {
 		out = append(out, r)
 	}
 	t.to.Set("verification", out)
-	keep(&t.beside, "verification", v)
+	if bytes.Contains(v, []byte("modifierExtension")) {
+		keep(&t.modifying, "verification", v)
+	} else {
+		keep(&t.beside, "verification", v)
+	}
 }
 
 const scopeSystem = "http://terminology.hl7.org/CodeSystem/consentscope"

@@ -14,7 +14,7 @@ import (
 
 const r5OptOut = `{"resourceType":"Consent","id":"x","status":"active","category":[{"coding":[{"system":"http://loinc.org","code":"59284-0"}]}],
  "subject":{"reference":"Patient/p"},"date":"2026-02-01","period":{"start":"2026-01-01"},"grantor":[{"reference":"Patient/p"}],
- "controller":[{"reference":"Organization/ex-organization"}],"grantee":[{"reference":"Organization/other"}],"decision":"deny",
+ "controller":[{"reference":"Organization/ex-organization"}],"manager":[{"reference":"Organization/other"}],"decision":"deny",
  "verification":[{"verified":true,"verificationDate":["2026-02-01"],"verifiedBy":{"reference":"Practitioner/c"}}],
  "provision":[{"actor":[{"reference":{"reference":"Organization/ex-org-researcher"}}],"purpose":[{"code":"TREAT"}],
   "provision":[{"securityLabel":[{"code":"R"}]}]}]}`
@@ -55,7 +55,7 @@ func TestAnR5ConsentIsFiledAsReceivedAndServedAsR4(t *testing.T) {
 			t.Errorf("what is served has %s, which R4 has not", gone)
 		}
 	}
-	if !strings.Contains(string(out), R5ElementURL+"#grantee") {
+	if !strings.Contains(string(out), R5ElementURL+"#manager") {
 		t.Error("an element R4 has not was dropped")
 	}
 	first, err1 := Read(v.Content)
@@ -78,6 +78,8 @@ func TestWhatR4CannotSayHoldsAnR5Consent(t *testing.T) {
 		"an expression":                          strings.Replace(permit, `"purpose":[`, `"expression":{"language":"text/cql","expression":"x"},"purpose":[`, 1),
 		"kinds of resource and document at once": strings.Replace(permit, `"purpose":[`, `"resourceType":[{"code":"Observation"}],"documentType":[{"code":"11488-4"}],"purpose":[`, 1),
 		"an element of a later day":              strings.Replace(permit, `"decision"`, `"mood":"blue","decision"`, 1),
+		"whom it is given to":                    strings.Replace(permit, `"decision"`, `"grantee":[{"reference":"Organization/elm"}],"decision"`, 1),
+		"what changes a verification":            strings.Replace(permit, `"verified":true`, `"modifierExtension":[{"url":"urn:x","valueBoolean":true}],"verified":true`, 1),
 		"a basis without an address":             strings.Replace(permit, `"decision"`, `"policyBasis":{"reference":{"reference":"Policy/x"}},"decision"`, 1),
 	} {
 		d, err := Read([]byte(in))

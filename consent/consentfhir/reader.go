@@ -17,7 +17,9 @@ type reader struct {
 	whole string
 	// noNulls says that null is no entry of a list.
 	noNulls bool
-	err     error
+	// modified says that something passed over changes the meaning of what stands around it.
+	modified bool
+	err      error
 }
 
 var (
