@@ -31,3 +31,37 @@ type Version struct {
 // ReleaseLease is [hie.ReleaseLease]: a change of consents is acknowledged only when every lease that could have begun before
 // it has ended.
 const ReleaseLease = hie.ReleaseLease
+
+// Begins returns when d, given on a record of site, begins to count: the start of its root's period, zero where it has none or one
+// that cannot be read.
+//
+// Source: spec consent-cases 1 and 16.
+func (e *Env) Begins(d Directive, site hie.SiteID) time.Time {
+	if d.Provision == nil || d.Provision.Period == nil {
+		return time.Time{}
+	}
+	in, ok := d.Provision.Period.read(e.zoneOf(d.Organizations, site))
+	if !ok || in.from == always {
+		return time.Time{}
+	}
+	return in.from.time()
+}
+
+// MayReplace says whether next may be the version after last, both of one directive given on a record of site, at now. From then on
+// nothing of last counts. So what counts, or what its revocation left, is not undone by a draft, nor by what begins only later:
+// that is filed as a directive of its own, and last stands until it begins. What was filed in error may be said to be.
+// Errors: *hie.InvalidError with the FHIRPath.
+//
+// Source: spec consent 2.8a-b; spec consent-cases 15 and 16.
+func (e *Env) MayReplace(last, next Directive, site hie.SiteID, now time.Time) error {
+	counts := func(status string) bool { return status == "active" || status == "inactive" }
+	switch {
+	case !counts(last.Status) || e.Begins(last, site).After(now) || next.Status == "entered-in-error":
+		return nil
+	case !counts(next.Status):
+		return &hie.InvalidError{Path: "Consent.status", Rule: "must be active, inactive or entered-in-error where the version before counts; a draft is filed as a Consent of its own", Code: "business-rule"}
+	case e.Begins(next, site).After(now):
+		return &hie.InvalidError{Path: "Consent.provision.period.start", Rule: "must not lie ahead where the version before counts, which would end at once; what begins later is filed as a Consent of its own", Code: "business-rule"}
+	}
+	return nil
+}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -99,6 +100,9 @@ func (s *Server) updateConsent(c *gin.Context) {
 		var expected int64
 		if expected, err = requiredMatch(c); err == nil {
 			v.ID = id
+			err = s.mayReplace(c.Request.Context(), v, expected)
+		}
+		if err == nil {
 			v, err = s.keepConsent(c, v, expected)
 		}
 	}
@@ -107,6 +111,24 @@ func (s *Server) updateConsent(c *gin.Context) {
 		return
 	}
 	s.sendConsent(c, http.StatusOK, v, "")
+}
+
+// mayReplace checks that v may be the version after expected, if that is the current one; if not, filing v says so.
+func (s *Server) mayReplace(ctx context.Context, v consent.Version, expected int64) error {
+	versions, err := s.deps.Consents.History(ctx, v.Record, v.ID)
+	if err != nil || versions[0].Number != expected {
+		return err
+	}
+	sp, err := s.deps.Patients.Record(ctx, v.Record)
+	if err != nil {
+		return err
+	}
+	last, err1 := consentfhir.Directive(versions[0])
+	next, err2 := consentfhir.Directive(v)
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	return s.deps.ConsentEnv().MayReplace(last, next, sp.Site, s.deps.Now())
 }
 
 // revision reads the body of an update of a directive of record.
