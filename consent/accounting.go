@@ -3,6 +3,7 @@ package consent
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/concord-hie/concord/audit"
@@ -50,7 +51,7 @@ func AccountingOf(code string) (Accounting, bool) {
 type Circumstance struct {
 	// Regimes are those of the site the disclosure was from.
 	Regimes []string
-	// Authorized says that it rested on a directive that is a written authorization.
+	// Authorized says that it rested on directives that are written authorizations, and on nothing else: see [RestsOn].
 	Authorized bool
 	// Root returns the root of the purpose tree above a code, "" for an unknown one.
 	Root func(hie.Purpose) hie.Purpose
@@ -163,4 +164,17 @@ func (e *Env) Authorizations(directives []Directive) map[string]bool {
 		}
 	}
 	return out
+}
+
+// RestsOn reports whether all that ground, of a disclosure, names are directives among authorizations. Of several documents disclosed
+// at once each has its ground there: where one rests on something else, the disclosure is not an authorized one.
+//
+// Source: 45 CFR 164.528(a)(1)(iv).
+func RestsOn(ground []string, authorizations map[string]bool) bool {
+	for _, g := range ground {
+		if id, _, _ := strings.Cut(g, "/"); !authorizations[id] {
+			return false
+		}
+	}
+	return len(ground) > 0
 }

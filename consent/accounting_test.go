@@ -65,6 +65,26 @@ func TestEachLawListsWhatItOwesThePatient(t *testing.T) {
 	}
 }
 
+func TestADisclosureIsAuthorizedOnlyWhereAllOfItIs(t *testing.T) {
+	authorizations := map[string]bool{"7": true, "8": true}
+	for _, tt := range []struct {
+		name   string
+		ground []string
+		want   bool
+	}{
+		{"one authorization", []string{"7/1"}, true},
+		{"two", []string{"7/1", "8/3"}, true},
+		{"one of two documents by default", []string{"7/1", "permit"}, false},
+		{"one of two documents by another wish", []string{"7/1", "9/1"}, false},
+		{"by default", []string{"permit"}, false},
+		{"nothing is known", nil, false},
+	} {
+		if got := RestsOn(tt.ground, authorizations); got != tt.want {
+			t.Errorf("%s: %t", tt.name, got)
+		}
+	}
+}
+
 func TestASuspensionHidesAnAgencysDisclosuresWhileItLasts(t *testing.T) {
 	at := func(day int) time.Time { return time.Date(2026, 3, day, 0, 0, 0, 0, time.UTC) }
 	s := Suspension{Record: 1, Recipient: "police", Since: at(1), Until: at(10)}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/concord-hie/concord/audit"
@@ -95,7 +94,7 @@ func (r *Reports) listedBy(ctx context.Context, law consent.Accounting, x Stretc
 	return func(e audit.Event) bool {
 		site, _ := n.Site(e.Site)
 		about := consent.Circumstance{Regimes: site.Regimes, Root: env.Root,
-			Authorized: slices.ContainsFunc(e.Ground, func(g string) bool { id, _, _ := strings.Cut(g, "/"); return authorized[id] })}
+			Authorized: consent.RestsOn(e.Ground, authorized)}
 		return !hidden(e) && law.Lists(e, about)
 	}, nil
 }
