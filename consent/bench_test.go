@@ -121,10 +121,14 @@ func BenchmarkBulk(b *testing.B) {
 }
 
 func BenchmarkExplain(b *testing.B) {
-	d, req, doc := loadMix(b, 3)
-	b.ReportAllocs()
-	for b.Loop() {
-		d.Explain(req, doc, t0)
+	for _, n := range []int{1, 3, 10, 30} {
+		d, req, doc := loadMix(b, n)
+		b.Run(fmt.Sprintf("directives=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				d.Explain(req, doc, t0)
+			}
+		})
 	}
 }
 

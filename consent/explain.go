@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -86,7 +87,7 @@ type Answer struct {
 //
 // Source: spec consent 2.12 and 2.17 (every refused atom names its deciding rule, every permit its ground).
 func (d *Decider) Explain(req Request, doc Document, now time.Time) Trace {
-	t := Trace{Steps: make([]Step, 0, 2+2*len(d.dirs)), Answers: make([]Answer, 0, 2)} // as many as are often made
+	t := Trace{Answers: make([]Answer, 0, 2)} // as many as are often made
 	q := query{req: &req, doc: &doc, trace: &t}
 	t.Decision = d.sum(&q, now, &summary{})
 	t.Directives = d.standings(tickOf(now))
@@ -184,7 +185,8 @@ func ruleRefuses(effect string, r Reason) bool {
 // weighed records what the patient's directives said; winner is the permit that releases, zero on a refusal.
 func (d *Decider) weighed(q *query, rep *report, winner said, r Reason) {
 	decided := winner.node != nil
-	parted := rep.permits.next(0) >= 0 && d.allBeaten(rep) // each by some permit, and by none of them all
+	parted := rep.permits.next(0) >= 0 && d.allBeaten(rep)                                                // each by some permit, and by none of them all
+	q.trace.Steps = slices.Grow(q.trace.Steps, rep.denies.count()+len(rep.missing)+rep.permits.count()+1) // one may follow
 	for i := range rep.denies.all {
 		n := d.node(i)
 		s := Step{Layer: LayerPatient, Rule: n.name(), Node: n.path, Effect: "denies"}
@@ -237,10 +239,10 @@ func (c *compiled) name() string {
 // standings says what part each directive plays at now.
 func (d *Decider) standings(now tick) []Standing {
 	live := d.at(now).live // in the order of the directives
-	out := make([]Standing, 0, len(d.dirs))
+	out := make([]Standing, len(d.dirs))
 	for i := range d.dirs {
-		c := &d.dirs[i]
-		s := Standing{ID: c.id, Version: c.version, State: "replaced", Why: c.held}
+		c, s := &d.dirs[i], &out[i]
+		s.ID, s.Version, s.State, s.Why = c.id, c.version, "replaced", c.held
 		switch {
 		case c.shape == nil:
 			s.State = "does not count"
@@ -257,7 +259,6 @@ func (d *Decider) standings(now tick) []Standing {
 				s.State = "lapsed"
 			}
 		}
-		out = append(out, s)
 	}
 	return out
 }

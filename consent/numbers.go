@@ -39,6 +39,14 @@ func (s numbers) meets(o numbers) bool {
 	return false
 }
 
+// count is how many numbers are in s.
+func (s numbers) count() (n int) {
+	for _, v := range s {
+		n += bits.OnesCount64(v)
+	}
+	return n
+}
+
 // next is the least number of s that is not below i, -1 when there is none.
 func (s numbers) next(i int) int {
 	for w := i / 64; w < len(s); w++ {
