@@ -245,10 +245,10 @@ func (w *wireCase) consent(r *reader, d *consent.Directive) {
 	for name := range r.members {
 		switch string(name) {
 		case "resource":
-			var says wireConsent
+			says := wireConsent{says: d}
 			resource = r.there()
 			if says.readFrom(r); r.err == nil {
-				w.odd = cmp.Or(w.odd, says.into(d))
+				w.odd = cmp.Or(w.odd, says.readTeams())
 			}
 		case "filed":
 			filed = r.there()

@@ -19,45 +19,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The wire structs hold exactly the elements that are read: an element not named here may have any shape.
+// A wireConsent is a Consent being read: exactly the elements that count, so that an element not named here may have any shape.
 //
 // Source: spec consent-cases, "Consent elements read".
-type (
-	wireConsent struct {
-		Status                          string
-		Scope, PolicyRule               *wireConcept
-		Performer, Organization, Policy []string // references and URIs
-		Contained                       []jsontext.Value
-		Modified                        bool // has a modifierExtension
-		Provision                       *wireProvision
-	}
-	wireProvision struct {
-		Type                          string
-		Period, DataPeriod            *consent.Period
-		Actor                         []wireActor
-		Action, Code                  []wireConcept
-		SecurityLabel, Purpose, Class []wireCoding
-		Data                          []consent.Data
-		Provision                     []wireProvision
-		Modified                      bool
-	}
-	wireCoding  struct{ System, Code string }
-	wireConcept struct{ Coding []wireCoding }
-	wireActor   struct {
-		Role      *wireConcept
-		Reference string
-	}
-	wireContained struct {
-		ID                         string
-		Organization, Practitioner *string // references
-		Code                       []wireConcept
-		Modified                   bool
-	}
-)
+type wireConsent struct {
+	says      *consent.Directive
+	contained []jsontext.Value
+}
 
 // UnmarshalJSONFrom reads a Consent.
 func (w *wireConsent) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	r := reader{dec: dec}
+	r := reader{dec: dec, systems: true}
 	w.readFrom(&r)
 	return r.err
 }
@@ -67,94 +39,100 @@ func (w *wireConsent) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 //
 // Source: FHIR R4 extensibility 2.4.0.1 (isModifier); spec consent 2.7.
 func (w *wireConsent) readFrom(r *reader) {
-	outer := r.modified
+	d, outer := w.says, r.modified
 	r.modified = false
-	defer func() { w.Modified, r.modified = w.Modified || r.modified, outer }()
+	defer func() { d.Modified, r.modified = d.Modified || r.modified, outer }()
 	for name := range r.members {
 		switch string(name) {
 		case "status":
-			w.Status = r.text()
+			d.Status = r.text()
 		case "scope":
-			w.Scope = r.concept()
+			if codes := r.concept(); len(codes) > 0 {
+				d.Scope = codes[0]
+			}
 		case "performer":
-			w.Performer = list(r, (*reader).reference)
+			d.Performers = some(list(r, (*reader).reference))
 		case "organization":
-			w.Organization = list(r, (*reader).reference)
+			d.Organizations = some(list(r, (*reader).reference))
 		case "policy":
-			w.Policy = list(r, (*reader).policy)
+			d.Policies = some(list(r, (*reader).policy))
 		case "policyRule":
-			w.PolicyRule = r.concept()
+			d.PolicyRules = some(r.concept())
 		case "contained":
-			w.Contained = r.values()
+			w.contained = r.values()
 		case "modifierExtension":
-			w.Modified = r.extended()
+			d.Modified = r.extended()
 		case "implicitRules":
 			r.modifies()
 		case "verification":
 			r.backbones()
 		case "provision":
 			if r.there() {
-				w.Provision = new(wireProvision)
+				d.Provision = new(consent.Provision)
 			}
-			r.provision(w.Provision)
+			r.provision(d.Provision)
 		default:
 			r.skip()
 		}
 	}
 }
+
+// A wireProvision is a provision that stands by itself.
+type wireProvision consent.Provision
 
 // UnmarshalJSONFrom reads a provision.
 func (w *wireProvision) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	r := reader{dec: dec}
-	r.provision(w)
+	r := reader{dec: dec, systems: true}
+	r.provision((*consent.Provision)(w))
 	return r.err
 }
 
-// provision reads one into w, which is nil only where null stands for it.
-func (r *reader) provision(w *wireProvision) {
+// provision reads one into p, which is nil only where null stands for it.
+func (r *reader) provision(p *consent.Provision) {
 	for name := range r.members {
 		switch string(name) {
 		case "type":
-			w.Type = r.said()
+			p.Type = r.said()
 		case "period":
-			w.Period = r.period()
+			p.Period = r.period()
 		case "actor":
-			w.Actor = list(r, (*reader).actor)
+			p.Actors = some(list(r, (*reader).actor))
 		case "action":
-			w.Action = list(r, (*reader).conceptInto)
+			p.Actions = r.concepts()
 		case "securityLabel":
-			w.SecurityLabel = list(r, (*reader).coding)
+			p.Labels = some(list(r, (*reader).label))
 		case "purpose":
-			w.Purpose = list(r, (*reader).coding)
+			p.Purposes = some(list(r, (*reader).purpose))
 		case "class":
-			w.Class = list(r, (*reader).coding)
+			p.Classes = some(list(r, (*reader).code))
 		case "code":
-			w.Code = list(r, (*reader).conceptInto)
+			p.Codes = r.concepts()
 		case "dataPeriod":
-			w.DataPeriod = r.period()
+			p.DataPeriod = r.period()
 		case "data":
-			w.Data = list(r, (*reader).data)
+			p.Data = some(list(r, (*reader).data))
 		case "provision":
-			w.Provision = list(r, (*reader).provision)
+			p.Provisions = some(list(r, (*reader).provision))
 		case "modifierExtension":
-			w.Modified = r.extended()
+			p.Modified = r.extended()
 		default:
 			r.skip()
 		}
 	}
 }
 
-func (r *reader) coding(w *wireCoding) {
+func (r *reader) coding() (system, code string) {
 	for name := range r.members {
 		switch string(name) {
 		case "system":
-			w.System = r.system()
+			system = r.system()
 		case "code":
-			w.Code = r.said()
+			code = r.said()
 		default:
 			r.skip()
 		}
 	}
+	return system, code
 }
 
 // system reads a coding's system. Only Read looks at it; in a case it may have any shape, and one that is no text is a system
@@ -172,24 +150,59 @@ func (r *reader) system() string {
 	return "?"
 }
 
-func (r *reader) conceptInto(w *wireConcept) {
+// code, purpose and label read the code of a coding: "" is a coding without a code.
+func (r *reader) code(out *string) { _, *out = r.coding() }
+
+func (r *reader) purpose(out *string) {
+	*out = r.codeOf(purposeSystems, consent.StandardPurpose)
+}
+
+func (r *reader) label(out *string) { *out = r.codeOf(labelSystems, consent.StandardLabel) }
+
+// The systems whose codes purposes and labels are; a coding without a system is taken for one of them.
+var (
+	purposeSystems = []string{"http://terminology.hl7.org/CodeSystem/v3-ActReason", "http://hl7.org/fhir/v3/ActReason", "urn:oid:2.16.840.1.113883.5.8"}
+	labelSystems   = []string{"http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "http://hl7.org/fhir/v3/Confidentiality", "urn:oid:2.16.840.1.113883.5.25",
+		"http://terminology.hl7.org/CodeSystem/v3-ActCode", "http://hl7.org/fhir/v3/ActCode", "urn:oid:2.16.840.1.113883.5.4"}
+)
+
+// codeOf reads the code of a coding and, where systems are looked at, makes an unknown code of one that another system shares with
+// HL7's list: TREAT of a system nobody here knows is not HL7's, and counts as a match for a deny and as none for a permit. Codes
+// that HL7 does not have stay: a policy or a document may know them.
+//
+// Source: spec consent 2.2 and 2.15 (unknown code system).
+func (r *reader) codeOf(systems []string, standard func(string) bool) string {
+	system, code := r.coding()
+	if r.systems && system != "" && !slices.Contains(systems, system) && standard(code) {
+		return system + "|" + code
+	}
+	return code
+}
+
+// concept reads the codes of a CodeableConcept.
+func (r *reader) concept() []string {
+	var out []string
 	for name := range r.members {
 		if string(name) == "coding" {
-			w.Coding = list(r, (*reader).coding)
+			out = list(r, (*reader).code)
 		} else {
 			r.skip()
 		}
 	}
+	return out
 }
 
-func (r *reader) concept() *wireConcept {
-	if !r.there() {
-		r.skip()
-		return nil
-	}
-	w := new(wireConcept)
-	r.conceptInto(w)
-	return w
+// concepts reads the codes of a list of concepts, nil when there is none; a concept without a coding is an unknown code, "".
+func (r *reader) concepts() []string {
+	var out []string
+	list(r, func(r *reader, _ *struct{}) {
+		if codes := r.concept(); len(codes) > 0 {
+			out = append(out, codes...)
+		} else {
+			out = append(out, "")
+		}
+	})
+	return out
 }
 
 // reference and policy read the one member of an object that counts.
@@ -225,17 +238,31 @@ func (r *reader) period() *consent.Period {
 	return p
 }
 
-func (r *reader) actor(w *wireActor) {
+func (r *reader) actor(a *consent.Actor) {
 	for name := range r.members {
 		switch string(name) {
 		case "role":
-			w.Role = r.concept()
+			a.Role = r.role()
 		case "reference":
-			r.reference(&w.Reference)
+			r.reference(&a.Reference)
 		default:
 			r.besides(name)
 		}
 	}
+}
+
+// role reads the first code of an actor's role: "" when there is no coding, consent.UnknownRole for a coding without a code.
+//
+// Source: spec consent-cases ("a coding without a code is an unknown code").
+func (r *reader) role() string {
+	codes := r.concept()
+	switch {
+	case len(codes) == 0:
+		return ""
+	case codes[0] == "":
+		return consent.UnknownRole
+	}
+	return codes[0]
 }
 
 func (r *reader) data(d *consent.Data) {
@@ -251,112 +278,83 @@ func (r *reader) data(d *consent.Data) {
 	}
 }
 
+// A wireTeam is a contained PractitionerRole being read.
+type wireTeam struct {
+	id       string
+	says     consent.PractitionerRole
+	modified bool
+}
+
 // UnmarshalJSONFrom reads a PractitionerRole; its lists have no nulls even where those of others may.
-func (w *wireContained) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+func (w *wireTeam) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	r := reader{dec: dec, noNulls: true}
 	for name := range r.members {
 		switch string(name) {
 		case "id":
-			w.ID = r.text()
+			w.id = r.text()
 		case "organization":
-			w.Organization = r.party()
+			w.says.HasOrganization = r.there()
+			r.reference(&w.says.Organization)
 		case "practitioner":
-			w.Practitioner = r.party()
+			w.says.HasPractitioner = r.there()
+			r.reference(&w.says.Practitioner)
 		case "code":
-			w.Code = list(&r, (*reader).conceptInto)
+			w.says.Codes = r.concepts()
 		default:
 			r.besides(name)
 		}
 	}
-	w.Modified = r.modified
+	w.modified = r.modified
 	return r.err
-}
-
-func (r *reader) party() *string {
-	if !r.there() {
-		r.skip()
-		return nil
-	}
-	ref := new(string)
-	r.reference(ref)
-	return ref
 }
 
 // Read returns what a Consent says: its header elements and its tree. What the exchange knows of it (record,
 // filing, evidence, reach) is left to the caller. An element of the wrong JSON type is an *hie.InvalidError;
 // anything else is passed on, for consent to hold.
 func Read(resource []byte) (consent.Directive, error) {
-	var w wireConsent
 	resource, err := inR4(resource)
 	if err != nil {
 		return consent.Directive{}, err
 	}
+	var d consent.Directive
+	w := wireConsent{says: &d}
 	if err := fhir.Decode(resource, &w); err != nil {
 		return consent.Directive{}, err
 	}
-	if w.Provision != nil {
-		w.Provision.foreign()
-	}
-	var d consent.Directive
-	if err := w.into(&d); err != nil {
+	if err := w.readTeams(); err != nil {
 		return consent.Directive{}, err
 	}
 	return d, nil
 }
 
-// The systems whose codes purposes and labels are; a coding without a system is taken for one of them.
-var (
-	purposeSystems = []string{"http://terminology.hl7.org/CodeSystem/v3-ActReason", "http://hl7.org/fhir/v3/ActReason", "urn:oid:2.16.840.1.113883.5.8"}
-	labelSystems   = []string{"http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "http://hl7.org/fhir/v3/Confidentiality", "urn:oid:2.16.840.1.113883.5.25",
-		"http://terminology.hl7.org/CodeSystem/v3-ActCode", "http://hl7.org/fhir/v3/ActCode", "urn:oid:2.16.840.1.113883.5.4"}
-)
-
-// foreign makes unknown codes of those that other systems share with HL7's lists: TREAT of a system nobody here knows is
-// not HL7's, and counts as a match for a deny and as none for a permit. Codes that HL7 does not have stay: a policy
-// or a document may know them.
-//
-// Source: spec consent 2.2 and 2.15 (unknown code system).
-func (w *wireProvision) foreign() {
-	for i := range w.Purpose {
-		w.Purpose[i].foreign(purposeSystems, consent.StandardPurpose)
+// readTeams reads who is contained, and puts them where an actor refers to them.
+func (w *wireConsent) readTeams() error {
+	if len(w.contained) == 0 {
+		return nil
 	}
-	for i := range w.SecurityLabel {
-		w.SecurityLabel[i].foreign(labelSystems, consent.StandardLabel)
-	}
-	for i := range w.Provision {
-		w.Provision[i].foreign()
-	}
-}
-
-func (w *wireCoding) foreign(systems []string, standard func(string) bool) {
-	if w.System != "" && !slices.Contains(systems, w.System) && standard(w.Code) {
-		w.Code = w.System + "|" + w.Code
-	}
-}
-
-// into puts what w says into d.
-func (w *wireConsent) into(d *consent.Directive) error {
-	d.Status, d.Scope, d.Modified = w.Status, w.Scope.first(), w.Modified
-	d.Performers, d.Organizations, d.Policies = some(w.Performer), some(w.Organization), some(w.Policy)
-	if w.PolicyRule != nil {
-		d.PolicyRules = codes(w.PolicyRule.Coding)
-	}
-	var teams map[string]*consent.PractitionerRole
-	if len(w.Contained) > 0 {
-		teams = map[string]*consent.PractitionerRole{}
-	}
-	for _, raw := range w.Contained {
+	teams := map[string]*consent.PractitionerRole{}
+	for _, raw := range w.contained {
 		modified, err := readTeam(raw, teams)
 		if err != nil {
 			return err
 		}
-		d.Modified = d.Modified || modified
+		w.says.Modified = w.says.Modified || modified
 	}
-	if w.Provision != nil {
-		p := w.Provision.read(teams)
-		d.Provision = &p
+	if w.says.Provision != nil {
+		joinTeams(w.says.Provision, teams)
 	}
 	return nil
+}
+
+func joinTeams(p *consent.Provision, teams map[string]*consent.PractitionerRole) {
+	for i := range p.Actors {
+		if id, local := strings.CutPrefix(p.Actors[i].Reference, "#"); local {
+			p.Actors[i].Team = teams[id]
+		}
+	}
+	for i := range p.Provisions {
+		joinTeams(&p.Provisions[i], teams)
+	}
 }
 
 // isPractitionerRole reports whether raw says that it is one; what says otherwise, or nothing, may be of any shape.
@@ -378,41 +376,14 @@ func readTeam(raw jsontext.Value, teams map[string]*consent.PractitionerRole) (m
 	if !isPractitionerRole(raw) {
 		return false, nil
 	}
-	var c wireContained
-	if err := json.Unmarshal(raw, &c); err != nil {
+	var w wireTeam
+	if err := json.Unmarshal(raw, &w); err != nil {
 		return false, &hie.InvalidError{Path: "Consent.contained", Rule: "has a PractitionerRole with a member of the wrong type", Code: "structure"}
 	}
-	if _, twice := teams[c.ID]; twice || c.ID == "" {
-		return c.Modified, nil // a second resource of one id cannot be meant
+	if _, twice := teams[w.id]; !twice && w.id != "" { // a second resource of one id cannot be meant
+		teams[w.id] = &w.says
 	}
-	t := &consent.PractitionerRole{Codes: conceptCodes(c.Code)}
-	if c.Organization != nil {
-		t.HasOrganization, t.Organization = true, *c.Organization
-	}
-	if c.Practitioner != nil {
-		t.HasPractitioner, t.Practitioner = true, *c.Practitioner
-	}
-	teams[c.ID] = t
-	return c.Modified, nil
-}
-
-func (w *wireProvision) read(teams map[string]*consent.PractitionerRole) consent.Provision {
-	p := consent.Provision{
-		Type: w.Type, Period: w.Period, DataPeriod: w.DataPeriod, Modified: w.Modified, Data: some(w.Data),
-		Actions: conceptCodes(w.Action), Labels: codes(w.SecurityLabel), Purposes: codes(w.Purpose),
-		Classes: codes(w.Class), Codes: conceptCodes(w.Code),
-	}
-	for _, a := range w.Actor {
-		actor := consent.Actor{Role: a.Role.role(), Reference: a.Reference}
-		if id, local := strings.CutPrefix(actor.Reference, "#"); local {
-			actor.Team = teams[id]
-		}
-		p.Actors = append(p.Actors, actor)
-	}
-	for i := range w.Provision {
-		p.Provisions = append(p.Provisions, w.Provision[i].read(teams))
-	}
-	return p
+	return w.modified, nil
 }
 
 // some is list, nil where it is empty: an element that is there and empty states nothing.
@@ -421,44 +392,4 @@ func some[T any](list []T) []T {
 		return nil
 	}
 	return list
-}
-
-// first returns the concept's first code, "" when there is none.
-func (w *wireConcept) first() string {
-	if w == nil || len(w.Coding) == 0 {
-		return ""
-	}
-	return w.Coding[0].Code
-}
-
-// role returns the first code of an actor's role: "" when there is no coding, consent.UnknownRole for a coding
-// without a code.
-//
-// Source: spec consent-cases ("a coding without a code is an unknown code").
-func (w *wireConcept) role() string {
-	code := w.first()
-	if code == "" && w != nil && len(w.Coding) > 0 {
-		return consent.UnknownRole
-	}
-	return code
-}
-
-func codes(in []wireCoding) []string {
-	var out []string
-	for _, c := range in {
-		out = append(out, c.Code)
-	}
-	return out
-}
-
-// conceptCodes returns the codes of all concepts; a concept without a coding is an unknown code, "".
-func conceptCodes(in []wireConcept) []string {
-	var out []string
-	for _, c := range in {
-		if len(c.Coding) == 0 {
-			out = append(out, "")
-		}
-		out = append(out, codes(c.Coding)...)
-	}
-	return out
 }

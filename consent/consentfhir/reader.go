@@ -17,6 +17,8 @@ type reader struct {
 	whole string
 	// noNulls says that null is no entry of a list.
 	noNulls bool
+	// systems says that the systems of codings are looked at.
+	systems bool
 	// modified says that something passed over changes the meaning of what stands around it.
 	modified bool
 	err      error

@@ -54,7 +54,6 @@ func ReadTemplate(b []byte) (consent.Template, error) {
 			return consent.Template{}, err
 		}
 	}
-	p.foreign()
-	t.Root = p.read(nil)
+	t.Root = consent.Provision(p)
 	return t, t.Check()
 }
