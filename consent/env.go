@@ -143,7 +143,7 @@ type site struct {
 	asked atomic.Pointer[[]*askedRules]
 }
 
-// NewEnv makes s ready. It returns an *hie.InvalidError for a rule whose layer or effect is not known.
+// NewEnv makes s ready; the caller leaves what s holds alone afterwards. It returns an *hie.InvalidError for a rule whose layer or effect is not known.
 func NewEnv(s Setup) (*Env, error) {
 	e := &Env{
 		orgs:     make(map[hie.OrgID]*org, len(s.Organizations)),

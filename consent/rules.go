@@ -98,7 +98,7 @@ func (r Requester) matches(q *query) tri {
 
 // rule is a Rule made ready.
 type rule struct {
-	Rule
+	*Rule
 	sense      sense
 	purposes   []*purpose
 	oddPurpose bool // names a purpose outside the tree
@@ -113,7 +113,8 @@ type rule struct {
 
 func (e *Env) readRules(in []Rule) ([]rule, error) {
 	out := make([]rule, len(in))
-	for i, r := range in {
+	for i := range in {
+		r := &in[i]
 		switch r.Layer {
 		case LayerLaw, LayerNetwork, LayerSite:
 		default:
