@@ -94,6 +94,15 @@ func readSensitivity(code string) atomKind {
 // StandardPurpose reports whether code is a purpose of use of HL7's list.
 func StandardPurpose(code string) bool { return basePurposes[hie.Purpose(code)] != nil }
 
+// Sensitivities are the sensitivity codes of HL7's list that decisions tell apart, parents before what is under them.
+func Sensitivities() []string {
+	out := make([]string, len(sensitivities))
+	for i, s := range sensitivities {
+		out[i] = s.code
+	}
+	return out
+}
+
 // StandardLabel reports whether code is a confidentiality or sensitivity of HL7's lists.
 func StandardLabel(code string) bool {
 	return readConfidentiality(code) != noConfidentiality || readSensitivity(code) != other

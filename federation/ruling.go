@@ -100,8 +100,13 @@ func (r *ruling) add(d consent.Decision, perRow bool) {
 var ours = []string{"AUDIT", "RECHECK", "AOD", "NOTIFY-PATIENT", "NOTIFY-SITE", "P2-EMERGENCY-RECORD"}
 
 // told are the obligations that go with what is shown.
-func (r ruling) told() []string {
-	return slices.DeleteFunc(slices.Clone(r.obligations), func(o string) bool { return slices.Contains(ours, o) })
+func (r ruling) told() []string { return Owed(r.obligations) }
+
+// Owed returns those of obligations that bind who is given something, in their order, in a slice of its own.
+//
+// Source: spec consent 2.11.
+func Owed(obligations []string) []string {
+	return slices.DeleteFunc(slices.Clone(obligations), func(o string) bool { return slices.Contains(ours, o) })
 }
 
 func (r *ruling) tidy() {

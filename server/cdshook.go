@@ -12,6 +12,7 @@ import (
 	"github.com/concord-hie/concord/federation"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
+	"github.com/concord-hie/concord/locator"
 	"github.com/concord-hie/concord/mpi"
 	"github.com/gin-gonic/gin"
 )
@@ -151,9 +152,10 @@ func (s *Server) consult(ctx context.Context, actor hie.Actor, q consentfhir.Con
 	for i, req := range requests {
 		requests[i] = federation.WithCareTeams(req, d.CareTeams(), teams, s.deps.Network(), now)
 	}
-	permitted := func(doc consent.Document) bool {
+	site, _ := s.deps.Network().Site(member.Site)
+	permitted := func(doc consent.Document) (bool, []string) {
 		doc.Record, doc.Site = member.Record.String(), member.Site
-		ok := true
+		ok, owed := true, []string(nil)
 		for _, req := range requests {
 			if !s.deps.Network().Live(doc.Site) || !s.deps.Network().Admitted(req.Organization) {
 				ok, a.reasons = false, append(a.reasons, consent.ReasonNetworkForbid.String())
@@ -161,18 +163,33 @@ func (s *Server) consult(ctx context.Context, actor hie.Actor, q consentfhir.Con
 			}
 			decision := d.Decide(req, doc, now)
 			ok = ok && decision.Release
+			owed = append(owed, federation.Owed(decision.Obligations)...)
 			if r := decision.Reason.String(); !slices.Contains(a.reasons, r) {
 				a.reasons = append(a.reasons, r)
 			}
 		}
-		return ok
+		return ok, owed
 	}
 	if q.Content != nil {
-		a.weighContent(q.Content, permitted)
+		a.weighContent(q.Content, site.Labelled, namesResources(onFile.Directives), permitted)
 	} else {
-		a.weighKinds(q.Classes, permitted)
+		a.weighKinds(q.Classes, site.Labelled, permitted)
 	}
 	return a, nil
+}
+
+// A permitting says whether a document may go to all who are named, and which obligations go with it.
+type permitting func(consent.Document) (ok bool, owed []string)
+
+// namesResources reports whether some directive tells classes apart by the types of FHIR resources, which begin with a capital
+// letter, as the codes of documents do not.
+func namesResources(ds []consent.Directive) bool {
+	var names func(p *consent.Provision) bool
+	names = func(p *consent.Provision) bool {
+		return slices.ContainsFunc(p.Classes, func(c string) bool { return c != "" && 'A' <= c[0] && c[0] <= 'Z' }) ||
+			slices.ContainsFunc(p.Provisions, func(k consent.Provision) bool { return names(&k) })
+	}
+	return slices.ContainsFunc(ds, func(d consent.Directive) bool { return d.Provision != nil && names(d.Provision) })
 }
 
 // consultedRecord returns the one record that all of patients name and whose consents the caller keeps, 0 for none.
@@ -218,11 +235,18 @@ func (s *Server) consultedRequests(env *consent.Env, actor hie.Actor, q consentf
 }
 
 // weighContent decides each resource; those that may not go are left out and named in an obligation.
-func (a *consulted) weighContent(content []consentfhir.ConsultEntry, permitted func(consent.Document) bool) {
-	var redacted []string
+func (a *consulted) weighContent(content []consentfhir.ConsultEntry, labels, byResource bool, permitted permitting) {
+	var redacted, owed []string
 	for _, e := range content {
-		if permitted(e.Document) {
+		released := true
+		var asks []string
+		for _, doc := range consultedDocuments(e, labels, byResource) {
+			ok, more := permitted(doc)
+			released, asks = released && ok, append(asks, more...)
+		}
+		if released {
 			a.card.Content.Entry = append(a.card.Content.Entry, e.Entry)
+			owed = append(owed, asks...)
 		} else {
 			redacted = append(redacted, e.Name)
 		}
@@ -231,38 +255,110 @@ func (a *consulted) weighContent(content []consentfhir.ConsultEntry, permitted f
 		return
 	}
 	a.card.Decision = "CONSENT_PERMIT"
+	a.owe(owed)
 	if redacted != nil {
 		a.card.Obligations = append(a.card.Obligations, hookObligation{ID: hookCoding{actCode, "REDACT"}, Parameters: hookParameters{Resources: redacted}})
 	}
 }
 
-// weighKinds decides about an ordinary document of each class, and which labels must be taken out of what is sent.
-func (a *consulted) weighKinds(classes []string, permitted func(consent.Document) bool) {
+// consultedDocuments is e as documents are decided about: one for each pair of class and type, each of which must be permitted.
+// labels says that the site labels. Which class of document a resource without a category is, is not known; where a directive
+// tells classes apart by the types of resources, its type is what counts.
+func consultedDocuments(e consentfhir.ConsultEntry, labels, byResource bool) (out []consent.Document) {
+	k := locator.KindOf(nil, nil, e.Labels, labels)
+	base := consent.Document{ID: e.ID, Confidentiality: k.Confidentiality}
+	base.Sensitivity, base.Flags = consent.ReadLabels(k.Sensitivity)
+	switch {
+	case !labels:
+		base.LabelState = consent.Unlabelled
+	case k.Labelled:
+		base.LabelState = consent.Labelled
+	}
+	if base.LabelState != consent.Labelled && len(base.Flags) == 0 {
+		base.Flags = nil // silence says nothing
+	}
+	classes, types := e.Classes, e.Types
+	if len(classes) == 1 && !byResource {
+		classes = []string{classes[0], ""}
+	}
+	if types == nil {
+		types = []string{""}
+	}
+	for _, class := range classes {
+		for _, t := range types {
+			doc := base
+			doc.Class, doc.Type = class, t
+			out = append(out, doc)
+		}
+	}
+	return out
+}
+
+// weighKinds decides about an ordinary document of each class, and which labels must be taken out of what is sent: all that
+// decisions tell apart. Of a site that does not label nobody knows what an ordinary document holds.
+func (a *consulted) weighKinds(classes []string, labels bool, permitted permitting) {
 	if len(classes) == 0 {
 		classes = []string{"11488-4"} // a consult note, which is as ordinary as any
 	}
 	var redacted []hookCoding
+	var owed []string
 	for _, class := range classes {
-		doc := consent.Document{Class: class, Type: class, Confidentiality: "N", Sensitivity: []string{}, LabelState: consent.Labelled}
-		if !permitted(doc) {
+		doc := consent.Document{Class: class, Type: class, Confidentiality: "N", Sensitivity: []string{}, Flags: []string{}, LabelState: consent.Labelled}
+		if !labels {
+			doc.Confidentiality, doc.Sensitivity, doc.Flags, doc.LabelState = "", nil, nil, consent.Unlabelled
+		}
+		ok, asks := permitted(doc)
+		if !ok {
 			return
 		}
-		for _, kind := range consent.SightKinds()[1:] {
+		owed = append(owed, asks...)
+		for _, code := range consultedLabels() {
 			labelled := doc
-			if labelled.Confidentiality = "R"; kind != "restricted" {
-				labelled.Sensitivity = []string{kind}
+			labelled.LabelState, labelled.Confidentiality = consent.Labelled, "R"
+			switch code.System {
+			case locator.SystemConfidentiality:
+				labelled.Confidentiality, labelled.Sensitivity = code.Code, []string{}
+			default:
+				labelled.Sensitivity = []string{code.Code}
 			}
-			code := hookCoding{actCode, kind}
-			if kind == "restricted" {
-				code = hookCoding{"http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "R"}
-			}
-			if !permitted(labelled) && !slices.Contains(redacted, code) {
+			if ok, _ := permitted(labelled); !ok && !slices.Contains(redacted, code) {
 				redacted = append(redacted, code)
 			}
 		}
 	}
 	a.card.Decision = "CONSENT_PERMIT"
+	a.owe(owed)
 	if redacted != nil {
 		a.card.Obligations = append(a.card.Obligations, hookObligation{ID: hookCoding{actCode, "REDACT"}, Parameters: hookParameters{Codes: redacted}})
 	}
 }
+
+// consultedLabels are the labels that are asked about one by one: those above normal, then every sensitivity.
+func consultedLabels() []hookCoding {
+	out := []hookCoding{{locator.SystemConfidentiality, "R"}, {locator.SystemConfidentiality, "V"}}
+	for _, code := range consent.Sensitivities() {
+		out = append(out, hookCoding{actCode, code})
+	}
+	return out
+}
+
+// owe names the obligations that go with what is permitted, each once. That labels go along is not named: they are in the
+// resources.
+//
+// Source: spec consent 2.11.
+func (a *consulted) owe(owed []string) {
+	slices.Sort(owed)
+	for _, o := range slices.Compact(owed) {
+		if o == "LABELS" {
+			continue
+		}
+		system := obligationSystem
+		if slices.Contains([]string{"NORDSCLCD", "NODSCLCDS", "MINEC", "DELAU"}, o) {
+			system = actCode
+		}
+		a.card.Obligations = append(a.card.Obligations, hookObligation{ID: hookCoding{system, o}})
+	}
+}
+
+// obligationSystem is of the obligations that HL7's ActCode has no word for.
+const obligationSystem = "https://concord-hie.org/fhir/CodeSystem/obligation"

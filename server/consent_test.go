@@ -179,7 +179,7 @@ func newWard(t *testing.T) *ward {
 	file := testFile()
 	file.Organizations = append(file.Organizations, directory.Organization{ID: "network", Name: "The Exchange", Identifier: "urn:org:network", Kind: networkKind, Active: true},
 		directory.Organization{ID: "quince", Name: "Quince Clinic", Identifier: "urn:org:quince", Active: true})
-	file.Sites[0].PrivilegedRoles = []string{"ed"}
+	file.Sites[0].PrivilegedRoles, file.Sites[0].Labelled = []string{"ed"}, true
 	file.Defaults = []directory.Default{{Network: true, PurposeClass: "*", Category: "*", Rule: "permit"}}
 	n, err := file.Network(1)
 	if err != nil {

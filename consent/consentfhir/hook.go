@@ -29,10 +29,13 @@ type Consult struct {
 
 // A ConsultEntry is one resource of the content, as received, with what is known of it.
 type ConsultEntry struct {
-	// Name is "Type/id", Entry the whole entry.
-	Name     string
+	// Name is "Type/id", ID its id, Entry the whole entry.
+	Name, ID string
 	Entry    fhir.BundleEntry
-	Document consent.Document
+	// Classes are the resource's type and the codes of its categories, Types what it is coded as, nil where that is not
+	// said; Labels its security labels, those without a system taken for HL7's.
+	Classes, Types []string
+	Labels         []hie.Coding
 }
 
 type wireValue struct {
@@ -153,13 +156,17 @@ func readPurposes(raw jsontext.Value) ([]hie.Purpose, error) {
 	return out, nil
 }
 
-// readConsulted reads what the labels and codes of a resource tell. A resource without security labels is one nobody
-// labelled as far as is known.
+// readConsulted reads what the labels and codes of a resource tell.
 func readConsulted(e fhir.BundleEntry) (ConsultEntry, error) {
 	var r struct {
-		ResourceType string     `json:"resourceType"`
-		ID           string     `json:"id"`
-		Meta         *fhir.Meta `json:"meta"`
+		ResourceType string         `json:"resourceType"`
+		ID           string         `json:"id"`
+		Meta         *fhir.Meta     `json:"meta"`
+		Category     jsontext.Value `json:"category"`
+		Code         jsontext.Value `json:"code"`
+		Type         jsontext.Value `json:"type"`
+		Medication   jsontext.Value `json:"medicationCodeableConcept"`
+		Vaccine      jsontext.Value `json:"vaccineCode"`
 	}
 	if err := fhir.Decode(e.Resource, &r); err != nil {
 		return ConsultEntry{}, err
@@ -167,15 +174,44 @@ func readConsulted(e fhir.BundleEntry) (ConsultEntry, error) {
 	if r.ResourceType == "" {
 		return ConsultEntry{}, hie.Required("context.content.entry.resource.resourceType")
 	}
-	d := consent.Document{ID: r.ID, Class: r.ResourceType, Type: r.ResourceType, LabelState: consent.LabelsUnknown}
+	out := ConsultEntry{Name: r.ResourceType + "/" + r.ID, ID: r.ID, Entry: e, Classes: append([]string{r.ResourceType}, codings(r.Category)...)}
+	for _, v := range []jsontext.Value{r.Code, r.Type, r.Medication, r.Vaccine} {
+		out.Types = append(out.Types, codings(v)...)
+	}
 	if r.Meta != nil {
 		for _, l := range r.Meta.Security {
-			if consent.StandardConfidentiality(l.Code) {
-				d.Confidentiality, d.LabelState = l.Code, consent.Labelled
-			} else if consent.StandardLabel(l.Code) {
-				d.Sensitivity, d.LabelState = append(d.Sensitivity, l.Code), consent.Labelled
+			if l.System == "" && l.Code != "" {
+				l.System = labelSystem(l.Code)
+			}
+			out.Labels = append(out.Labels, hie.Coding{System: l.System, Code: l.Code})
+		}
+	}
+	return out, nil
+}
+
+// labelSystem is HL7's system of a label that names none.
+func labelSystem(code string) string {
+	if consent.StandardConfidentiality(code) {
+		return "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+	}
+	return "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+}
+
+// codings returns the codes of a CodeableConcept or of a list of them; what has another shape has none.
+func codings(v jsontext.Value) (out []string) {
+	var concepts []fhir.CodeableConcept
+	var one fhir.CodeableConcept
+	switch {
+	case v.Kind() == '[' && fhir.Decode(v, &concepts) == nil:
+	case v.Kind() == '{' && fhir.Decode(v, &one) == nil:
+		concepts = []fhir.CodeableConcept{one}
+	}
+	for _, c := range concepts {
+		for _, k := range c.Coding {
+			if k.Code != "" {
+				out = append(out, k.Code)
 			}
 		}
 	}
-	return ConsultEntry{Name: r.ResourceType + "/" + r.ID, Entry: e, Document: d}, nil
+	return out
 }
