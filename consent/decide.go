@@ -104,6 +104,8 @@ type query struct {
 	emergency   bool // a valid claim is at hand
 	part2Clause bool // the emergency clause of a rule that requires a Part 2 consent was used
 	duties      dutySet
+	mute        bool   // an obligation is attached that there are no words for
+	notes       *notes // nil unless what goes with the release is asked for
 	trace       *Trace
 	rules       []siteRule // those that may speak of purpose and of the document's class
 	silent      numbers    // nodes that cannot act whatever the document; nil when that was not looked at
@@ -403,7 +405,7 @@ func (d *Decider) oblige(q *query, out *Decision, mandated bool) {
 	if q.part2Clause {
 		duties.addOwn(dutyPart2Record)
 	}
-	if !duties.honoured(d.env, q.req.Abilities) {
+	if q.mute || !duties.honoured(d.env, q.req.Abilities) {
 		out.Release, out.Reason = false, ReasonObligation
 		out.Atoms.denyAll()
 		return

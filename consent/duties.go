@@ -31,6 +31,9 @@ const (
 	dutyPart2Record
 )
 
+// dutyErase is the name of the obligation that a directive brings.
+const dutyErase = "DELAU"
+
 // dutySet is a set of duty numbers; rules may name at most maxDuties different ones before the set spills.
 type dutySet struct {
 	own  uint16

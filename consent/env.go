@@ -25,6 +25,9 @@ type Setup struct {
 	EmergencyHours float64
 	// Notice is what requesters are told of what is withheld; "" means NoticeGeneric.
 	Notice WithheldNotice
+	// Statements are the words of what directives oblige to; with Worded, nothing is released that obliges to what has none.
+	Statements []Statement
+	Worded     bool
 	// Zone finds a time zone by its IANA name; nil means time.LoadLocation.
 	Zone func(name string) (*time.Location, error)
 }
@@ -94,14 +97,17 @@ type Env struct {
 	policies map[string]Policy
 	local    purposeTree // purposes besides the built-in ones
 
-	network  []defaultRow
-	home     map[string][]defaultRow
-	homeToo  bool
-	classes  []string      // classes named in a default row
-	window   time.Duration // of an emergency claim
-	duties   []duty
-	dutySets dutyCache
-	shapes   shapes
+	network []defaultRow
+	home    map[string][]defaultRow
+	homeToo bool
+	classes []string      // classes named in a default row
+	window  time.Duration // of an emergency claim
+	duties  []duty
+	// statements are the words of what directives oblige to; worded says that there must be some.
+	statements []Statement
+	worded     bool
+	dutySets   dutyCache
+	shapes     shapes
 }
 
 var shut = &Env{closed: true, version: -1}
@@ -150,7 +156,7 @@ func NewEnv(s Setup) (*Env, error) {
 		sites:    make(map[hie.SiteID]*site, len(s.Sites)),
 		policies: make(map[string]Policy, len(s.Policies)),
 		home:     map[string][]defaultRow{},
-		homeToo:  s.HomeDefault, window: hours(s.EmergencyHours), setup: s,
+		homeToo:  s.HomeDefault, window: hours(s.EmergencyHours), setup: s, statements: s.Statements, worded: s.Worded,
 	}
 	if len(s.Purposes) > 0 {
 		e.addPurposes(s.Purposes)

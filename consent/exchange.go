@@ -46,6 +46,9 @@ type Options struct {
 	Version  int64
 	Policies []Policy
 	Rules    []Rule
+	// Statements are the words of what directives oblige to; with Worded, nothing is released that obliges to what has none.
+	Statements []Statement
+	Worded     bool
 	// Defaults stand beside those of the directory; of rows equally near the most restrictive counts.
 	Defaults []Default
 	Purposes []LocalPurpose
@@ -61,7 +64,7 @@ type Options struct {
 // Source: DESIGN section 5; spec consent 2.9 and 2.18.
 func FromNetwork(n *directory.Network, o Options) (*Env, error) {
 	s := Setup{Policies: append(BuiltinPolicies(), o.Policies...), Rules: o.Rules, Purposes: o.Purposes,
-		EmergencyHours: o.EmergencyHours, Notice: o.Notice}
+		EmergencyHours: o.EmergencyHours, Notice: o.Notice, Statements: o.Statements, Worded: o.Worded}
 	if s.EmergencyHours == 0 {
 		s.EmergencyHours = DefaultEmergencyHours
 	}

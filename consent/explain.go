@@ -97,7 +97,7 @@ func (d *Decider) Explain(req Request, doc Document, now time.Time) Trace {
 			t.Steps = append(t.Steps, Step{Atom: label, Layer: t.Decision.Layer, Rule: t.Decision.Reason.String(), Effect: "refuses", Decides: true})
 		})
 	case ReasonObligation:
-		t.Steps = append(t.Steps, Step{Layer: LayerObligation, Rule: "obligations", Effect: "refuses", Decides: true, Note: "the requester did not declare that it honours every mandatory obligation"})
+		t.Steps = append(t.Steps, Step{Layer: LayerObligation, Rule: "obligations", Effect: "refuses", Decides: true, Note: "the requester did not declare that it honours every mandatory obligation, or a policy has no words for one"})
 	}
 	return t
 }

@@ -29,6 +29,10 @@ func (d *Decider) evaluate(q *query, ph *phase) ruled {
 		for _, n := range r.duties {
 			q.duties.addRule(n)
 		}
+		q.mute = q.mute || r.mute
+		if q.notes != nil && r.Statements != nil {
+			q.notes.rules = append(q.notes.rules, r)
+		}
 		switch r.Effect {
 		case Forbid:
 			if q.emergency && r.Overridable && r.Layer != LayerLaw {
@@ -90,6 +94,9 @@ func (d *Decider) instrumentOnFile(q *query, ph *phase, kind string) bool {
 			continue
 		}
 		if l.root.eval(q, l.compiled, false, nil) == answerPermit {
+			if q.notes != nil {
+				q.notes.instruments = append(q.notes.instruments, d.met(q, l.compiled))
+			}
 			return true
 		}
 	}

@@ -28,6 +28,8 @@ type Pack struct {
 	Policies    []Policy
 	// Exchanges say what the codes of a network mean.
 	Exchanges []ExchangeCode
+	// Statements are the words of obligations that the rules and policies attach, told to who receives a document.
+	Statements []Statement
 	// Withheld is what requesters are told of what is withheld, "" when the pack does not say. Only a network policy may.
 	Withheld WithheldNotice
 	Tests    []PackTest
@@ -77,6 +79,11 @@ func (p *Pack) Validate() error {
 	seen := map[string]bool{}
 	for i, r := range p.Rules {
 		if err := p.validateRule(i, r, seen); err != nil {
+			return err
+		}
+	}
+	for i, s := range p.Statements {
+		if err := p.validateStatement(i, s); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,8 @@ package consent
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/concord-hie/concord/hie"
@@ -34,11 +36,15 @@ type PackWant struct {
 	Obligations []string
 	// Rule must have spoken; "" when none need.
 	Rule string
+	// Told are the obligations whose statements must go with the release in words; Scope is part of what must be explained in
+	// English of the scope of the consent, "" when it does not matter.
+	Told  []string
+	Scope string
 }
 
-// A PackFault is a test that came out otherwise, or a rule no test shows.
+// A PackFault is a test that came out otherwise, a rule no test shows, or an obligation the pack has no words for.
 type PackFault struct {
-	Test string // "" for a rule no test shows
+	Test string // "" for a rule no test shows, and for an obligation without words
 	Rule string
 	// Got is the reason that came out, and Missing what was expected besides and not there.
 	Got, Want string
@@ -47,6 +53,8 @@ type PackFault struct {
 
 func (f PackFault) String() string {
 	switch {
+	case f.Test == "" && f.Missing != "":
+		return fmt.Sprintf("the pack: %s is missing, in which recipients are told of it", f.Missing)
 	case f.Test == "":
 		return fmt.Sprintf("rule %s: no test shows it", f.Rule)
 	case f.Missing != "":
@@ -74,6 +82,9 @@ func (p *Pack) Check() ([]PackFault, error) {
 		if !shown[r.ID] {
 			out = append(out, PackFault{Rule: r.ID})
 		}
+	}
+	for _, o := range p.Wordless() {
+		out = append(out, PackFault{Missing: "a statement of " + o})
 	}
 	return out, nil
 }
@@ -113,7 +124,27 @@ func (p *Pack) run(t *PackTest, shown map[string]bool) ([]PackFault, error) {
 	if t.Want.Rule != "" && !slices.ContainsFunc(trace.Steps, func(s Step) bool { return s.Rule == t.Want.Rule }) {
 		out = append(out, PackFault{Test: t.Name, Missing: "rule " + t.Want.Rule})
 	}
+	if len(t.Want.Told) > 0 || t.Want.Scope != "" {
+		out = append(out, p.told(t, d.Caveats(p.testRequest(t, now), t.document(p.testSite(t).ID), now))...)
+	}
 	return out, nil
+}
+
+// told compares what goes with the release in words with what t wants.
+func (p *Pack) told(t *PackTest, caveats []Caveat) (out []PackFault) {
+	scope := ""
+	for _, c := range caveats {
+		scope += ExplainScope(c.Permissions, "en", Names{})
+	}
+	for _, o := range t.Want.Told {
+		if !slices.ContainsFunc(caveats, func(c Caveat) bool { return c.Obligation == o && c.Statement.Pack == p.ID }) {
+			out = append(out, PackFault{Test: t.Name, Missing: "the statement of " + o})
+		}
+	}
+	if !strings.Contains(scope, t.Want.Scope) {
+		out = append(out, PackFault{Test: t.Name, Missing: "in the scope of the consent, " + strconv.Quote(t.Want.Scope)})
+	}
+	return out
 }
 
 func (p *Pack) testSite(t *PackTest) Site {
@@ -137,7 +168,11 @@ func (p *Pack) testDecider(t *PackTest, now time.Time) (*Decider, error) {
 		rule = "permit"
 	}
 	setup := Setup{Organizations: []Organization{{ID: testOrg}, {ID: testSource}}, Sites: []Site{p.testSite(t)}, EmergencyHours: DefaultEmergencyHours,
-		Policies: append(BuiltinPolicies(), p.Policies...), Rules: p.rules(), Defaults: p.Defaults}
+		Policies: append(BuiltinPolicies(), p.Policies...), Defaults: p.Defaults, Statements: p.spoken(0), Worded: true}
+	for _, r := range p.rules() {
+		r.speak(setup.Statements)
+		setup.Rules = append(setup.Rules, r)
+	}
 	if t.Default != "" || !slices.ContainsFunc(p.Defaults, func(d Default) bool { return d.Network || d.Jurisdiction == t.Site.Jurisdiction }) {
 		setup.Defaults = append([]Default{{Network: true, PurposeClass: "*", Category: "*", Rule: rule}}, setup.Defaults...)
 	}

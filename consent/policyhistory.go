@@ -278,6 +278,7 @@ type PackVersion struct {
 // In adds what packs say to o. Each rule is named with the version of its pack, so that an explanation cites it.
 func (o Options) In(packs []PackVersion, now time.Time) Options {
 	h := uint64(fnvOffset)
+	o.Worded = true
 	for _, v := range packs {
 		p := &v.Pack
 		for _, b := range []byte(p.ID + " " + p.Edition) {
@@ -286,7 +287,9 @@ func (o Options) In(packs []PackVersion, now time.Time) Options {
 		if h = mix(h, uint64(v.Version)); p.Holds(now) {
 			h = mix(h, 1)
 		}
+		said := p.spoken(v.Version)
 		for _, r := range p.rules() {
+			r.speak(said)
 			if v.Version > 0 {
 				r.ID = p.ID + "/" + strconv.FormatInt(v.Version, 10) + ":" + r.ID
 			}
@@ -295,6 +298,7 @@ func (o Options) In(packs []PackVersion, now time.Time) Options {
 		if !p.Holds(now) {
 			continue
 		}
+		o.Statements = append(o.Statements, said...)
 		o.Policies = append(o.Policies, p.Policies...)
 		o.Defaults = append(o.Defaults, p.Defaults...)
 		o.Notice = reticent(o.Notice, p.Withheld)

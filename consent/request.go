@@ -186,13 +186,17 @@ func (d *Decider) emergencyHolds(q *query, now time.Time) (holds, refuse bool) {
 		return false, false
 	}
 	for i := range d.subject.Grants {
-		g := &d.subject.Grants[i]
-		if g.Record == q.doc.Record && g.Organization == q.req.Organization && g.User == q.req.User &&
-			!now.Before(g.At) && now.Before(g.Until) && inWindow(now, g.At, d.env.window) && meet(q.req.Roles, q.site.PrivilegedRoles) {
+		if d.grantHolds(q, &d.subject.Grants[i], now) {
 			return true, false
 		}
 	}
 	return false, false
+}
+
+// grantHolds reports whether g covers q's document at now.
+func (d *Decider) grantHolds(q *query, g *Grant, now time.Time) bool {
+	return g.Record == q.doc.Record && g.Organization == q.req.Organization && g.User == q.req.User &&
+		!now.Before(g.At) && now.Before(g.Until) && inWindow(now, g.At, d.env.window) && meet(q.req.Roles, q.site.PrivilegedRoles)
 }
 
 // inWindow reports whether at <= now < at + window.

@@ -41,6 +41,10 @@ type Rule struct {
 	Presume bool
 	// Source cites the rule's ground, Words says it plainly.
 	Source, Words string
+	// Statements are the words of its obligations that recipients are told, as its pack has them; Mute says that the pack lacks
+	// some, and that nothing is released that the rule speaks of. [Options.In] sets both.
+	Statements []Statement
+	Mute       bool
 }
 
 // A Scope says what a rule speaks of. An empty list is any; values of one list are OR, lists are AND.
@@ -107,6 +111,7 @@ type rule struct {
 	labels     *labels
 	from, to   tick // counts in [from, to)
 	duties     []int
+	mute       bool // of obligations without words
 	special    bool // states what few rules state
 	asks       bool // states something of who asks, besides purposes
 }
@@ -120,7 +125,7 @@ func (e *Env) readRules(in []Rule) ([]rule, error) {
 		default:
 			return nil, invalidRule(i, "layer", "must be law, network or site")
 		}
-		c := rule{Rule: r, from: always, to: forever}
+		c := rule{Rule: r, from: always, to: forever, mute: r.Mute}
 		switch r.Effect {
 		case Forbid, Require:
 			c.sense = denying

@@ -105,6 +105,7 @@ func pack(id string) change {
 			if b.Pack.ID == id {
 				o := consent.Options{}.In([]consent.PackVersion{{Pack: b.Pack}}, s.now)
 				s.setup.Rules, s.setup.Policies, s.setup.Defaults = append(s.setup.Rules, o.Rules...), append(s.setup.Policies, o.Policies...), append(s.setup.Defaults, o.Defaults...)
+				s.setup.Statements = append(s.setup.Statements, o.Statements...)
 				return
 			}
 		}

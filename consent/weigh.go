@@ -76,6 +76,9 @@ func (d *Decider) weigh(q *query, rep *report) Reason {
 		if p.erase {
 			p = d.erase(q, winners, p)
 		}
+		if q.notes != nil {
+			q.notes.permits = append(q.notes.permits, d.widest(winners, p))
+		}
 		if q.trace != nil {
 			d.weighed(q, rep, p, ReasonPermit)
 		}
@@ -119,7 +122,8 @@ func (d *Decider) erase(q *query, winners numbers, best said) said {
 			best = p
 		}
 	}
-	q.duties.addText("DELAU:" + best.eraseBy())
+	q.duties.addText(dutyErase + ":" + best.eraseBy())
+	q.mute = q.mute || d.env.worded && statement(d.env.statements, dutyErase) == nil
 	return best
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -137,7 +138,7 @@ func policyRows(ctx context.Context, p *consentpg.Policies, now time.Time) ([]po
 // policyShowCmd shows one policy.
 type policyShowCmd struct {
 	Policy  string `arg:"" help:"Id of the policy."`
-	Version int64  `default:"-1" help:"Print the rules of this version (0: the one the program brings along) instead of the steps."`
+	Version int64  `default:"-1" help:"Print the rules of this version (0: the one the program brings along), and what recipients are told by it, instead of the steps."`
 	Content bool   `help:"Print the version as received, byte for byte."`
 	Output  string `enum:"table,json" default:"table" help:"table or json."`
 }
@@ -165,8 +166,29 @@ func (c *policyShowCmd) Run(ctx context.Context, g *Globals, s *streams) error {
 		for _, r := range v.Pack.Rules {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.ID, r.Effect, r.Kind, r.Source, r.Words)
 		}
-		return w.Flush()
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		for _, said := range v.Pack.Statements {
+			printStatement(s.out, said)
+		}
+		return nil
 	})
+}
+
+// printStatement prints what a recipient is told of an obligation, in each language.
+func printStatement(out io.Writer, said consent.Statement) {
+	fmt.Fprintf(out, "\n%s (%s)", said.Code, said.Source)
+	if said.Scope {
+		fmt.Fprint(out, ", with the scope of the patient's consent")
+	}
+	fmt.Fprintln(out)
+	for _, lang := range consent.Languages() {
+		fmt.Fprintf(out, "  %s  %s\n", lang, said.Words[lang].Long)
+		if short := said.Words[lang].Short; short != "" {
+			fmt.Fprintf(out, "  %s  or in short: %s\n", lang, short)
+		}
+	}
 }
 
 // stepRow is one step as show prints it.

@@ -132,7 +132,8 @@ func TestAPolicyGoesItsWayFromTheCommandLine(t *testing.T) {
 	if out := must(run(&policyAnalyseCmd{Output: "json"})); out != "[]\n" {
 		t.Errorf("rules without effect: %s", out)
 	}
-	if out := must(run(&policyShowCmd{Policy: "us-part2", Version: 0, Output: "table"})); !strings.Contains(out, "42 CFR 2.31") {
+	if out := must(run(&policyShowCmd{Policy: "us-part2", Version: 0, Output: "table"})); !strings.Contains(out, "42 CFR 2.31") ||
+		!strings.Contains(out, "P2-NOTICE (42 CFR 2.32(a)(1) (long)") || !strings.Contains(out, "en  or in short: 42 CFR part 2 prohibits unauthorized use or disclosure of these records.") || !strings.Contains(out, "es  Este registro") {
 		t.Error(out)
 	}
 }

@@ -32,20 +32,21 @@ var standing = []string{"concord-network", "us-hipaa", "us-part2"}
 var builtins = sync.OnceValues(readBuiltins)
 
 // Builtins returns the packs that come with the program, by id. The error is for a program that was built wrong: a pack
-// that cannot be read, or whose signature is not of the publisher's key.
+// that cannot be read, or whose signature is not of a key of the publisher.
 func Builtins() ([]Builtin, error) { return builtins() }
 
-// PublisherKey is the key that signs the packs that come with the program.
-func PublisherKey() (ed25519.PublicKey, error) {
+// PublisherKeys are the keys that sign the packs that come with the program, the newest first. Those that sign nothing new stay,
+// or versions kept from before would not be trusted any more.
+func PublisherKeys() ([]ed25519.PublicKey, error) {
 	raw, err := files.ReadFile("packs/publisher.pem")
 	if err != nil {
 		return nil, err
 	}
-	return ReadPublicKey(raw)
+	return ReadPublicKeys(raw)
 }
 
 func readBuiltins() ([]Builtin, error) {
-	key, err := PublisherKey()
+	keys, err := PublisherKeys()
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,7 @@ func readBuiltins() ([]Builtin, error) {
 		}
 		signature, err := files.ReadFile(name + ".sig")
 		if err == nil {
-			err = Verify(content, string(signature), []ed25519.PublicKey{key})
+			err = Verify(content, string(signature), keys)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("consentjson: %s: %w", name, err)

@@ -25,6 +25,14 @@ func TestEveryPackIsSignedAndMeansWhatItsTestsSay(t *testing.T) {
 			for _, f := range faults {
 				t.Error(f)
 			}
+			silent := b.Pack
+			silent.Statements = nil
+			if faults, err := silent.Check(); err == nil && faults == nil && b.Pack.Statements != nil {
+				t.Error("without its words nothing is amiss")
+			}
+			if w := silent.Wordless(); (w == nil) != (b.Pack.Statements == nil) {
+				t.Errorf("has words, and attaches %v", w)
+			}
 		})
 		cases += len(b.Pack.Tests)
 	}
@@ -80,6 +88,14 @@ func TestAPackOutOfShapeIsRefusedWithItsPlace(t *testing.T) {
 		{"a law an emergency overrides", `"effect":"FORBID"`, `"effect":"FORBID","overridable":true`, "rules[0].overridable"},
 		{"a site policy of no site", `"kind":"law"`, `"kind":"site"`, "site"},
 		{"a requester nobody knows", `"purposes":["HMARKT"]}}],`, `"requester":"me"}}],`, "rules[0].scope.requester"},
+		{"a statement without Spanish", `"tests"`, `"statements":[{"code":"X-Y","source":"s","words":{"en":{"long":"x"}}}],"tests"`, "statements[0].words.es.long"},
+		{"a statement in a third language", `"tests"`, `"statements":[{"code":"X-Y","source":"s","words":{"fr":{"long":"x"}}}],"tests"`, "statements[0].words.fr"},
+		{"a statement of nothing", `"tests"`, `"statements":[{"code":"x y","source":"s","words":{"en":{"long":"x"},"es":{"long":"x"}}}],"tests"`, "statements[0].code"},
+		{"a statement of what binds the exchange", `"tests"`, `"statements":[{"code":"AOD","source":"s","words":{"en":{"long":"x"},"es":{"long":"x"}}}],"tests"`, "statements[0].code"},
+		{"a statement without a ground", `"tests"`, `"statements":[{"code":"X-Y","source":"","words":{"en":{"long":"x"},"es":{"long":"x"}}}],"tests"`, "statements[0].source"},
+		{"a short form that no header takes", `"tests"`, `"statements":[{"code":"X-Y","source":"s","words":{"en":{"long":"x","short":"né"},"es":{"long":"x","short":"x"}}}],"tests"`, "statements[0].words.en.short"},
+		{"a short form in one language", `"tests"`, `"statements":[{"code":"X-Y","source":"s","words":{"en":{"long":"x","short":"x"},"es":{"long":"x"}}}],"tests"`, "statements[0].words.es.short"},
+		{"a place for a value that is stated", `"tests"`, `"statements":[{"code":"X:Y","source":"s","words":{"en":{"long":"x {value}"},"es":{"long":"x"}}}],"tests"`, "statements[0].words.en.long"},
 		{"a label nobody knows", `"purposes":["HMARKT"]}}],`, `"labels":["XYZ"]}}],`, "rules[0].scope.labels"},
 	} {
 		if !strings.Contains(ok, tt.old) {

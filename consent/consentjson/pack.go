@@ -11,10 +11,11 @@
 //	                       "unrelated", "diedWithin"}}],
 //	  "defaults": [{"network", "site", "jurisdiction", "purposeClass", "category", "rule"}],
 //	  "policies": [{"uri", "additive", "onExpiry", "widening", "instrument", "erase"}],
+//	  "statements": [{"code", "source", "scope", "words": {"en": {"long", "short"}, "es": {"long", "short"}}}],
 //	  "withheld": "silent | generic | named-category",
 //	  "exchanges": [{"code", "purpose", "answer": "must | should | may | push-only"}],
 //	  "tests": [{"name", "now", "default", "site": {}, "consents": [], "request": {}, "document": {}, "died", "emergency",
-//	             "want": {"reason", "obligations", "rule"}}]
+//	             "want": {"reason", "obligations", "rule", "told", "scope"}}]
 //	}
 //
 // It is read strictly: a member it does not know is a mistake in what decides about disclosures. What the members mean
@@ -30,20 +31,36 @@ import (
 )
 
 type pack struct {
-	ID        string     `json:"id"`
-	Edition   string     `json:"edition,omitzero"`
-	Title     string     `json:"title"`
-	Kind      string     `json:"kind"`
-	Site      hie.SiteID `json:"site,omitzero"`
-	Sources   []string   `json:"sources,omitempty"`
-	From      time.Time  `json:"from,omitzero"`
-	Until     time.Time  `json:"until,omitzero"`
-	Rules     []rule     `json:"rules,omitempty"`
-	Defaults  []row      `json:"defaults,omitempty"`
-	Policies  []policy   `json:"policies,omitempty"`
-	Exchanges []exchange `json:"exchanges,omitempty"`
-	Withheld  string     `json:"withheld,omitzero"`
-	Tests     []test     `json:"tests,omitempty"`
+	ID         string      `json:"id"`
+	Edition    string      `json:"edition,omitzero"`
+	Title      string      `json:"title"`
+	Kind       string      `json:"kind"`
+	Site       hie.SiteID  `json:"site,omitzero"`
+	Sources    []string    `json:"sources,omitempty"`
+	From       time.Time   `json:"from,omitzero"`
+	Until      time.Time   `json:"until,omitzero"`
+	Rules      []rule      `json:"rules,omitempty"`
+	Defaults   []row       `json:"defaults,omitempty"`
+	Policies   []policy    `json:"policies,omitempty"`
+	Exchanges  []exchange  `json:"exchanges,omitempty"`
+	Statements []statement `json:"statements,omitempty"`
+	Withheld   string      `json:"withheld,omitzero"`
+	Tests      []test      `json:"tests,omitempty"`
+}
+
+type statement struct {
+	Code   string `json:"code"`
+	Source string `json:"source"`
+	Scope  bool   `json:"scope,omitzero"`
+	Words  struct {
+		EN words `json:"en,omitzero"`
+		ES words `json:"es,omitzero"`
+	} `json:"words"`
+}
+
+type words struct {
+	Long  string `json:"long"`
+	Short string `json:"short,omitzero"`
 }
 
 type rule struct {
@@ -137,6 +154,10 @@ func ReadPack(content []byte) (consent.Pack, error) {
 	}
 	for _, e := range in.Exchanges {
 		out.Exchanges = append(out.Exchanges, consent.ExchangeCode(e))
+	}
+	for _, s := range in.Statements {
+		out.Statements = append(out.Statements, consent.Statement{Code: s.Code, Source: s.Source, Scope: s.Scope,
+			Words: map[string]consent.StatementWords{"en": consent.StatementWords(s.Words.EN), "es": consent.StatementWords(s.Words.ES)}})
 	}
 	for i := range in.Tests {
 		t, err := in.Tests[i].read("tests[" + itoa(i) + "]")

@@ -25,6 +25,8 @@ type test struct {
 		Reason      string   `json:"reason"`
 		Obligations []string `json:"obligations,omitempty"`
 		Rule        string   `json:"rule,omitzero"`
+		Told        []string `json:"told,omitempty"`
+		Scope       string   `json:"scope,omitzero"`
 	} `json:"want"`
 }
 
@@ -88,7 +90,7 @@ func (t *test) read(at string) (consent.PackTest, error) {
 			Instruments: r.Instruments, Abilities: r.Abilities, Practitioner: r.Practitioner},
 		Document: consent.Document{Class: t.Document.Class, Type: t.Document.Type, Confidentiality: t.Document.Confidentiality, Sensitivity: t.Document.Sensitivity,
 			Flags: t.Document.Flags, Start: t.Document.Start.UTC(), End: t.Document.End.UTC()},
-		Want: consent.PackWant{Reason: t.Want.Reason, Obligations: t.Want.Obligations, Rule: t.Want.Rule}}
+		Want: consent.PackWant{Reason: t.Want.Reason, Obligations: t.Want.Obligations, Rule: t.Want.Rule, Told: t.Want.Told, Scope: t.Want.Scope}}
 	if r.NoAbilities {
 		out.Request.Abilities = []string{}
 	}

@@ -60,6 +60,22 @@ func ReadPublicKey(raw []byte) (ed25519.PublicKey, error) {
 	return nil, errors.New("consentjson: not an Ed25519 public key")
 }
 
+// ReadPublicKeys reads the Ed25519 public keys in PEM (PKIX) that raw holds one after the other, at least one.
+func ReadPublicKeys(raw []byte) ([]ed25519.PublicKey, error) {
+	var out []ed25519.PublicKey
+	for block, rest := pem.Decode(raw); block != nil; block, rest = pem.Decode(rest) {
+		key, err := ReadPublicKey(pem.EncodeToMemory(block))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, key)
+	}
+	if out == nil {
+		return nil, errors.New("consentjson: not PEM")
+	}
+	return out, nil
+}
+
 // ReadPrivateKey reads an Ed25519 private key in PEM (PKCS #8).
 func ReadPrivateKey(raw []byte) (ed25519.PrivateKey, error) {
 	block, _ := pem.Decode(raw)

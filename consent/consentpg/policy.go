@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,18 +21,18 @@ type Policies struct {
 	db    *pg.DB
 	audit func(ctx context.Context, q pg.Querier, events ...audit.Event) error
 	now   func() time.Time
-	// keys sign law packs; the publisher's is among them.
+	// keys sign law packs; the publisher's are among them.
 	keys []ed25519.PublicKey
 }
 
 // NewPolicies returns the policies in db. Law packs must be signed by the publisher of the program's own, or by one of
 // trusted. The error is for a program that was built wrong.
 func NewPolicies(db *pg.DB, audit func(context.Context, pg.Querier, ...audit.Event) error, now func() time.Time, trusted ...ed25519.PublicKey) (*Policies, error) {
-	publisher, err := consentjson.PublisherKey()
+	publisher, err := consentjson.PublisherKeys()
 	if err != nil {
 		return nil, err
 	}
-	return &Policies{db: db, audit: audit, now: now, keys: append([]ed25519.PublicKey{publisher}, trusted...)}, nil
+	return &Policies{db: db, audit: audit, now: now, keys: append(slices.Clip(publisher), trusted...)}, nil
 }
 
 // Draft keeps a new version of a policy and returns it with its number. Nothing changes until it is activated. A law
@@ -198,8 +199,22 @@ func (p *Policies) load(ctx context.Context, q pg.Querier, policy string, versio
 		return out, err
 	}
 	var err error
-	out.Pack, err = p.read(out.Content, out.Signature)
-	return out, err
+	if out.Pack, err = p.read(out.Content, out.Signature); err != nil {
+		return out, err
+	}
+	all, err := consentjson.Builtins()
+	if err != nil {
+		return out, err
+	}
+	for _, b := range all { // a version from before packs held words says what the pack of that name says
+		if b.Pack.ID == policy {
+			out.Pack.Speak(b.Pack.Statements)
+		}
+	}
+	for _, b := range all { // and one drafted from it under another name too
+		out.Pack.Speak(b.Pack.Statements)
+	}
+	return out, nil
 }
 
 // History returns the steps of one policy; none for one that was never drafted.

@@ -1,1 +1,1 @@
-37e4c75c32724efe y/tafP8JFJRgdef+ers/yS7FDa/SltM0MBw1a0QOn2qdUNLDk27+tIT5Lor8lXduxp44e4hncsZM2vClq25XBA==
+6fcdee82588cb37c xm8yAzegxjnRngE2nifim66go2RHjSqn20W3w35mzT4bLwQMptieFlmR/BlDdKMHUqVjnD7EvENGZZ9A8/FUAQ==
