@@ -3,6 +3,7 @@ package federation
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,7 +32,11 @@ func (w *world) withRules(t *testing.T, rules ...consent.Rule) {
 
 func labelled(code string) func(*locator.Pointer) {
 	return func(p *locator.Pointer) {
-		p.Labels = append(p.Labels, hie.Coding{System: locator.SystemActCode, Code: code})
+		system := locator.SystemActCode
+		if strings.HasPrefix(code, "hipaa-") {
+			system = locator.SystemConsentPolicy
+		}
+		p.Labels = append(p.Labels, hie.Coding{System: system, Code: code})
 	}
 }
 
@@ -60,6 +65,9 @@ func TestRulesSeeWhatTheDoorKnows(t *testing.T) {
 		{"none is", forbid(consent.Scope{Exchanges: []string{"T-PH-ECR"}}), "N", nil, 1},
 		{"a document paid for by the patient", forbid(consent.Scope{Flags: []string{consent.FlagSelfPay}}), "HIPAASelfPay", nil, 0},
 		{"one that was not", forbid(consent.Scope{Flags: []string{consent.FlagSelfPay}}), "PSY", nil, 1},
+		{"one paid for by the patient, by the policy's name", forbid(consent.Scope{Flags: []string{consent.FlagSelfPay}}), "hipaa-self-pay", nil, 0},
+		{"one its site agreed to restrict", forbid(consent.Scope{Flags: []string{consent.FlagAgreedRestriction}}), "hipaa-restrictions", nil, 0},
+		{"one its patient authorized: another policy, and no flag is known", forbid(consent.Scope{Flags: []string{consent.FlagAgreedRestriction}}), "hipaa-auth", nil, 1},
 		{"psychotherapy notes by the name the law gives them", forbid(consent.Scope{Labels: []string{"PSYTHPN"}}), "HIPAAPsyNotes", nil, 0},
 		{"nobody knows of a death", forbid(consent.Scope{DiedWithin: 50}), "N", nil, 0},
 		{"the patient died fifty years ago", forbid(consent.Scope{DiedWithin: 50}), "N", func(w *world, _ *hie.Actor) { w.died(mariaHospital, w.now.AddDate(-50, 0, -1)) }, 1},

@@ -13,8 +13,8 @@ import (
 type Kind struct {
 	// ID is a positive 63-bit hash of the rest: the same on every node and for ever.
 	ID int64
-	// Classes are the codes of the categories, Types those of the type, Sensitivity the v3-ActCode labels:
-	// sorted, each once, without their systems; nil when there are none.
+	// Classes are the codes of the categories, Types those of the type, Sensitivity the labels of v3-ActCode and those that say
+	// what a patient had restricted: sorted, each once, without their systems; nil when there are none.
 	Classes, Types []string
 	// Confidentiality is the highest v3-Confidentiality code (U < L < M < N < R < V), or "".
 	Confidentiality string
@@ -28,7 +28,14 @@ type Kind struct {
 const (
 	SystemConfidentiality = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 	SystemActCode         = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+	SystemConsentPolicy   = "http://terminology.hl7.org/CodeSystem/consentpolicycodes"
 )
+
+// restrictions are the codes of SystemConsentPolicy that say of a document what its patient had restricted. v3-ActCode has a
+// code for what the patient paid for alone.
+//
+// Source: 45 CFR 164.522(a); HL7 FHIR R4 consentpolicycodes.
+var restrictions = []string{"hipaa-restrictions", "hipaa-self-pay"}
 
 // labelSystems are the systems of labels under every name they have. Those of the last two say what a document may be used
 // for and how far it is to be trusted, nothing of what is in it.
@@ -37,6 +44,7 @@ const (
 var labelSystems = map[string]string{
 	SystemConfidentiality: SystemConfidentiality, "http://hl7.org/fhir/v3/Confidentiality": SystemConfidentiality, "urn:oid:2.16.840.1.113883.5.25": SystemConfidentiality,
 	SystemActCode: SystemActCode, "http://hl7.org/fhir/v3/ActCode": SystemActCode, "urn:oid:2.16.840.1.113883.5.4": SystemActCode,
+	SystemConsentPolicy: SystemConsentPolicy,
 	"http://terminology.hl7.org/CodeSystem/v3-ActReason": systemUse, "http://hl7.org/fhir/v3/ActReason": systemUse, "urn:oid:2.16.840.1.113883.5.8": systemUse,
 	"http://terminology.hl7.org/CodeSystem/v3-ObservationValue": systemUse, "http://hl7.org/fhir/v3/ObservationValue": systemUse, "urn:oid:2.16.840.1.113883.5.1063": systemUse,
 }
@@ -48,8 +56,8 @@ const systemUse = "use"
 const confidentialityOrder = "ULMNRV"
 
 // KindOf returns the kind of a document with these categories, types and labels from a site that labels its
-// documents or does not. A confidentiality code that is none of the six counts as "V". A label without a code, or of a system
-// nobody knows, leaves open what the document is: it counts as not labelled.
+// documents or does not. A confidentiality code that is none of the six counts as "V". A label without a code, of a system
+// nobody knows, or one that names another policy, leaves open what the document is: it counts as not labelled.
 //
 // Source: spec consent 2.2 and 2.15 ("unknown code system").
 func KindOf(categories, types, labels []hie.Coding, siteLabels bool) Kind {
@@ -57,11 +65,11 @@ func KindOf(categories, types, labels []hie.Coding, siteLabels bool) Kind {
 	rank, unread := -1, false
 	for _, l := range labels {
 		switch system := labelSystems[l.System]; {
-		case l.Code == "" || system == "":
+		case l.Code == "" || system == "", system == SystemConsentPolicy && !slices.Contains(restrictions, l.Code):
 			unread = true
 		case system == SystemConfidentiality:
 			rank = max(rank, confidentialityRank(l.Code))
-		case system == SystemActCode:
+		case system == SystemActCode, system == SystemConsentPolicy:
 			k.Sensitivity = append(k.Sensitivity, l.Code)
 		}
 	}

@@ -164,7 +164,7 @@ func TestKinds(t *testing.T) {
 		t.Errorf("a site that does not label leaves its codes and no label state: %+v", k)
 	}
 	for name, unread := range map[string][]hie.Coding{"of a system nobody knows": cs("urn:local:labels", "HIV"), "of no system": cs("", "HIV"), "without a code": {{}},
-		"of the right system without a code": {{System: SystemActCode}}} {
+		"of the right system without a code": {{System: SystemActCode}}, "that names a policy nobody reads": cs(SystemConsentPolicy, "hipaa-auth")} {
 		if k := KindOf(nil, nil, append(cs(SystemConfidentiality, "N"), unread...), true); k.Labelled || k.Confidentiality != "N" {
 			t.Errorf("a label %s leaves open what else there is: %+v", name, k)
 		}
