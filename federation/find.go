@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/concord-hie/concord/audit"
+	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/locator"
 )
@@ -83,8 +84,10 @@ type Entry struct {
 	Live bool
 	// Alternates are the same document at other places, in order; they have none themselves.
 	Alternates []Entry
-	// Obligations go with showing it, sorted ("P2-NOTICE", "NORDSCLCD").
+	// Obligations go with showing it and its alternates, sorted ("P2-NOTICE", "NORDSCLCD").
 	Obligations []string
+	// Caveats are what of that is told in words, nil for nothing.
+	Caveats []consent.Caveat
 
 	ruling ruling
 }
@@ -147,12 +150,7 @@ func (x *Exchange) find(ctx context.Context, actor hie.Actor, q Query) (Found, e
 		return Found{}, err
 	}
 	for i := range found.Entries {
-		e := &found.Entries[i]
-		e.ruling.ground = m.grounds(documents(m.whole(e.Pointer), e.Kind))
-		for j := range e.Alternates {
-			a := &e.Alternates[j]
-			a.ruling.ground = m.grounds(documents(m.whole(a.Pointer), a.Kind))
-		}
+		m.account(&found.Entries[i])
 	}
 	if found.Silent, err = x.silent(ctx, m, held, live.answers); err != nil {
 		return Found{}, err
@@ -173,6 +171,29 @@ func (x *Exchange) find(ctx context.Context, actor hie.Actor, q Query) (Found, e
 		return Found{}, err
 	}
 	return found, nil
+}
+
+// account adds to e, which is shown, the ground it is shown on and what goes with it in words. An entry tells that its
+// alternates are there, so what goes with these goes with it.
+func (m *matter) account(e *Entry) {
+	e.ruling.ground = m.grounds(documents(m.whole(e.Pointer), e.Kind))
+	e.Caveats = m.caveats(e.ruling, e.Pointer)
+	for _, c := range e.Caveats {
+		for _, p := range c.Permissions { // a consent that law requires need not be what decided
+			e.ruling.ground = append(e.ruling.ground, p.Directive)
+		}
+	}
+	e.ruling.tidy()
+	for i := range e.Alternates {
+		a := &e.Alternates[i]
+		m.account(a)
+		e.Obligations = append(slices.Clip(e.Obligations), a.Obligations...)
+		e.Caveats = consent.Join(slices.Clip(e.Caveats), a.Caveats)
+	}
+	if e.Alternates != nil {
+		slices.Sort(e.Obligations)
+		e.Obligations = slices.Compact(e.Obligations)
+	}
 }
 
 // commit records events between two looks at m's standing: nothing is recorded as disclosed under rules that moved

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,8 +34,9 @@ type Document struct {
 	ContentType string
 	// Length is how many bytes there will be, -1 when that is not known.
 	Length int64
-	// Obligations go with the bytes, sorted.
+	// Obligations go with the bytes, sorted; Caveats are what of them is told in words, nil for nothing.
 	Obligations []string
+	Caveats     []consent.Caveat
 
 	x        *Exchange
 	m        *matter
@@ -95,7 +97,9 @@ func (x *Exchange) retrieve(ctx context.Context, actor hie.Actor, handle Handle)
 		}
 		return nil, d.undelivered(ctx, &SiteError{Fate: Failed, Reason: err.Error()})
 	}
-	events := append([]audit.Event{x.asked(actor, d.pointer.Site, d.pointer.Record, "retrieve", nil, 1)}, x.disclosed(d.m, []Entry{d.entry()}, "retrieve")...)
+	e := d.entry()
+	d.Obligations, d.Caveats = e.Obligations, e.Caveats
+	events := append([]audit.Event{x.asked(actor, d.pointer.Site, d.pointer.Record, "retrieve", nil, 1)}, x.disclosed(d.m, []Entry{e}, "retrieve")...)
 	if d.seen, err = x.commit(ctx, d.m, events); err != nil {
 		_ = body.Close()
 		return nil, err
@@ -139,7 +143,7 @@ func (d *Document) ruling() ruling { return d.m.document(d.pointer) }
 func (d *Document) entry() Entry {
 	e := Entry{Pointer: d.pointer, Live: d.live, ruling: d.ruling()}
 	e.Obligations = e.ruling.told()
-	e.ruling.ground = d.m.grounds(documents(d.m.whole(d.pointer), d.pointer.Kind))
+	d.m.account(&e)
 	return e
 }
 
@@ -216,7 +220,6 @@ func (d *Document) begin() error {
 	case d.Length < 0:
 		d.Length = b.Length
 	}
-	d.Obligations = d.ruling().told()
 	return nil
 }
 
@@ -305,6 +308,23 @@ var errWithdrawn = fmt.Errorf("federation: withdrawn while it was handed over: %
 // maxMoves bounds how often one transfer is decided again.
 const maxMoves = 16
 
+// says reports whether everything that goes with the document by a later ruling was told with its first bytes: what was not
+// can be told no more.
+func (d *Document) says(again *Document) bool {
+	e := again.entry()
+	for _, o := range e.Obligations {
+		if !slices.Contains(d.Obligations, o) {
+			return false
+		}
+	}
+	for _, c := range e.Caveats {
+		if !slices.ContainsFunc(d.Caveats, func(o consent.Caveat) bool { return o.Obligation == c.Obligation && o.Words("en") == c.Words("en") }) {
+			return false
+		}
+	}
+	return true
+}
+
 // gate lets one more chunk pass, if the standing is what the decision was made under or the document is permitted
 // under the new one. What it returns is when it looked; the chunk leaves while that look may be acted on, or not at all. The
 // first look is the one that followed the record, as long as it may be acted on.
@@ -323,7 +343,7 @@ func (d *Document) gate(ctx context.Context) (seen time.Time, _ error) {
 		}
 		again, err := d.x.permitted(ctx, d.m.actor, Handle{Ref: d.pointer.Ref(), Live: d.live})
 		switch {
-		case absent(err):
+		case absent(err), err == nil && !d.says(again):
 			return time.Time{}, errWithdrawn
 		case err != nil:
 			return time.Time{}, err

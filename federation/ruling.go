@@ -109,6 +109,11 @@ func Owed(obligations []string) []string {
 	return slices.DeleteFunc(slices.Clone(obligations), func(o string) bool { return slices.Contains(ours, o) })
 }
 
+// spoken reports whether something of what goes with r is told in words.
+func (r ruling) spoken() bool {
+	return slices.ContainsFunc(r.obligations, func(o string) bool { return consent.Spoken(o) || o == "BTG-REVIEW" })
+}
+
 func (r *ruling) tidy() {
 	for _, list := range []*[]string{&r.reasons, &r.ground, &r.obligations} {
 		slices.Sort(*list)
@@ -166,6 +171,19 @@ func (m *matter) grounds(ds []consent.Document) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// caveats are what is told in words with a document that is shown, of which r is the ruling. As grounds they are dearer than a
+// decision, and made for what is shown alone.
+func (m *matter) caveats(r ruling, p locator.Pointer) []consent.Caveat {
+	if !r.spoken() {
+		return nil
+	}
+	var out []consent.Caveat
+	for _, d := range documents(m.whole(p), p.Kind) {
+		out = consent.Join(out, m.decider.Caveats(m.request, d, m.now))
+	}
+	return out
 }
 
 // groundMembership is the ground for what is withheld since a site, or who asks, is not live.

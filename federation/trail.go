@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/concord-hie/concord/audit"
+	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
 )
 
@@ -43,6 +44,28 @@ func (x *Exchange) queried(actor hie.Actor, q Query, m *matter, found *Found, l 
 	return e
 }
 
+// accompany notes in detail the statement that went with what was disclosed, with the pack and version its words are from:
+// "P2-NOTICE us-part2 2026-02-16 v0". That the scope of a consent was explained beside it is "scope"; which consent is the ground.
+//
+// Source: 42 CFR 2.32; spec consent 2.11.
+func accompany(detail map[string]string, c consent.Caveat) {
+	s := c.Statement
+	if s.Pack == "" {
+		return // the engine's own words, which follow from the event
+	}
+	words := c.Obligation + " " + s.Pack + " " + s.Edition + " v" + strconv.FormatInt(s.Version, 10)
+	if len(c.Permissions) > 0 {
+		words += " scope"
+	}
+	all := strings.Split(detail["statements"], "; ")
+	if detail["statements"] == "" {
+		all = nil
+	}
+	all = append(all, words)
+	slices.Sort(all)
+	detail["statements"] = strings.Join(slices.Compact(all), "; ")
+}
+
 // disclosed returns one event for each record of which documents are shown: attribution is by source patient, so it
 // follows merge and unmerge.
 func (x *Exchange) disclosed(m *matter, shown []Entry, interaction string) []audit.Event {
@@ -67,6 +90,9 @@ func (x *Exchange) disclosed(m *matter, shown []Entry, interaction string) []aud
 		ev.Reasons = append(ev.Reasons, e.ruling.reasons...)
 		ev.Ground = append(ev.Ground, e.ruling.ground...)
 		ev.Emergency = ev.Emergency || e.ruling.emergency
+		for _, c := range e.Caveats {
+			accompany(ev.Detail, c)
+		}
 		if e.Live {
 			ev.Detail["live"] = strconv.FormatBool(true)
 		}
