@@ -2,6 +2,7 @@ package consent
 
 import (
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -11,7 +12,8 @@ type Finding struct {
 	Directive DirectiveName
 	// Other is the other directive of a conflict.
 	Other DirectiveName
-	// Mark tells findings of one kind about one directive apart: "60", "30" and "7" days before an end, "ended" after it.
+	// Mark tells findings of one kind about one directive apart: "60", "30" and "7" days before an end, "ended" after it; of a
+	// form the number of its newer version.
 	Mark string
 	// Due is when it should be settled, zero for as soon as possible.
 	Due time.Time
@@ -30,11 +32,16 @@ const (
 	FindRenewal    FindingKind = "renewal"    // it ends or has ended: ask whether it goes on
 	FindMajority   FindingKind = "majority"   // the patient comes of age: ask them
 	FindBroken     FindingKind = "broken"     // it names somebody the directory no longer has
+	// The power of who signed for the patient ends, or has ended: what they signed stands; ask the patient, or who speaks for
+	// them now.
+	FindRepresentative FindingKind = "representative"
+	// The form it was signed on has a newer version: what was signed stands; ask whether the patient would sign the new one.
+	FindForm FindingKind = "form"
 )
 
 // FindingKinds are the kinds, in order.
 func FindingKinds() []FindingKind {
-	return []FindingKind{FindConflict, FindHeld, FindUnverified, FindRenewal, FindMajority, FindBroken}
+	return []FindingKind{FindConflict, FindHeld, FindUnverified, FindRenewal, FindMajority, FindBroken, FindRepresentative, FindForm}
 }
 
 // renewalMarks are the days before an end at which a task is opened.
@@ -54,7 +61,7 @@ func (d *Decider) Findings(now time.Time, noTeams ...string) []Finding {
 	var out []Finding
 	for i := range d.dirs {
 		c := &d.dirs[i]
-		if c.shape == nil || c.filed > at || !d.newestOf(c, at) || c.revoked {
+		if !d.stands(c, at) {
 			continue
 		}
 		name := c.named()
@@ -76,6 +83,64 @@ func (d *Decider) Findings(now time.Time, noTeams ...string) []Finding {
 		out = append(out, Finding{Kind: FindConflict, Directive: c.Permit, Other: c.Deny, Detail: []string{c.Why, c.PermitNode, c.DenyNode}})
 	}
 	return out
+}
+
+// stands reports whether c is the newest version of a wish that was not revoked, in force, to begin or over.
+func (d *Decider) stands(c *compiled, at tick) bool {
+	return c.shape != nil && c.filed <= at && d.newestOf(c, at) && !c.revoked
+}
+
+// FindingsOfSigning returns what somebody must see to at now because of who signed what d was compiled from, and on what:
+// directives are those, in their order; forms are what some of them were signed on, by id, and offered the forms patients are
+// offered now where each was given. It goes through the directives in order.
+//
+// Source: spec consent 2.20 (guardian end, policy-version change).
+func (d *Decider) FindingsOfSigning(directives []Directive, forms map[string]SignedForm, offered func(Directive) []Template, now time.Time) []Finding {
+	at := tickOf(now)
+	var out []Finding
+	for i := range d.dirs {
+		c, in := &d.dirs[i], &directives[i]
+		if !d.stands(c, at) {
+			continue
+		}
+		if end := c.powerEnds(in, d.subject.Proxies); end != forever {
+			out = append(out, ending(c, FindRepresentative, end, now)...)
+		}
+		form, known := forms[in.ID]
+		if !known || c.ends < at {
+			continue
+		}
+		for _, t := range offered(*in) {
+			if t.ID == form.ID && t.Version > form.Version {
+				out = append(out, Finding{Kind: FindForm, Directive: c.named(), Mark: strconv.FormatInt(t.Version, 10)})
+			}
+		}
+	}
+	return out
+}
+
+// A SignedForm is the version of a form that a directive was signed on.
+type SignedForm struct {
+	ID      string
+	Version int64
+}
+
+// powerEnds returns the last instant at which somebody who signed in for the patient may act for them, by the dates of their
+// power; forever where nothing ends it. When a parent's lapses is another's to say.
+func (c *compiled) powerEnds(in *Directive, proxies []Proxy) tick {
+	end := forever
+	for _, ref := range in.Performers {
+		last := always
+		for _, p := range proxies {
+			if span, ok := p.Period.read(c.zone); p.Ref == ref && ok {
+				last = max(last, span.to)
+			}
+		}
+		if last != always {
+			end = min(end, last)
+		}
+	}
+	return end
 }
 
 // ending returns the finding about an end that comes near or has lately come.

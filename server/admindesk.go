@@ -109,7 +109,7 @@ func (s *Server) deskFilter(c *gin.Context) (f consent.DeskFilter, err error) {
 		return f, err
 	}
 	if f.Kind = consent.FindingKind(p.values["kind"]); f.Kind != "" && !slices.Contains(consent.FindingKinds(), f.Kind) {
-		return f, hie.Invalid("kind", "must be conflict, held, unverified, renewal, majority or broken")
+		return f, hie.Invalid("kind", "must be conflict, held, unverified, renewal, majority, broken, representative or form")
 	}
 	if f.Closed, err = p.flag("closed"); err != nil {
 		return f, err

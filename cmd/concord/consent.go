@@ -22,7 +22,7 @@ import (
 
 // consentCmd groups what proves and explains decisions.
 type consentCmd struct {
-	Tasks   consentTasksCmd   `cmd:"" help:"What staff must see to: conflicts, renewals, held, unverified and broken wishes."`
+	Tasks   consentTasksCmd   `cmd:"" help:"What staff must see to: conflicts, ends, and wishes that are held, unverified, broken or on an old form."`
 	Export  consentExportCmd  `cmd:"" help:"Write the consents of an organization's patients as NDJSON."`
 	Decide  consentDecideCmd  `cmd:"" help:"Decide cases, one JSON a line; reads no database, clock or network."`
 	Explain consentExplainCmd `cmd:"" help:"Say in order which rules spoke about a document, and which one decided."`

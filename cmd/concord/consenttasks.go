@@ -16,7 +16,7 @@ import (
 
 // consentTasksCmd lists what staff must see to about patients' wishes. Records and directives are named by their numbers.
 type consentTasksCmd struct {
-	Kind   string `enum:"any,conflict,held,unverified,renewal,majority,broken" default:"any" help:"any, conflict, held, unverified, renewal, majority or broken."`
+	Kind   string `enum:"any,conflict,held,unverified,renewal,majority,broken,representative,form" default:"any" help:"any, conflict, held, unverified, renewal, majority, broken, representative or form."`
 	Org    string `help:"Only about this organization's registrations." placeholder:"ID"`
 	Record int64  `help:"Only about this record." placeholder:"RECORD"`
 	Closed bool   `help:"List closed tasks instead of open ones."`
@@ -28,8 +28,9 @@ type consentTasksCmd struct {
 // Help implements kong.HelpProvider.
 func (consentTasksCmd) Help() string {
 	return `Conflicts (the papers leave open which wish was meant), directives held because they cannot be understood whole, evidence nobody
-verified, ends that come near (60, 30 and 7 days), patients who come of age, and names the directory no longer has. The
-queue is brought in step after each change of a wish and every night.
+verified, ends that come near (60, 30 and 7 days), patients who come of age, names the directory no longer has, guardians and
+agents whose power ends, and forms that have a newer version than the one signed. The queue is brought in step after each
+change of a wish and every day.
 
 Example:
   concord consent tasks --kind renewal --output json`

@@ -67,12 +67,34 @@ func (d *desk) checkPerson(ctx context.Context, person mpi.Person) error {
 			missing = append(missing, id)
 		}
 	}
-	for _, f := range decider.Findings(d.now(), missing...) {
+	signing, err := d.ofSigning(ctx, decider, onFile.Directives, of, person.Records())
+	if err != nil {
+		return err
+	}
+	for _, f := range append(decider.Findings(d.now(), missing...), signing...) {
 		m := of[f.Directive.ID]
 		site, _ := d.network().Site(m.Site)
 		found = append(found, consent.DeskTask{Record: m.Record, Organization: site.Org, Finding: f})
 	}
 	return d.consents.SyncTasks(ctx, person.Records(), found)
+}
+
+// ofSigning returns what is to be seen to because of who signed directives, given on the records of of by their ids, and on what.
+func (d *desk) ofSigning(ctx context.Context, decider *consent.Decider, directives []consent.Directive, of map[string]mpi.Member, records []hie.SourcePatientID) ([]consent.Finding, error) {
+	forms, err := d.consents.SignedForms(ctx, records)
+	if err != nil {
+		return nil, err
+	}
+	var templates []consent.Template
+	if len(forms) > 0 {
+		if templates, err = d.consents.Templates(ctx); err != nil {
+			return nil, err
+		}
+	}
+	offered := func(in consent.Directive) []consent.Template {
+		return consent.Offered(templates, d.network().Jurisdiction(of[in.ID].Site))
+	}
+	return decider.FindingsOfSigning(directives, forms, offered, d.now()), nil
 }
 
 // endings returns what record's person has said that ends within the days a patient is told before.
@@ -148,19 +170,15 @@ const (
 	sweepEvery    = 24 * time.Hour
 )
 
-// watch looks through reviews and wishes until ctx ends. Nodes that do it at once find the same and write it once.
+// watch looks through reviews and wishes until ctx ends. Of several nodes one looks through the wishes of a day; when that was is
+// kept, so that nodes which are started anew every day do it all the same.
 func (d *desk) watch(ctx context.Context) {
-	next := d.now().Add(sweepEvery)
 	for {
 		if _, err := d.consents.Escalate(ctx, deskActor); err != nil && ctx.Err() == nil {
 			d.log.WarnContext(ctx, "emergency reviews were not looked through", "kind", err.Error())
 		}
-		if d.now().After(next) {
-			next = d.now().Add(sweepEvery)
-			n, err := d.sweep(ctx)
-			if err != nil && ctx.Err() == nil {
-				d.log.WarnContext(ctx, "wishes were not looked through", "kind", err.Error(), "n", n)
-			}
+		if n, err := d.daily(ctx); err != nil && ctx.Err() == nil {
+			d.log.WarnContext(ctx, "wishes were not looked through", "kind", err.Error(), "n", n)
 		}
 		select {
 		case <-ctx.Done():
@@ -168,6 +186,18 @@ func (d *desk) watch(ctx context.Context) {
 		case <-time.After(escalateEvery):
 		}
 	}
+}
+
+// daily looks through everybody's wishes where nobody has for a day, and returns how many records it went through.
+func (d *desk) daily(ctx context.Context) (n int, err error) {
+	due, err := d.consents.BeginSweep(ctx, sweepEvery)
+	if err != nil || !due {
+		return 0, err
+	}
+	if n, err = d.sweep(ctx); err != nil {
+		return n, err
+	}
+	return n, d.consents.EndSweep(ctx)
 }
 
 // deskActor is who the exchange is when it acts on its own.

@@ -82,3 +82,84 @@ func TestAPatientIsToldOfAnEndWhereverItWasSaid(t *testing.T) {
 		}
 	}
 }
+
+// TestTheDeskSeesANewFormOnceADayWhoeverStartsTheNode: a patient signed a form that has a newer version since. Of nodes that ask, one
+// looks through everybody, and no other until a day later, however often they are started; the task goes when the patient signs anew.
+//
+// Source: spec consent 2.20 (policy-version change; looked through every night).
+func TestTheDeskSeesANewFormOnceADayWhoeverStartsTheNode(t *testing.T) {
+	ctx, g := context.Background(), &Globals{DatabaseURL: pgtest.URL(t)}
+	db, err := g.open(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	ok := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := directory.File{Organizations: []directory.Organization{{ID: "mercy", Name: "Mercy", Identifier: "urn:mercy", Kind: "hospital", Jurisdiction: "US-MD", Active: true}},
+		Sites: []directory.Site{{ID: "mercy-main", Org: "mercy", Name: "Mercy Main", Authorities: []string{"urn:mercy-main"}, Zone: "America/New_York", Active: true}}}
+	people := directorypg.New(db, auditpg.Append, hie.Now)
+	_, err = people.Apply(ctx, localOperator(), file, false)
+	ok(err)
+	network, err := people.Load(ctx)
+	ok(err)
+	ids, at := hie.NewIDs(nil), hie.Now()
+	now := func() time.Time { return at }
+	patients := mpi.New(mpipg.New(db, auditpg.Append), ids, auditpg.New(db), mpi.Options{})
+	done, err := patients.Register(ctx, hie.Actor{Organization: "mercy"}, mpi.Registration{Site: "mercy-main", Local: hie.Identifier{System: "urn:mercy-main", Value: "1"},
+		Active: true, Received: []byte(`{}`), Demographics: mpi.Demographics{Names: []mpi.Name{{Family: "Zyxquill", Given: []string{"Maria"}}}, Birth: mpi.Date{Year: 1970, Month: 3, Day: 31}}})
+	ok(err)
+	consents := consentpg.New(db, ids, auditpg.Append, now)
+	sign := func(version int64) {
+		t.Helper()
+		_, err := consents.File(ctx, hie.Actor{Organization: "mercy"}, consent.Version{Record: done.Record, By: "mercy", ByPatient: true, Status: "active", Signed: at, Verified: true, NetworkWide: true,
+			Content:  refusal("p1", false, at),
+			Evidence: []consent.Evidence{{Kind: "signature", Method: "electronic", Hash: strings.Repeat("0", 64), Capacity: consent.CapacityPatient, Template: "share", TemplateVersion: version}}}, 0)
+		ok(err)
+	}
+	sign(1)
+	env, _, err := environmentAt(ctx, db, g.PolicyKey, network, now())
+	ok(err)
+	started := func() *desk {
+		return &desk{patients: patients, consents: consents, env: func() *consent.Env { return env }, network: func() *directory.Network { return network }, now: now, log: slog.New(slog.DiscardHandler)}
+	}
+	tasks := func() int {
+		t.Helper()
+		open, _, err := consents.DeskTasks(ctx, consent.DeskFilter{Kind: consent.FindForm, Limit: 10})
+		ok(err)
+		return len(open)
+	}
+	looked := func(d *desk, want int) {
+		t.Helper()
+		if n, err := d.daily(ctx); err != nil || n != want {
+			t.Errorf("%d records were looked through, %v; want %d", n, err, want)
+		}
+	}
+	looked(started(), 1)
+	if tasks() != 0 {
+		t.Error("a task about the form in force")
+	}
+	form := consent.BuiltinTemplates()[0]
+	_, err = consents.ProposeTemplate(ctx, hie.Actor{Organization: "network", User: "ann"}, form)
+	ok(err)
+	_, err = consents.DecideTemplate(ctx, hie.Actor{Organization: "network", User: "bob"}, "share", 2, true)
+	ok(err)
+	at = at.Add(20 * time.Hour)
+	looked(started(), 0)
+	at = at.Add(5 * time.Hour)
+	looked(started(), 1)
+	looked(started(), 0)
+	if tasks() != 1 {
+		t.Errorf("%d tasks about the older form, want 1", tasks())
+	}
+	at = at.Add(time.Minute)
+	sign(2)
+	ok(started().check(ctx, done.Record))
+	if tasks() != 0 {
+		t.Error("she has signed the newer one, and the task stands")
+	}
+}

@@ -158,3 +158,25 @@ func (s *Store) Stated(ctx context.Context, after hie.SourcePatientID, limit int
 	}
 	return out, nil
 }
+
+// sweepFor is how long a sweep that was begun is taken to be under way.
+const sweepFor = time.Hour
+
+// BeginSweep reports whether the last sweep was done so long ago, and none is under way: then the caller's is. The row decides
+// between nodes that ask at once.
+func (s *Store) BeginSweep(ctx context.Context, every time.Duration) (due bool, err error) {
+	now := s.now()
+	n, err := s.db.Exec(ctx, `update consent.desk_sweep set begun = $1 where id = 1 and done <= $2 and begun <= $3`, now, now.Add(-every), now.Add(-sweepFor))
+	if err != nil {
+		return false, fmt.Errorf("consentpg: begin sweep: %w", err)
+	}
+	return n == 1, nil
+}
+
+// EndSweep records that a sweep was done.
+func (s *Store) EndSweep(ctx context.Context) error {
+	if _, err := s.db.Exec(ctx, `update consent.desk_sweep set done = $1 where id = 1`, s.now()); err != nil {
+		return fmt.Errorf("consentpg: end sweep: %w", err)
+	}
+	return nil
+}

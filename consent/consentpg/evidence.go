@@ -3,6 +3,7 @@ package consentpg
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
@@ -51,6 +52,26 @@ func (s *Store) Evidence(ctx context.Context, record hie.SourcePatientID, id int
 	out := map[int64][]consent.Evidence{}
 	for _, r := range rows {
 		out[r.version] = append(out[r.version], r.Evidence)
+	}
+	return out, nil
+}
+
+// SignedForms returns the form that each directive of the records was last signed on, by the directive's id; none of those that
+// were signed on no form.
+func (s *Store) SignedForms(ctx context.Context, records []hie.SourcePatientID) (map[string]consent.SignedForm, error) {
+	out := map[string]consent.SignedForm{}
+	_, err := pg.Collect(ctx, s.db, func(rows *pg.Rows) (struct{}, error) {
+		var id int64
+		var f consent.SignedForm
+		err := rows.Scan(&id, &f.ID, &f.Version)
+		out[strconv.FormatInt(id, 10)] = f
+		return struct{}{}, err
+	}, `
+		select distinct on (sp_id, directive_id) directive_id, template_id, template_version
+		from consent.evidence where sp_id = any($1) and template_id <> ''
+		order by sp_id, directive_id, version desc, evidence_id desc`, numbers(records))
+	if err != nil {
+		return nil, fmt.Errorf("consentpg: signed forms: %w", err)
 	}
 	return out, nil
 }
