@@ -176,6 +176,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		return nil, err
 	}
 	running.Go(func() { inForce.Run(background) })
+	consents.Clock(policies.Clock)
 	environment := &environments{network: networks.Network, policies: inForce.Set, clock: hie.Now}
 	impact := newImpactRun(db, policies, networks.Network)
 	guard, err := egress.New(egress.Options{Allow: cfg.AllowSite, Header: follow})

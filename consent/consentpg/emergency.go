@@ -21,6 +21,9 @@ import (
 // by the caller; it holds until before until. owners are the organisations whose registrations the records are. Each
 // record's patient gets a notice.
 func (s *Store) Claim(ctx context.Context, actor hie.Actor, claim consent.Emergency, until time.Time, records []hie.SourcePatientID, owners []hie.OrgID) error {
+	if err := s.clock(); err != nil {
+		return err
+	}
 	task := s.ids.Next()
 	err := pg.InTx(ctx, s.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
 		if err := insertGrants(ctx, tx, s.ids, task, actor, claim, until, records); err != nil {

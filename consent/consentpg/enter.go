@@ -21,6 +21,9 @@ import (
 // nothing can leave under the old rules any more. also, unless nil, is told the same and belongs to the transaction: what it returns
 // an error for is not filed.
 func (s *Store) Enter(ctx context.Context, actor hie.Actor, vs []consent.Version, also func(ctx context.Context, tx *pg.Tx, filed, repeated int) error) (filed, repeated int, err error) {
+	if err := s.clock(); err != nil {
+		return 0, 0, err
+	}
 	var records []hie.SourcePatientID
 	for _, v := range vs {
 		records = append(records, v.Record)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/concord-hie/concord/audit"
@@ -23,6 +24,20 @@ type Policies struct {
 	now   func() time.Time
 	// keys sign law packs; the publisher's are among them.
 	keys []ed25519.PublicKey
+	// astray says that a watch found this node's clock off.
+	astray atomic.Bool
+}
+
+// Clock returns hie.ErrUnavailable while this node's clock is off the database's by more than ClockLimit, as a watch found it, else
+// nil. What such a node recorded would be from another time than what stands beside it: a wish filed by a clock that is a year
+// ahead has everybody decide as of then, when others have ended.
+//
+// Source: spec consent 2.15 (clock skew beyond limit).
+func (p *Policies) Clock() error {
+	if p.astray.Load() {
+		return fmt.Errorf("consentpg: this node's clock is off: %w", hie.ErrUnavailable)
+	}
+	return nil
 }
 
 // NewPolicies returns the policies in db. Law packs must be signed by the publisher of the program's own, or by one of
@@ -90,6 +105,9 @@ func (p *Policies) Take(ctx context.Context, actor hie.Actor, e consent.PolicyEv
 // step adds a step after the policy's last one, with its event, in one transaction.
 func (p *Policies) step(ctx context.Context, actor hie.Actor, e consent.PolicyEvent, dryRun bool, with func(*pg.Tx, consent.PolicyEvent) error) (consent.PolicyEvent, error) {
 	var out consent.PolicyEvent
+	if err := p.Clock(); err != nil {
+		return out, err
+	}
 	err := pg.InTx(ctx, p.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
 		var version int64
 		if err := tx.QueryRow(ctx, `select version from consent.policy_set where id = 1 for update`).Scan(&version); err != nil {

@@ -249,6 +249,17 @@ func TestANodeWhoseClockIsOffDecidesNothing(t *testing.T) {
 			if _, err := w.Set(); (err == nil) != c.decides || err != nil && !errors.Is(err, hie.ErrUnavailable) {
 				t.Errorf("%v", err)
 			}
+			s := New(o.db, hie.NewIDs(nil), auditpg.Append, hie.Now)
+			s.Clock(p.Clock)
+			_, filing := s.File(t.Context(), clerk, consent.Version{Record: maria, By: "mercy", Status: "active", Signed: hie.Now(), Verified: true, Content: []byte(`{}`)}, 0)
+			_, basis := s.RecordInstrument(t.Context(), clerk, consent.Instrument{Record: maria, Kind: "court-order", Organization: "oak", From: hie.Now(), Ground: "x"}, 0)
+			_, step := p.Draft(t.Context(), drafter, []byte(house), "", "", true)
+			for what, err := range map[string]error{"a wish": filing, "a legal basis": basis, "a step of a policy": step,
+				"an emergency": s.Claim(t.Context(), clerk, claim(), hie.Now().Add(time.Hour), []hie.SourcePatientID{maria}, nil)} {
+				if (err == nil) != c.decides || err != nil && !errors.Is(err, hie.ErrUnavailable) {
+					t.Errorf("recording %s: %v", what, err)
+				}
+			}
 		})
 	}
 	t.Run("while it runs", func(t *testing.T) {

@@ -135,6 +135,7 @@ func (p *Policies) Watch(ctx context.Context, log *slog.Logger) (*PolicyWatch, e
 		w.astray(ctx, off)
 		return w, nil
 	}
+	p.astray.Store(false)
 	w.current.Store(set)
 	return w, nil
 }
@@ -177,7 +178,7 @@ func (w *PolicyWatch) Run(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err == nil && off > ClockLimit:
-			if w.current.Load() != nil {
+			if !w.policies.astray.Load() {
 				w.astray(ctx, off)
 			}
 			held, read = set, asked
@@ -186,6 +187,7 @@ func (w *PolicyWatch) Run(ctx context.Context) {
 				w.log.InfoContext(ctx, "policies refreshed", "n", set.Version)
 			}
 			held, read = set, asked
+			w.policies.astray.Store(false)
 			w.current.Store(set)
 		case w.current.Load() != nil && time.Since(read) > consent.PolicyNotice-policyPoll:
 			w.log.ErrorContext(ctx, "policies not refreshed; nothing is decided until they are", "kind", err.Error())
@@ -196,6 +198,7 @@ func (w *PolicyWatch) Run(ctx context.Context) {
 
 // astray has the node decide nothing while its clock is off by so much.
 func (w *PolicyWatch) astray(ctx context.Context, off time.Duration) {
+	w.policies.astray.Store(true)
 	w.current.Store(nil)
 	w.log.ErrorContext(ctx, "this node's clock is off the database's; nothing is decided until it is set right", "seconds", int64(off/time.Second))
 }

@@ -29,6 +29,9 @@ type recording struct {
 // leave under the old rules any more. Errors: hie.ErrNotFound when there is no such id of the record; hie.ErrStale when
 // expected is not current.
 func (s *Store) keep(ctx context.Context, actor hie.Actor, expected int64, r recording) error {
+	if err := s.clock(); err != nil {
+		return err
+	}
 	action := "U"
 	if *r.id == 0 {
 		*r.id, action, expected = s.ids.Next(), "C", 0

@@ -28,14 +28,20 @@ type Store struct {
 	ids   *hie.IDs
 	audit func(ctx context.Context, q pg.Querier, events ...audit.Event) error
 	now   func() time.Time
+	// clock returns an error while what is recorded now would bear a wrong time.
+	clock func() error
 	// meanwhile is told of a record while a change of its wishes waits for leases to end.
 	meanwhile func(ctx context.Context, record hie.SourcePatientID)
 }
 
 // New returns a Store on db. Events are written by audit (auditpg.Append) in the transaction of the change.
 func New(db *pg.DB, ids *hie.IDs, audit func(context.Context, pg.Querier, ...audit.Event) error, now func() time.Time) *Store {
-	return &Store{db: db, ids: ids, audit: audit, now: now}
+	return &Store{db: db, ids: ids, audit: audit, now: now, clock: func() error { return nil }}
 }
+
+// Clock has nothing recorded while check, such as [Policies.Clock], returns an error, which is then the answer: another node is
+// asked. It is set before anything is filed.
+func (s *Store) Clock(check func() error) { s.clock = check }
 
 // Meanwhile has f called after each change of what a record's patient wishes, once it is committed and before it is acknowledged:
 // while the leases of gates end that may act on what they read before. The change stands whatever becomes of f, and is
@@ -63,6 +69,9 @@ func (s *Store) File(ctx context.Context, actor hie.Actor, v consent.Version, ex
 		v.ID, action, expected = s.ids.Next(), "C", 0
 	}
 	var out consent.Version
+	if err := s.clock(); err != nil {
+		return out, err
+	}
 	err := pg.InTx(ctx, s.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
 		// Writers of one record queue on its epoch, so what is read next does not change before the commit.
 		if err := epoch.Move(ctx, tx, v.Record, s.now()); err != nil {
