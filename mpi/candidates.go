@@ -100,7 +100,7 @@ func (x *Index) resembles(s *seeker, f *Features, e Edge) bool {
 // say: most of those will be shown or have to prove something.
 func (x *Index) find(ctx context.Context, f *Features, keys []Key) (lookup, error) {
 	l := lookup{skipped: map[int64]bool{}}
-	counts, rows, err := x.store.Look(ctx, hashes(keys), x.hub)
+	counts, rows, err := x.store.Look(ctx, x.wanted(keys))
 	if err != nil {
 		return lookup{}, err
 	}
@@ -138,6 +138,15 @@ func rank(all []found) {
 	})
 }
 
+// wanted says of each key how many records may share it and be looked for under it.
+func (x *Index) wanted(keys []Key) []Wanted {
+	out := make([]Wanted, len(keys))
+	for i, k := range keys {
+		out[i] = Wanted{k.Hash, k.Kind.most(x.hub)}
+	}
+	return out
+}
+
 // choose returns the keys to look under, rarest first until the budget is spent; hub keys never.
 func (x *Index) choose(l *lookup, keys []Key, counts map[int64]int64) []int64 {
 	byCount := slices.Clone(keys)
@@ -146,7 +155,7 @@ func (x *Index) choose(l *lookup, keys []Key, counts map[int64]int64) []int64 {
 	spent := int64(0)
 	for _, k := range byCount {
 		n := counts[k.Hash]
-		if n > x.hub || spent+n > x.budget {
+		if n > k.Kind.most(x.hub) || spent+n > x.budget {
 			l.skipped[k.Hash] = true
 			continue
 		}

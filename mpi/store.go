@@ -45,9 +45,9 @@ type Reader interface {
 	KeyCounts(ctx context.Context, keys []int64) (map[int64]int64, error)
 	// Candidates returns the live rows of keys, in no order; one record appears once for each key it shares.
 	Candidates(ctx context.Context, keys []int64) ([]Candidate, error)
-	// Look returns both for keys, which are each once: the counts, and the live rows of those keys that at most hub records
-	// share. A key nobody is found under is left out of counts.
-	Look(ctx context.Context, keys []int64, hub int64) (counts map[int64]int64, rows []Candidate, err error)
+	// Look returns both for keys, which are each once: the counts, and the live rows of those that no more records share than
+	// is wanted. A key nobody is found under is left out of counts.
+	Look(ctx context.Context, keys []Wanted) (counts map[int64]int64, rows []Candidate, err error)
 	// Edges returns the edges that have one of records as an end, with that end as A, ordered by A and B.
 	Edges(ctx context.Context, records []hie.SourcePatientID) ([]EdgeRow, error)
 	// Constraints returns the verdicts that have one of records as an end, with that end as A.
@@ -200,6 +200,20 @@ type MemberRow struct {
 	Person hie.PersonID
 	Member
 	Features []byte
+}
+
+// A Wanted is a key to look under, unless more than Most records share it.
+type Wanted struct{ Key, Most int64 }
+
+// Within returns the keys that counts do not say to be shared by too many.
+func Within(keys []Wanted, counts map[int64]int64) []int64 {
+	out := make([]int64, 0, len(keys))
+	for _, k := range keys {
+		if counts[k.Key] <= k.Most {
+			out = append(out, k.Key)
+		}
+	}
+	return out
 }
 
 // A Candidate is one row found under a key.

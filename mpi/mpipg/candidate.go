@@ -9,20 +9,25 @@ import (
 	"github.com/concord-hie/concord/mpi"
 )
 
-// look reads counts and rows by key, which both tables lie by. Of a hub no row is read, not even to be left out: beside it the
-// second key is null, which no row has.
+// look reads counts and rows by key, which both tables lie by. Of a key that too many share no row is read, not even to be left
+// out: beside it the second key is null, which no row has.
 const look = `
 	select k.key, k.n, c.sp_id, c.features from mpi.key_claim k
-		left join mpi.candidate_key c on c.key = k.key and c.key = case when k.n <= $2 then k.key end and c.live
+		left join mpi.candidate_key c on c.key = k.key and c.key = case when k.n <= ($2::bigint[])[array_position($1::bigint[], k.key)] then k.key end
+			and c.live
 	where k.key = any($1)`
 
 // Look implements mpi.Reader: one statement.
-func (r reader) Look(ctx context.Context, keys []int64, hub int64) (map[int64]int64, []mpi.Candidate, error) {
-	counts := make(map[int64]int64, len(keys))
-	if len(keys) == 0 {
+func (r reader) Look(ctx context.Context, wanted []mpi.Wanted) (map[int64]int64, []mpi.Candidate, error) {
+	counts := make(map[int64]int64, len(wanted))
+	if len(wanted) == 0 {
 		return counts, nil, nil
 	}
-	rows, err := r.q.Query(ctx, look, keys, hub)
+	keys, most := make([]int64, len(wanted)), make([]int64, len(wanted))
+	for i, k := range wanted {
+		keys[i], most[i] = k.Key, k.Most
+	}
+	rows, err := r.q.Query(ctx, look, keys, most)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,19 +2,18 @@ package mpipg
 
 import (
 	"context"
-	"slices"
 
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/mpi"
 )
 
 // Look implements mpi.Reader.
-func (d *desk) Look(ctx context.Context, keys []int64, hub int64) (map[int64]int64, []mpi.Candidate, error) {
-	counts, err := d.KeyCounts(ctx, keys)
+func (d *desk) Look(ctx context.Context, keys []mpi.Wanted) (map[int64]int64, []mpi.Candidate, error) {
+	counts, err := d.KeyCounts(ctx, mpi.Within(keys, nil))
 	if err != nil {
 		return nil, nil, err
 	}
-	rows, err := d.Candidates(ctx, slices.DeleteFunc(slices.Clone(keys), func(k int64) bool { return counts[k] > hub }))
+	rows, err := d.Candidates(ctx, mpi.Within(keys, counts))
 	return counts, rows, err
 }
 

@@ -157,10 +157,10 @@ func (m *Memory) Candidates(ctx context.Context, k []int64) ([]mpi.Candidate, er
 	return locked(m, func() ([]mpi.Candidate, error) { return m.tables.Candidates(ctx, k) })
 }
 
-func (m *Memory) Look(ctx context.Context, keys []int64, hub int64) (map[int64]int64, []mpi.Candidate, error) {
+func (m *Memory) Look(ctx context.Context, keys []mpi.Wanted) (map[int64]int64, []mpi.Candidate, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.tables.Look(ctx, keys, hub)
+	return m.tables.Look(ctx, keys)
 }
 
 func (m *Memory) Constraints(ctx context.Context, r []hie.SourcePatientID) ([]mpi.Constraint, error) {
@@ -303,12 +303,12 @@ func (t *tables) Candidates(_ context.Context, keys []int64) ([]mpi.Candidate, e
 	return out, nil
 }
 
-func (t *tables) Look(ctx context.Context, keys []int64, hub int64) (map[int64]int64, []mpi.Candidate, error) {
-	counts, err := t.KeyCounts(ctx, keys)
+func (t *tables) Look(ctx context.Context, keys []mpi.Wanted) (map[int64]int64, []mpi.Candidate, error) {
+	counts, err := t.KeyCounts(ctx, mpi.Within(keys, nil))
 	if err != nil {
 		return nil, nil, err
 	}
-	rows, err := t.Candidates(ctx, slices.DeleteFunc(slices.Clone(keys), func(k int64) bool { return counts[k] > hub }))
+	rows, err := t.Candidates(ctx, mpi.Within(keys, counts))
 	return counts, rows, err
 }
 

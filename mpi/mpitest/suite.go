@@ -186,7 +186,7 @@ func candidates(t *testing.T, w *World) {
 
 func look(t *testing.T, w *World) {
 	update(t, w, func(tx mpi.Tx) error {
-		for record, keys := range map[hie.SourcePatientID][]int64{1: {20, 21}, 2: {21}, 3: {21, 22}} {
+		for record, keys := range map[hie.SourcePatientID][]int64{1: {20, 21, 24}, 2: {21, 24}, 3: {21, 22, 24}} {
 			var claims []mpi.KeyClaim
 			for _, k := range keys {
 				claims = append(claims, mpi.KeyClaim{Key: k, Add: 1})
@@ -200,14 +200,14 @@ func look(t *testing.T, w *World) {
 		}
 		return nil
 	})
-	counts, rows, err := w.Store.Look(ctx, []int64{20, 21, 22, 23}, 2)
+	counts, rows, err := w.Store.Look(ctx, []mpi.Wanted{{Key: 20, Most: 9}, {Key: 21, Most: 2}, {Key: 22, Most: 1}, {Key: 23, Most: 2}, {Key: 24, Most: 3}})
 	var got []string
 	for _, c := range rows {
 		got = append(got, fmt.Sprint(c.Key, " ", c.Record, " ", string(c.Features)))
 	}
 	slices.Sort(got)
-	if err != nil || !slices.Equal(got, []string{"20 1 1", "22 3 3"}) || !maps.Equal(counts, map[int64]int64{20: 1, 21: 3, 22: 1}) {
-		t.Errorf("counts %v, rows %q, %v; want the counts of three keys, and no row under the one that three share", counts, got, err)
+	if err != nil || !slices.Equal(got, []string{"20 1 1", "22 3 3", "24 1 1", "24 2 2", "24 3 3"}) || !maps.Equal(counts, map[int64]int64{20: 1, 21: 3, 22: 1, 24: 3}) {
+		t.Errorf("counts %v, rows %q, %v; want the counts of four keys, and no row under the one that more share than was wanted", counts, got, err)
 	}
 }
 
