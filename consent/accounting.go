@@ -158,7 +158,7 @@ func (e *Env) Authorizations(directives []Directive) map[string]bool {
 	out := map[string]bool{}
 	for _, d := range directives {
 		for _, uri := range d.Policies {
-			if e.policies[uri].Instrument == InstrumentAuthorization {
+			if kind := e.policies[uri].Instrument; kind == InstrumentAuthorization || kind == InstrumentPsychotherapy {
 				out[d.ID] = true
 			}
 		}

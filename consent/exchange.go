@@ -15,7 +15,14 @@ const (
 	PolicyHidden = "https://concord-hie.org/policies/hidden-groups"
 	// PolicyPart2 is a written consent to disclosures by a Part 2 program. Source: 42 CFR 2.31.
 	PolicyPart2 = "https://concord-hie.org/policies/part2-consent"
-	// PolicyAuthorization is a HIPAA authorization. Source: 45 CFR 164.508.
+	// PolicyCounselling and PolicyProceedings are the consents that Part 2 wants by themselves, beside PolicyPart2: to counselling
+	// notes, and to use in proceedings against the patient. Source: 42 CFR 2.31(b), (d).
+	PolicyCounselling = "https://concord-hie.org/policies/part2-counselling-consent"
+	PolicyProceedings = "https://concord-hie.org/policies/part2-proceedings-consent"
+	// PolicyPsychotherapy is an authorization for psychotherapy notes, which is combined with no other.
+	// Source: 45 CFR 164.508(b)(3)(ii).
+	PolicyPsychotherapy = "https://concord-hie.org/policies/psychotherapy-authorization"
+	// PolicyAuthorization is a HIPAA authorization for anything else. Source: 45 CFR 164.508.
 	PolicyAuthorization = "https://concord-hie.org/policies/hipaa-authorization"
 )
 
@@ -26,7 +33,10 @@ func BuiltinPolicies() []Policy {
 		{URI: PolicyAdditional, Additive: true},
 		{URI: PolicyHidden},
 		{URI: PolicyPart2, Instrument: InstrumentPart2},
+		{URI: PolicyCounselling, Additive: true, Instrument: InstrumentCounselling},
+		{URI: PolicyProceedings, Additive: true, Instrument: InstrumentProceedings},
 		{URI: PolicyAuthorization, Additive: true, Instrument: InstrumentAuthorization},
+		{URI: PolicyPsychotherapy, Additive: true, Instrument: InstrumentPsychotherapy},
 		{URI: "https://profiles.ihe.net/ITI/PCF/Policy-basic-normal"},
 		{URI: "https://profiles.ihe.net/ITI/PCF/Policy-break-glass-only"},
 	}
@@ -38,6 +48,7 @@ const (
 	InstrumentProceedings   = "part2-proceedings-consent"
 	InstrumentCounselling   = "part2-counselling-consent"
 	InstrumentAuthorization = "hipaa-authorization"
+	InstrumentPsychotherapy = "psychotherapy-authorization"
 )
 
 // Options are what an exchange adds to the directory's picture.

@@ -32,7 +32,7 @@ type Instrument struct {
 }
 
 // patientsOwn are the kinds only the patient gives, as a directive with its evidence.
-var patientsOwn = []string{InstrumentPart2, InstrumentCounselling, InstrumentAuthorization}
+var patientsOwn = []string{InstrumentPart2, InstrumentCounselling, InstrumentAuthorization, InstrumentPsychotherapy}
 
 // Check says what is wrong with i apart from whom it is about: an *hie.InvalidError naming the member, or nil.
 func (i *Instrument) Check() error {

@@ -113,6 +113,9 @@ func TestAcceptanceVectors(t *testing.T) {
 			[]asked{{"before", all(p2Doc, at(day(2025, 6, 2).Add(-time.Hour))), "PERMIT", "P2-NOTICE NO-PROCEEDINGS"}, {"after", p2Doc, "LAW_REQUIRE", ""}}},
 		{"56 a Part 2 emergency", "permit", none, []asked{{"the emergency physician", all(p2Doc, emergency), "EMERGENCY", "P2-EMERGENCY-RECORD P2-NOTICE NO-PROCEEDINGS BTG-REVIEW NOTIFY-PATIENT NOTIFY-SITE"}}},
 		{"58 a psychotherapy note in an emergency", "permit", say(permit(tpo)), []asked{{"another provider", all(class("psychotherapy-note"), emergency), "LAW_REQUIRE", ""}}},
+		{"58 an authorization for whatever else does not open one", "permit", say(permit(), given("c"), policy(consent.PolicyAuthorization)), []asked{{"another provider", class("psychotherapy-note"), "LAW_REQUIRE", ""},
+			{"the patient", all(patient, class("psychotherapy-note")), "LAW_REQUIRE", ""}, {"what is labelled one", sens("PSYTHPN"), "LAW_REQUIRE", ""}, {"another document", none, "PERMIT", ""}}},
+		{"58 an authorization of its own does", "permit", say(permit(), given("c"), policy(consent.PolicyPsychotherapy)), []asked{{"another provider", class("psychotherapy-note"), "PERMIT", ""}}},
 		{"59 paid in full, restricted against the plan", "permit", none, []asked{{"the plan", all(paid, purposes("HPAYMT"), kind("health-plan")), "LAW_REQUIRE", ""}, {"Dr X", paid, "DEFAULT", ""},
 			{"the plan, as law requires", all(paid, purposes("HPAYMT"), kind("health-plan"), func(s *scene) { s.req.Instruments = []string{"required-by-law"} }), "DEFAULT", "MINEC"}}},
 		{"60 a site's agreed restriction gives way in an emergency", "permit", rule(consent.Rule{ID: "agreed", Layer: consent.LayerSite, Effect: consent.Forbid, Overridable: true, Obligations: []string{"NORDSCLCD"}}), []asked{
