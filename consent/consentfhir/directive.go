@@ -24,23 +24,24 @@ import (
 // Source: spec consent-cases, "Consent elements read".
 type wireConsent struct {
 	says      *consent.Directive
+	filed     bool // as of its reader
 	contained []jsontext.Value
 }
 
 // UnmarshalJSONFrom reads a Consent.
 func (w *wireConsent) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	r := reader{dec: dec, systems: true}
+	r := reader{dec: dec, filed: true}
 	w.readFrom(&r)
 	return r.err
 }
 
 // readFrom reads a Consent. A modifierExtension on any element inside, and rules that it says must be known (implicitRules),
-// may change what the whole means: it is then Modified.
+// may change what the whole means: it is then Modified. Of one in a case only those on itself and on its provisions count.
 //
 // Source: FHIR R4 extensibility 2.4.0.1 (isModifier); spec consent 2.7.
 func (w *wireConsent) readFrom(r *reader) {
 	d, outer := w.says, r.modified
-	r.modified = false
+	r.modified, w.filed = false, r.filed
 	defer func() { d.Modified, r.modified = d.Modified || r.modified, outer }()
 	for name := range r.members {
 		switch string(name) {
@@ -82,7 +83,7 @@ type wireProvision consent.Provision
 
 // UnmarshalJSONFrom reads a provision.
 func (w *wireProvision) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	r := reader{dec: dec, systems: true}
+	r := reader{dec: dec, filed: true}
 	r.provision((*consent.Provision)(w))
 	return r.err
 }
@@ -166,14 +167,14 @@ var (
 		"http://terminology.hl7.org/CodeSystem/v3-ActCode", "http://hl7.org/fhir/v3/ActCode", "urn:oid:2.16.840.1.113883.5.4"}
 )
 
-// codeOf reads the code of a coding and, where systems are looked at, makes an unknown code of one that another system shares with
+// codeOf reads the code of a coding and, of a Consent that was filed, makes an unknown code of one that another system shares with
 // HL7's list: TREAT of a system nobody here knows is not HL7's, and counts as a match for a deny and as none for a permit. Codes
 // that HL7 does not have stay: a policy or a document may know them.
 //
 // Source: spec consent 2.2 and 2.15 (unknown code system).
 func (r *reader) codeOf(systems []string, standard func(string) bool) string {
 	system, code := r.coding()
-	if r.systems && system != "" && !slices.Contains(systems, system) && standard(code) {
+	if r.filed && system != "" && !slices.Contains(systems, system) && standard(code) {
 		return system + "|" + code
 	}
 	return code
@@ -287,7 +288,7 @@ type wireTeam struct {
 
 // UnmarshalJSONFrom reads a PractitionerRole; its lists have no nulls even where those of others may.
 func (w *wireTeam) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	r := reader{dec: dec, noNulls: true}
+	r := reader{dec: dec, noNulls: true, filed: true} // whether what modifies it counts is for its Consent to say
 	for name := range r.members {
 		switch string(name) {
 		case "id":
@@ -338,7 +339,7 @@ func (w *wireConsent) readTeams() error {
 		if err != nil {
 			return err
 		}
-		w.says.Modified = w.says.Modified || modified
+		w.says.Modified = w.says.Modified || w.filed && modified
 	}
 	if w.says.Provision != nil {
 		joinTeams(w.says.Provision, teams)

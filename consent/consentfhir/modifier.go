@@ -21,12 +21,20 @@ func (r *reader) besides(name []byte) {
 
 // modifies passes over a value, and notes that it changes what stands around it: of whatever shape, unless it says nothing.
 func (r *reader) modifies() {
+	if !r.filed {
+		r.skip()
+		return
+	}
 	v := r.value()
 	r.modified = r.modified || v.Kind() != 'n' && v.Kind() != 0 && string(v) != "[]"
 }
 
 // backbones passes over a list of elements, of whatever shape, and notes a modifierExtension among their members.
 func (r *reader) backbones() {
+	if !r.filed {
+		r.skip()
+		return
+	}
 	if r.err != nil {
 		return
 	}

@@ -17,8 +17,9 @@ type reader struct {
 	whole string
 	// noNulls says that null is no entry of a list.
 	noNulls bool
-	// systems says that the systems of codings are looked at.
-	systems bool
+	// filed says that a Consent is read which somebody filed: there, systems of codings count, and what modifies any element. Of
+	// one in a case only the elements count that spec consent-cases lists, and codes alone.
+	filed bool
 	// modified says that something passed over changes the meaning of what stands around it.
 	modified bool
 	err      error
