@@ -176,8 +176,8 @@ func (x *Exchange) find(ctx context.Context, actor hie.Actor, q Query) (Found, e
 // account adds to e, which is shown, the ground it is shown on and what goes with it in words. An entry tells that its
 // alternates are there, so what goes with these goes with it.
 func (m *matter) account(e *Entry) {
-	e.ruling.ground = m.grounds(documents(m.whole(e.Pointer), e.Kind))
-	e.Caveats = m.caveats(e.ruling, e.Pointer)
+	parts := documents(m.whole(e.Pointer), e.Kind)
+	e.ruling.ground, e.Caveats = m.grounds(parts), m.caveats(e.ruling, parts)
 	for _, c := range e.Caveats {
 		for _, p := range c.Permissions { // a consent that law requires need not be what decided
 			e.ruling.ground = append(e.ruling.ground, p.Directive)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/concord-hie/concord/audit"
+	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/locator"
 )
@@ -22,6 +23,8 @@ type Whereabouts struct {
 	Count int64
 	// Newest is the largest SortAt among them, superseded ones included.
 	Newest time.Time
+	// Caveats are what goes with saying so in words, nil for nothing.
+	Caveats []consent.Caveat
 }
 
 // Presence says where patient has documents and of what kinds, as far as actor may learn it: ordered by site and
@@ -61,7 +64,7 @@ func (x *Exchange) presence(ctx context.Context, actor hie.Actor, q Query) ([]Wh
 		class string
 	}
 	sums := map[place]*Whereabouts{}
-	add := func(site hie.SiteID, classes []string, n int64, newest time.Time) {
+	add := func(site hie.SiteID, classes []string, n int64, newest time.Time, caveats []consent.Caveat) {
 		if len(classes) == 0 {
 			classes = []string{""}
 		}
@@ -75,13 +78,14 @@ func (x *Exchange) presence(ctx context.Context, actor hie.Actor, q Query) ([]Wh
 			if newest.After(w.Newest) {
 				w.Newest = newest
 			}
+			w.Caveats = consent.Join(w.Caveats, caveats)
 		}
 	}
 	l := m.plan(held)
 	var total int64
 	for _, h := range held {
-		if _, whole := l.kinds[kindOf{h.Record, h.Kind.ID}]; whole && h.Current > 0 {
-			add(h.Site, h.Kind.Classes, h.Current, h.Newest)
+		if r, whole := l.kinds[kindOf{h.Record, h.Kind.ID}]; whole && h.Current > 0 {
+			add(h.Site, h.Kind.Classes, h.Current, h.Newest, m.caveats(r, documents(m.about(h.Record, h.Site, h.Kind), h.Kind)))
 			total += h.Current
 		}
 	}
@@ -94,7 +98,7 @@ func (x *Exchange) presence(ctx context.Context, actor hie.Actor, q Query) ([]Wh
 	if len(singly) > 0 {
 		current := locator.Filter{Status: []locator.Status{locator.Current}}
 		err := x.Holdings.All(ctx, current, singly, locator.Cursor{}, func(p locator.Pointer) bool {
-			add(p.Site, p.Kind.Classes, 1, p.SortAt)
+			add(p.Site, p.Kind.Classes, 1, p.SortAt, m.caveats(l.entry(p).ruling, documents(m.whole(p), p.Kind)))
 			total++
 			return true
 		})
@@ -114,7 +118,13 @@ func (x *Exchange) presence(ctx context.Context, actor hie.Actor, q Query) ([]Wh
 	slices.SortFunc(out, func(a, b Whereabouts) int {
 		return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Class, b.Class))
 	})
-	events := []audit.Event{present(x.queried(actor, q, m, &found, l))}
+	e := present(x.queried(actor, q, m, &found, l))
+	for _, w := range out {
+		for _, c := range w.Caveats {
+			accompany(e.Detail, c)
+		}
+	}
+	events := []audit.Event{e}
 	if _, err := x.commit(ctx, m, events); err != nil {
 		return nil, err
 	}

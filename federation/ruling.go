@@ -173,14 +173,14 @@ func (m *matter) grounds(ds []consent.Document) []string {
 	return slices.Compact(out)
 }
 
-// caveats are what is told in words with a document that is shown, of which r is the ruling. As grounds they are dearer than a
-// decision, and made for what is shown alone.
-func (m *matter) caveats(r ruling, p locator.Pointer) []consent.Caveat {
+// caveats are what is told in words with a document or kind that is shown, of which r is the ruling over parts. As grounds they
+// are dearer than a decision, and made for what is shown alone.
+func (m *matter) caveats(r ruling, parts []consent.Document) []consent.Caveat {
 	if !r.spoken() {
 		return nil
 	}
 	var out []consent.Caveat
-	for _, d := range documents(m.whole(p), p.Kind) {
+	for _, d := range parts {
 		out = consent.Join(out, m.decider.Caveats(m.request, d, m.now))
 	}
 	return out

@@ -27,12 +27,7 @@ func (x *Exchange) Show(ctx context.Context, actor hie.Actor, handle Handle) (En
 	return Entry{}, fmt.Errorf("federation: show: rules did not come to rest: %w", hie.ErrUnavailable)
 }
 
-// Visible reports whether actor may see the reference to p, a pointer of the index, now; that it is shown, or
-// refused, is recorded. An error means that it could not be told, and then nothing may be shown.
-func (x *Exchange) Visible(ctx context.Context, actor hie.Actor, p locator.Pointer) (bool, error) {
-	_, err := x.Show(ctx, actor, Handle{Ref: p.Ref()})
-	if absent(err) {
-		return false, nil
-	}
-	return err == nil, err
+// Visible is Show of p, a pointer of the index.
+func (x *Exchange) Visible(ctx context.Context, actor hie.Actor, p locator.Pointer) (Entry, error) {
+	return x.Show(ctx, actor, Handle{Ref: p.Ref()})
 }

@@ -62,6 +62,7 @@ func (v *visit) follow(actor hie.Actor, heard func(federation.Hearing), method, 
 	}
 	r.RequestURI, r.RemoteAddr = path, v.c.Request.RemoteAddr
 	r.Header.Set("X-Request-Id", requestID(v.c))
+	r.Header.Set("Accept-Language", v.language)
 	if in != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}

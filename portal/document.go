@@ -8,12 +8,10 @@ import (
 	_ "image/png"  // the same
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
-	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/concord-hie/concord/internal/narrative"
@@ -31,7 +29,6 @@ type shownDocument struct {
 	CDA      *narrative.Document
 	Text     string
 	Wrong    string // a key of words on why the content is not shown, "" when it is
-	Notice   bool   // the redisclosure notice of 42 CFR 2.32 goes with it
 	Patient  string // of whom the document itself says it is
 	Of, File string
 }
@@ -53,7 +50,6 @@ func (v *visit) document() error {
 	}
 	p.Date = p.Date.In(v.zone())
 	d := shownDocument{paper: p, Of: of, File: "/documents/" + url.PathEscape(id) + "/file?of=" + url.QueryEscape(of)}
-	d.Notice = v.underPart2(p.Custodian)
 	switch p.Format {
 	case "pdf":
 		d.Is = "pdf"
@@ -68,22 +64,6 @@ func (v *visit) document() error {
 	}
 	v.show(http.StatusOK, "document", map[string]any{"Document": d, "Emergency": until, "Mixed": ""})
 	return nil
-}
-
-// underPart2 reports whether an organisation's content is under 42 CFR Part 2.
-func (v *visit) underPart2(custodian string) bool {
-	n := v.deps.Network()
-	return slices.ContainsFunc(n.Organizations(), func(o directory.Organization) bool {
-		if o.Name != custodian {
-			return false
-		}
-		for _, s := range n.Sites() {
-			if s.Org == o.ID && slices.Contains(s.Regimes, "part2") {
-				return true
-			}
-		}
-		return false
-	})
 }
 
 // binaryPath is where the API serves the bytes of a reference it served.
@@ -116,7 +96,11 @@ func (v *visit) fill(d *shownDocument, actor hie.Actor, reference []byte) error 
 		}
 		return nil
 	}
-	d.Notice = d.Notice || strings.Contains(a.header.Get("Concord-Obligations"), "P2-NOTICE")
+	if d.Caveats == nil && a.header.Get("Concord-Notice") != "" { // it is one's own, and what goes with the content was not said with the reference
+		if d.Caveats, err = v.caveats(actor, path); err != nil {
+			return err
+		}
+	}
 	switch d.Format {
 	case "ccda":
 		cda, err := narrative.ReadCDA(bytes.NewReader(a.body))
@@ -257,6 +241,9 @@ func (v *visit) documentFile() error {
 		contentType, extension, disposition = "application/pdf", "pdf", "inline"
 	}
 	h := v.c.Writer.Header()
+	if said := a.header.Get("Concord-Notice"); said != "" {
+		h.Set("Concord-Notice", said)
+	}
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'")
 	if disposition == "attachment" {
 		h.Set("Content-Security-Policy", "sandbox; default-src 'none'")

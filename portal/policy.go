@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -136,10 +137,49 @@ func (v *visit) showPolicy(status int, found *impact, faults []fault) error {
 	}
 	slices.Reverse(p.Steps)
 	newest := p.Newest()
+	said, err := v.statements(p)
+	if err != nil {
+		return err
+	}
 	mine := slices.ContainsFunc(p.Steps, func(s policyStep) bool { return s.Action == "draft" && s.Version == newest && s.By == v.me() })
-	v.show(status, "officer/policy", map[string]any{"Policy": p, "Newest": newest, "Mine": mine, "Simulated": p.Did("simulate", newest), "Approved": p.Did("approve", newest),
+	v.show(status, "officer/policy", map[string]any{"Policy": p, "Statements": said, "Newest": newest, "Mine": mine, "Simulated": p.Did("simulate", newest), "Approved": p.Did("approve", newest),
 		"Activated": p.Did("activate", newest), "Impact": found, "Faults": faults})
 	return nil
+}
+
+// A policyStatement is what recipients are told by a policy, in the reader's language.
+type policyStatement struct {
+	Code, Source, Long, Short string
+	Scope                     bool
+}
+
+// statements are those of the version of p in force; of one never activated, of the newest, else of the program's own.
+func (v *visit) statements(p policy) (out []policyStatement, _ error) {
+	version := p.InForce
+	if version == 0 && p.State != "in force" {
+		version = p.Newest()
+	}
+	var stored struct {
+		Content struct {
+			Statements []struct {
+				Code   string `json:"code"`
+				Source string `json:"source"`
+				Scope  bool   `json:"scope"`
+				Words  map[string]struct {
+					Long  string `json:"long"`
+					Short string `json:"short"`
+				} `json:"words"`
+			} `json:"statements"`
+		} `json:"content"`
+	}
+	if err := v.read(http.MethodGet, policyPath(p.Policy)+"/versions/"+strconv.FormatInt(version, 10), nil, &stored); err != nil {
+		return nil, err
+	}
+	for _, s := range stored.Content.Statements {
+		w := s.Words[v.language]
+		out = append(out, policyStatement{Code: s.Code, Source: s.Source, Scope: s.Scope, Long: w.Long, Short: w.Short})
+	}
+	return out, nil
 }
 
 func policyPath(id string) string { return "/admin/v1/policies/" + url.PathEscape(id) }

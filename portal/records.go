@@ -26,6 +26,8 @@ type paper struct {
 	// Sensitive says that the site has marked it as especially private; Obligations go with showing it.
 	Sensitive   bool
 	Obligations []string
+	// Caveats are what of that is told in words, in the reader's language.
+	Caveats []caveat
 	// Also are other places that hold the same document.
 	Also []string
 }
@@ -42,9 +44,17 @@ func formatOf(contentType string) string {
 	return "other"
 }
 
-// obligationURL and sameURL are the API's own search extensions.
+// A caveat is a sentence that goes with a document: a statement of law, or the scope of the patient's consent.
+type caveat struct {
+	Obligation, Text string
+	Scope            bool
+}
+
+// obligationURL, scopeURL and sameURL are the API's own search extensions, displayURL is DS4P's of what must be displayed.
 const (
 	obligationURL = "urn:concord:search:obligation"
+	scopeURL      = "urn:concord:search:scope-of-consent"
+	displayURL    = "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-display"
 	sameURL       = "urn:concord:search:same-document"
 )
 
@@ -70,7 +80,7 @@ func readReference(raw []byte) (paper, error) {
 	if err := (answer{body: raw}).into(&d); err != nil {
 		return paper{}, err
 	}
-	p := paper{ID: d.ID, Title: d.Description, Size: -1, Superseded: d.Status == "superseded"}
+	p := paper{ID: d.ID, Title: d.Description, Size: -1, Superseded: d.Status == "superseded", Caveats: readCaveats(raw)}
 	if d.Type != nil {
 		p.Kind = d.Type.Text
 		if len(d.Type.Coding) > 0 {
@@ -118,6 +128,61 @@ func readReference(raw []byte) (paper, error) {
 		}
 	}
 	return p, nil
+}
+
+// readCaveats are the sentences that a resource says must be displayed.
+func readCaveats(raw []byte) (out []caveat) {
+	var r struct {
+		Meta struct {
+			Extension []fhir.Extension `json:"extension"`
+		} `json:"meta"`
+	}
+	if fhir.Decode(raw, &r) != nil {
+		return nil
+	}
+	for _, x := range r.Meta.Extension {
+		if x.URL == displayURL && x.ValueAnnotation != nil {
+			c := caveat{Text: x.ValueAnnotation.Text}
+			for _, y := range x.ValueAnnotation.Extension {
+				switch y.URL {
+				case obligationURL:
+					c.Obligation = y.ValueCode
+				case scopeURL:
+					c.Scope = true
+				}
+			}
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// caveats are what goes with the bytes at path in words, in the reader's language.
+func (v *visit) caveats(actor hie.Actor, path string) (out []caveat, _ error) {
+	a, err := v.callAs(actor, http.MethodGet, path+"/$notice", nil)
+	if err != nil {
+		return nil, err
+	}
+	var ps fhir.Parameters
+	if err := a.into(&ps); err != nil {
+		return nil, err
+	}
+	for _, statement := range ps.Parameter {
+		for _, words := range statement.Part {
+			said := map[string]string{}
+			for _, w := range words.Part {
+				said[w.Name] = w.ValueString + w.ValueCode
+			}
+			if said["language"] != v.language {
+				continue
+			}
+			out = append(out, caveat{Text: said["text"]})
+			if said["scope"] != "" {
+				out = append(out, caveat{Text: said["scope"], Scope: true})
+			}
+		}
+	}
+	return out, nil
 }
 
 func periodStart(d fhir.DocumentReference) string {

@@ -15,6 +15,7 @@ import (
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/concord-hie/concord/locator"
+	"github.com/concord-hie/concord/locator/locatorfhir"
 	"github.com/gin-gonic/gin"
 )
 
@@ -77,10 +78,13 @@ func (s *Server) retrieve(c *gin.Context) {
 	}
 	defer func() { _ = doc.Close() }() // nothing is left to do about it
 	p := &passage{c: c, doc: doc}
+	if doc.Caveats != nil {
+		p.notice = s.cfg.FHIRBase() + "/Binary/" + c.Param("id") + "/$notice"
+	}
 	if accepts(accept, doc.ContentType) {
 		err = p.raw(ctx)
 	} else {
-		err = p.resource(ctx, c.Param("id"))
+		err = p.resource(ctx, c.Param("id"), s.marks(c, doc.Obligations, doc.Caveats, false))
 	}
 	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Time{}) // the connection's next answer has its own time
 	switch {
@@ -131,6 +135,7 @@ type passage struct {
 	begun  bool
 	length int64
 	kind   string
+	notice string // where what goes with it in words is told, "" for nothing
 }
 
 func (p *passage) raw(ctx context.Context) error {
@@ -139,12 +144,21 @@ func (p *passage) raw(ctx context.Context) error {
 }
 
 // resource writes a Binary resource around the bytes. Its closing brace is written only after the bytes were proved.
-func (p *passage) resource(ctx context.Context, id string) error {
+func (p *passage) resource(ctx context.Context, id string, marks locatorfhir.Marks) error {
+	type meta struct {
+		Extension []fhir.Extension `json:"extension,omitempty"`
+		Security  []fhir.Coding    `json:"security,omitempty"`
+	}
+	var m *meta
+	if marks.Display != nil {
+		m = &meta{marks.Display, marks.Security}
+	}
 	head := string(fhir.Encode(struct {
 		ResourceType string `json:"resourceType"`
 		ID           string `json:"id"`
+		Meta         *meta  `json:"meta,omitzero"`
 		ContentType  string `json:"contentType"`
-	}{"Binary", id, p.doc.ContentType}))
+	}{"Binary", id, m, p.doc.ContentType}))
 	head, tail := strings.TrimSuffix(head, "}")+`,"data":"`, `"}`
 	p.kind, p.length = fhirJSON, -1
 	if p.doc.Length >= 0 {
@@ -184,6 +198,10 @@ func (p *passage) header() {
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 	if len(p.doc.Obligations) > 0 {
 		h.Set("Concord-Obligations", strings.Join(p.doc.Obligations, ", "))
+	}
+	if p.notice != "" {
+		h.Set("Concord-Notice", noticeHeader(p.doc.Caveats))
+		h.Set("Link", "<"+p.notice+`>; rel="describedby"; type="application/fhir+json"`)
 	}
 	p.c.Status(http.StatusOK)
 }

@@ -51,8 +51,14 @@ type (
 		Parameters hookParameters `json:"parameters"`
 	}
 	hookParameters struct {
-		Codes     []hookCoding `json:"codes,omitempty"`
-		Resources []string     `json:"resources,omitempty"`
+		Codes      []hookCoding    `json:"codes,omitempty"`
+		Resources  []string        `json:"resources,omitempty"`
+		Statements []hookStatement `json:"statements,omitempty"`
+	}
+	hookStatement struct {
+		Language string `json:"language"`
+		Text     string `json:"text"`
+		Scope    string `json:"scope,omitzero"`
 	}
 	hookExtension struct {
 		Decision    string           `json:"decision"`
@@ -116,6 +122,7 @@ type consulted struct {
 	card            hookExtension
 	records         []hie.SourcePatientID
 	reasons, ground []string
+	caveats         []consent.Caveat // what of the obligations is told in words
 }
 
 func (s *Server) consult(ctx context.Context, actor hie.Actor, q consentfhir.Consult) (consulted, error) {
@@ -153,9 +160,9 @@ func (s *Server) consult(ctx context.Context, actor hie.Actor, q consentfhir.Con
 		requests[i] = federation.WithCareTeams(req, d.CareTeams(), teams, s.deps.Network(), now)
 	}
 	site, _ := s.deps.Network().Site(member.Site)
-	permitted := func(doc consent.Document) (bool, []string) {
+	permitted := func(doc consent.Document) (bool, owing) {
 		doc.Record, doc.Site = member.Record.String(), member.Site
-		ok, owed := true, []string(nil)
+		ok, owed := true, owing{}
 		for _, req := range requests {
 			if !s.deps.Network().Live(doc.Site) || !s.deps.Network().Admitted(req.Organization) {
 				ok, a.reasons = false, append(a.reasons, consent.ReasonNetworkForbid.String())
@@ -163,7 +170,8 @@ func (s *Server) consult(ctx context.Context, actor hie.Actor, q consentfhir.Con
 			}
 			decision := d.Decide(req, doc, now)
 			ok = ok && decision.Release
-			owed = append(owed, federation.Owed(decision.Obligations)...)
+			owed.codes = append(owed.codes, federation.Owed(decision.Obligations)...)
+			owed.caveats = consent.Join(owed.caveats, d.Caveats(req, doc, now))
 			if r := decision.Reason.String(); !slices.Contains(a.reasons, r) {
 				a.reasons = append(a.reasons, r)
 			}
@@ -175,11 +183,38 @@ func (s *Server) consult(ctx context.Context, actor hie.Actor, q consentfhir.Con
 	} else {
 		a.weighKinds(q.Classes, site.Labelled, permitted)
 	}
+	for i := range a.card.Obligations {
+		s.speak(&a.card.Obligations[i], a.caveats)
+	}
 	return a, nil
 }
 
-// A permitting says whether a document may go to all who are named, and which obligations go with it.
-type permitting func(consent.Document) (ok bool, owed []string)
+// speak adds to o the words that go with it: who asked sends what is permitted, and must send them with it.
+//
+// Source: 42 CFR 2.32.
+func (s *Server) speak(o *hookObligation, caveats []consent.Caveat) {
+	for _, v := range caveats {
+		for _, lang := range consent.Languages() {
+			if obligationCoding(v.Obligation) == (fhir.Coding{System: o.ID.System, Code: o.ID.Code}) {
+				o.Parameters.Statements = append(o.Parameters.Statements, hookStatement{lang, v.Words(lang).Long, consent.ExplainScope(v.Permissions, lang, s.names())})
+			}
+		}
+	}
+}
+
+// A permitting says whether a document may go to all who are named, and what goes with it.
+type permitting func(consent.Document) (ok bool, owed owing)
+
+// An owing is what goes with what is permitted: codes, and what of them is told in words.
+type owing struct {
+	codes   []string
+	caveats []consent.Caveat
+}
+
+func (o *owing) add(more owing) {
+	o.codes = append(o.codes, more.codes...)
+	o.caveats = consent.Join(o.caveats, more.caveats)
+}
 
 // namesResources reports whether some directive tells classes apart by the types of FHIR resources, which begin with a capital
 // letter, as the codes of documents do not.
@@ -236,17 +271,19 @@ func (s *Server) consultedRequests(env *consent.Env, actor hie.Actor, q consentf
 
 // weighContent decides each resource; those that may not go are left out and named in an obligation.
 func (a *consulted) weighContent(content []consentfhir.ConsultEntry, labels, byResource bool, permitted permitting) {
-	var redacted, owed []string
+	var redacted []string
+	var owed owing
 	for _, e := range content {
 		released := true
-		var asks []string
+		var asks owing
 		for _, doc := range consultedDocuments(e, labels, byResource) {
 			ok, more := permitted(doc)
-			released, asks = released && ok, append(asks, more...)
+			released = released && ok
+			asks.add(more)
 		}
 		if released {
 			a.card.Content.Entry = append(a.card.Content.Entry, e.Entry)
-			owed = append(owed, asks...)
+			owed.add(asks)
 		} else {
 			redacted = append(redacted, e.Name)
 		}
@@ -301,7 +338,7 @@ func (a *consulted) weighKinds(classes []string, labels bool, permitted permitti
 		classes = []string{"11488-4"} // a consult note, which is as ordinary as any
 	}
 	var redacted []hookCoding
-	var owed []string
+	var owed owing
 	for _, class := range classes {
 		doc := consent.Document{Class: class, Type: class, Confidentiality: "N", Sensitivity: []string{}, Flags: []string{}, LabelState: consent.Labelled}
 		if !labels {
@@ -311,7 +348,7 @@ func (a *consulted) weighKinds(classes []string, labels bool, permitted permitti
 		if !ok {
 			return
 		}
-		owed = append(owed, asks...)
+		owed.add(asks)
 		for _, code := range consultedLabels() {
 			labelled := doc
 			labelled.LabelState, labelled.Confidentiality = consent.Labelled, "R"
@@ -346,19 +383,14 @@ func consultedLabels() []hookCoding {
 // resources.
 //
 // Source: spec consent 2.11.
-func (a *consulted) owe(owed []string) {
-	slices.Sort(owed)
-	for _, o := range slices.Compact(owed) {
+func (a *consulted) owe(owed owing) {
+	a.caveats = owed.caveats
+	slices.Sort(owed.codes)
+	for _, o := range slices.Compact(owed.codes) {
 		if o == "LABELS" {
 			continue
 		}
-		system := obligationSystem
-		if slices.Contains([]string{"NORDSCLCD", "NODSCLCDS", "MINEC", "DELAU"}, o) {
-			system = actCode
-		}
-		a.card.Obligations = append(a.card.Obligations, hookObligation{ID: hookCoding{system, o}})
+		id := obligationCoding(o)
+		a.card.Obligations = append(a.card.Obligations, hookObligation{ID: hookCoding{id.System, id.Code}})
 	}
 }
-
-// obligationSystem is of the obligations that HL7's ActCode has no word for.
-const obligationSystem = "https://concord-hie.org/fhir/CodeSystem/obligation"

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/concord-hie/concord/directory"
+	"github.com/concord-hie/concord/federation"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/concord-hie/concord/locator"
@@ -25,8 +26,9 @@ type Documents interface {
 	Owns(actor hie.Actor, p locator.Pointer) bool
 }
 
-// Visible says whether actor may see the reference to a document that is not its own, and has that recorded.
-type Visible func(ctx context.Context, actor hie.Actor, p locator.Pointer) (bool, error)
+// Visible returns the reference to a document that is not actor's own, with what goes with it, and has that recorded;
+// hie.ErrNotFound when actor may not see it.
+type Visible func(ctx context.Context, actor hie.Actor, p locator.Pointer) (federation.Entry, error)
 
 // The kinds of sealed ids of what publishers store.
 const (
@@ -275,14 +277,13 @@ func (s *Server) readDocument(c *gin.Context) {
 			s.fail(c, hie.ErrNotFound)
 			return
 		}
-		switch visible, err := s.deps.Visible(c.Request.Context(), actor, p); {
-		case err != nil:
+		e, err := s.deps.Visible(c.Request.Context(), actor, p)
+		if err != nil {
 			s.fail(c, err)
 			return
-		case !visible:
-			s.fail(c, hie.ErrNotFound)
-			return
 		}
+		s.sendVersion(c, http.StatusOK, s.reference(c, e, false), "", strconv.FormatInt(e.Version, 10))
+		return
 	}
 	s.sendVersion(c, http.StatusOK, s.served(p), "", strconv.FormatInt(p.Version, 10))
 }

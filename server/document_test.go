@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/concord-hie/concord/directory"
+	"github.com/concord-hie/concord/federation"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/concord-hie/concord/locator"
@@ -41,7 +42,12 @@ func newLibrary(t *testing.T) *library {
 	documents := locator.New(l.store, func() *directory.Network { return n }, hie.NewIDs(nil), nil)
 	l.doors = newDoors(t, func(d *Deps) {
 		d.Patients, d.Documents = l.index, documents
-		d.Visible = func(context.Context, hie.Actor, locator.Pointer) (bool, error) { return l.visible, nil }
+		d.Visible = func(_ context.Context, _ hie.Actor, p locator.Pointer) (federation.Entry, error) {
+			if !l.visible {
+				return federation.Entry{}, hie.ErrNotFound
+			}
+			return federation.Entry{Pointer: p}, nil
+		}
 	})
 	l.patientID = l.sealer.ID("patient", int64(l.patient), 0)
 	l.otherID = l.sealer.ID("patient", int64(l.other), 0)

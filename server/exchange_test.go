@@ -51,6 +51,8 @@ type exchange struct {
 	tokens map[string]hie.Actor
 	// notice puts a policy in force about what is told of what is withheld.
 	notice func(consent.WithheldNotice)
+	// rule puts rules in force beside the others.
+	rule func(...consent.Rule)
 }
 
 func newExchange(t *testing.T) *exchange {
@@ -84,6 +86,15 @@ func newExchange(t *testing.T) *exchange {
 		x.mu.Lock()
 		defer x.mu.Unlock()
 		return env
+	}
+	x.rule = func(rules ...consent.Rule) {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		options.Rules = append(slices.Clip(options.Rules), rules...)
+		options.Version++
+		if env, err = consent.FromNetwork(network, options); err != nil {
+			t.Fatal(err)
+		}
 	}
 	x.notice = func(n consent.WithheldNotice) {
 		x.mu.Lock()
@@ -301,6 +312,12 @@ func (x *exchange) optOut() {
 // file files a wish of Maria's at the clinic, and returns once it is acknowledged.
 func (x *exchange) file(rule, provision string) {
 	x.Helper()
+	x.filed(rule, provision, "")
+}
+
+// filed is file with more members.
+func (x *exchange) filed(rule, provision, more string) {
+	x.Helper()
 	id := x.patientID("clinic", "urn:clinic")
 	record, _, err := x.sealer.OpenID("patient", id)
 	if err != nil {
@@ -310,7 +327,7 @@ func (x *exchange) file(rule, provision string) {
 	x.tokens["maria"] = hie.Actor{Organization: "clinic", Client: "app", User: "maria", Roles: []string{hie.RolePatient}, Purposes: []hie.Purpose{hie.PurposePatientRequest},
 		Scopes: []string{"patient/*.cruds"}, Patient: hie.SourcePatientID(record)}
 	x.mu.Unlock()
-	x.want(http.StatusCreated, "maria", http.MethodPost, "/fhir/Consent", `{"resourceType":"Consent","status":"active","patient":{"reference":"Patient/`+id+`"},
+	x.want(http.StatusCreated, "maria", http.MethodPost, "/fhir/Consent", `{"resourceType":"Consent",`+more+`"status":"active","patient":{"reference":"Patient/`+id+`"},
 		"performer":[{"reference":"Patient/`+id+`"}],"dateTime":"`+time.Now().UTC().Format(time.RFC3339)+`",
 		"scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},
 		"category":[{"coding":[{"system":"http://loinc.org","code":"59284-0"}]}],

@@ -34,12 +34,12 @@ var resourceFacts = map[string]struct {
 		{"custodian", "reference"}, {"date", "date"}, {"event", "token"}, {"facility", "token"}, {"format", "token"},
 		{"identifier", "token"}, {"patient", "reference"}, {"patient.identifier", "token"}, {"period", "date"},
 		{"related", "reference"}, {"security-label", "token"}, {"setting", "token"}, {"status", "token"}, {"type", "token"}},
-		doc: "Pointers to documents at their sites. A search names its patient by patient or patient.identifier. Prefer: wait=N is how many seconds sites that do not publish may take; wait=0 asks none of them and shows what they told lately."},
+		doc: "Pointers to documents at their sites. A search names its patient by patient or patient.identifier. Prefer: wait=N is how many seconds sites that do not publish may take; wait=0 asks none of them and shows what they told lately. Sentences that law has go with a document stand in its meta, as DS4P's extension-display."},
 	"AuditEvent": {versioning: "no-version", search: []searchParam{
 		{"agent", "reference"}, {"agent.identifier", "token"}, {"altid", "token"}, {"date", "date"}, {"entity", "reference"},
 		{"outcome", "token"}, {"patient", "reference"}, {"patient.identifier", "token"}, {"subtype", "token"}, {"type", "token"}},
 		doc: "The audit trail (ITI-81): for auditors, who must bound the date, and for patients their own access history."},
-	"Binary": {doc: "The bytes of a document, fetched from its site and proved against what was published."},
+	"Binary": {doc: "The bytes of a document, fetched from its site and proved against what was published. Statements that law has go with it, such as that of 42 CFR 2.32, stand in the header Concord-Notice; a link of relation describedby leads to them whole ($notice)."},
 	"Patient": {versioning: "versioned", doc: "One site's registration of a patient.", search: []searchParam{
 		{"_id", "token"}, {"active", "token"}, {"address", "string"}, {"address-city", "string"}, {"address-country", "string"},
 		{"address-postalcode", "string"}, {"address-state", "string"}, {"birthdate", "date"}, {"email", "token"}, {"family", "string"},

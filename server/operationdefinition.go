@@ -11,6 +11,7 @@ import (
 type ownOperation struct {
 	resource, name, title, description string
 	affectsState                       bool
+	instance                           bool // about one resource, else about the type
 	in, out                            []operationParameter
 }
 
@@ -43,7 +44,15 @@ var ownOperations = []ownOperation{
 			output("presence", 0, "*", "", "One site and class.", output("site", 1, "1", "Reference", "The site, as an Organization."),
 				output("class", 0, "1", "code", "LOINC class of the documents."), output("count", 1, "1", "integer", "How many there are."),
 				output("newest", 1, "1", "dateTime", "When the newest was made.")),
+			output("statement", 0, "*", "", "What goes with saying so in words, as $notice of Binary tells it."),
 			output("notice", 1, "1", "string", "That there may be more than may be told.")}},
+	{resource: "Binary", name: "notice", title: "What goes with a document in words", instance: true,
+		description: "The statements that law has accompany a document, such as that of 42 CFR 2.32, and the scope of the patient's consent it left by. To who may have the document now; to anybody else it is not there.",
+		out: []operationParameter{
+			output("statement", 0, "*", "", "One statement.", output("obligation", 1, "1", "code", "What obliges to it: P2-NOTICE."), output("source", 1, "1", "string", "What asks for it."),
+				output("policy", 0, "1", "string", "The policy in force whose words they are, and its edition."), output("version", 0, "1", "integer", "The policy's version here, 0 for the program's own."),
+				output("words", 1, "*", "", "The statement in one language.", output("language", 1, "1", "code", "en or es."), output("text", 1, "1", "string", "The statement whole."),
+					output("short", 0, "1", "string", "A form that may stand in its place."), output("scope", 0, "1", "string", "What the consent permits, as far as it concerns this document.")))}},
 	{resource: "Patient", name: "break-glass", title: "Emergency access", affectsState: true,
 		description: "Claims access to a patient's documents in an emergency. The claim is reviewed, and the patient can see it.",
 		in: []operationParameter{
@@ -121,6 +130,6 @@ func (s *Server) definition(o ownOperation) gin.HandlerFunc {
 		Instance     bool                 `json:"instance"`
 		Parameter    []operationParameter `json:"parameter"`
 	}{"OperationDefinition", o.id(), s.cfg.FHIRBase() + "/OperationDefinition/" + o.id(), strings.NewReplacer("-", "").Replace(o.resource + strings.ToUpper(o.name[:1]) + o.name[1:]),
-		o.title, "active", "operation", o.description, o.affectsState, o.name, []string{o.resource}, false, true, false, append(o.in, o.out...)}
+		o.title, "active", "operation", o.description, o.affectsState, o.name, []string{o.resource}, false, !o.instance, o.instance, append(o.in, o.out...)}
 	return func(c *gin.Context) { s.send(c, http.StatusOK, d) }
 }

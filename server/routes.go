@@ -57,6 +57,7 @@ func (s *Server) routes() {
 	f.POST("/DocumentReference/$presence", s.requireScope("DocumentReference", 's'), s.presence)
 	// A document comes in its own content type, so what Accept says is settled with the document.
 	s.engine.GET("/fhir/Binary/:id", s.authenticate, s.withinLimit, s.mayRetrieve, s.retrieve)
+	s.engine.GET("/fhir/Binary/:id/$notice", s.negotiate, s.authenticate, s.withinLimit, s.mayRetrieve, s.notice)
 
 	f.POST("", s.requireProvideScopes, s.countRefusals, s.provideDocuments)
 	f.POST("/", s.requireProvideScopes, s.countRefusals, s.provideDocuments) // as clients write the base that end it with a slash

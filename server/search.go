@@ -51,7 +51,7 @@ func (s *Server) searchDocuments(c *gin.Context) {
 	}
 	entries := make([]fhir.BundleEntry, 0, len(found.Entries))
 	for _, e := range found.Entries {
-		entries = append(entries, s.documentEntry(e))
+		entries = append(entries, s.documentEntry(c, e))
 	}
 	total := int(found.Total)
 	s.sendSearchset(c, s.documentSelf(sought), next, &total, entries, s.documentIssues(found, unknown))
@@ -127,15 +127,21 @@ func (s *Server) organizationBy(id hie.Identifier) (hie.OrgID, bool) {
 	return "", false
 }
 
-// documentEntry makes the entry of one document: its resource under our ids, and beside it what goes with showing it.
-func (s *Server) documentEntry(e federation.Entry) fhir.BundleEntry {
-	id := s.shownDocument(e.Ref(), e.Live)
+// reference is the DocumentReference of one that is shown, under our ids and with what goes with it in words; brief takes the short
+// form of a statement where there is one.
+func (s *Server) reference(c *gin.Context, e federation.Entry, brief bool) []byte {
 	p := e.Pointer
 	if e.Live { // a site's answer has no versions here
 		p.Version, p.Updated = 1, s.deps.Now()
 	}
-	out := searchEntry(s.cfg.FHIRBase()+"/DocumentReference/"+id, locatorfhir.DocumentReference(p, locatorfhir.Public{
-		ID: id, Patient: s.patientID(e.Record), URL: s.binaryURL(e.Ref(), e.Live)}))
+	return locatorfhir.DocumentReference(p, locatorfhir.Public{ID: s.shownDocument(e.Ref(), e.Live), Patient: s.patientID(e.Record),
+		URL: s.binaryURL(e.Ref(), e.Live), Marks: s.marks(c, e.Obligations, e.Caveats, brief)})
+}
+
+// documentEntry makes the entry of one document: its resource, and beside it what goes with showing it. A page holds many, so
+// they bear the short statements; who reads one, or its bytes, is given the whole.
+func (s *Server) documentEntry(c *gin.Context, e federation.Entry) fhir.BundleEntry {
+	out := searchEntry(s.cfg.FHIRBase()+"/DocumentReference/"+s.shownDocument(e.Ref(), e.Live), s.reference(c, e, true))
 	for _, o := range e.Obligations {
 		out.Search.Extension = append(out.Search.Extension, fhir.Extension{URL: extensionObligation, ValueCode: o})
 	}
@@ -158,7 +164,7 @@ func (s *Server) readLive(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	s.send(c, http.StatusOK, []byte(s.documentEntry(e).Resource))
+	s.send(c, http.StatusOK, s.reference(c, e, false))
 }
 
 func (s *Server) shownDocument(ref locator.Ref, live bool) string {
@@ -323,6 +329,11 @@ func (s *Server) presence(c *gin.Context) {
 		parts = append(parts, fhir.Parameter{Name: "count", ValueInteger: &n}, fhir.Parameter{Name: "newest", ValueDateTime: fhir.Instant(w.Newest)})
 		out.Parameter = append(out.Parameter, fhir.Parameter{Name: "presence", Part: parts})
 	}
+	var caveats []consent.Caveat
+	for _, w := range places {
+		caveats = consent.Join(caveats, w.Caveats)
+	}
+	out.Parameter = append(out.Parameter, s.statements(caveats)...)
 	for _, i := range s.withheldIssues(nil) {
 		out.Parameter = append(out.Parameter, fhir.Parameter{Name: "notice", ValueString: i.Diagnostics})
 	}

@@ -164,6 +164,12 @@ func TestAPart2ProgramIsSilentThroughAMerge(t *testing.T) {
 	if n := total(t, with); n <= total(t, before) || !strings.Contains(string(with.body), "P2-NOTICE") || !strings.Contains(string(with.body), "NO-PROCEEDINGS") {
 		t.Errorf("with consent %d documents, notice %t", n, strings.Contains(string(with.body), "P2-NOTICE"))
 	}
+	for _, words := range []string{"42 CFR part 2 prohibits unauthorized use or disclosure of these records.",
+		"The patient has consented that documents from their record held by New Dawn East may be given to whoever takes part in this exchange, for treatment, payment and health care operations."} {
+		if !strings.Contains(string(with.body), words) || strings.Contains(string(before.body), words) {
+			t.Errorf("with consent, and not before, it should say %q", words)
+		}
+	}
 	w.must(http.StatusOK, "steward-desk", asSteward, http.MethodPost, "/admin/v1/match/changes/"+done.Change+"/undo", map[string]any{"reason": "two people"})
 	if r := find(); total(t, r) != total(t, before) || !silent(r) {
 		t.Errorf("after the undoing %d, want %d", total(t, r), total(t, before))

@@ -106,6 +106,13 @@ type Extension struct {
 	ValueReference       *Reference       `json:"valueReference,omitzero"`
 	ValueCoding          *Coding          `json:"valueCoding,omitzero"`
 	ValueCodeableConcept *CodeableConcept `json:"valueCodeableConcept,omitzero"`
+	ValueAnnotation      *Annotation      `json:"valueAnnotation,omitzero"`
+}
+
+// Annotation is a text note.
+type Annotation struct {
+	Extension []Extension `json:"extension,omitempty"`
+	Text      string      `json:"text"`
 }
 
 // Narrative is the human-readable text of a resource.

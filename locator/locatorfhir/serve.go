@@ -6,6 +6,7 @@ import (
 
 	"github.com/concord-hie/concord/internal/fhir"
 	"github.com/concord-hie/concord/locator"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Public are the public names a served resource bears.
@@ -14,10 +15,20 @@ type Public struct {
 	ID, Patient string
 	// URL is where the document is retrieved: an absolute URL of ours.
 	URL string
+	// Marks are what its meta bears besides, nil for nothing.
+	Marks Marks
+}
+
+// Marks are how a resource is to be handled: they stand in its meta after what was received there.
+//
+// Source: HL7 FHIR R4 security labels.
+type Marks struct {
+	Security []fhir.Coding
+	Display  []fhir.Extension
 }
 
 // DocumentReference returns p as it is served: the bytes received, but for id, meta.versionId,
-// meta.lastUpdated, status, the subject's reference and attachment.url. p needs Received.
+// meta.lastUpdated, marks, status, the subject's reference and attachment.url. p needs Received.
 func DocumentReference(p locator.Pointer, public Public) []byte {
 	d := desks.Get().(*desk)
 	defer d.tidy()
@@ -29,6 +40,10 @@ func DocumentReference(p locator.Pointer, public Public) []byte {
 	_ = d.meta.Know(o.Value("meta")) // absent is empty
 	d.meta.SetRaw("versionId", d.text(strconv.FormatInt(p.Version, 10)))
 	d.meta.SetRaw("lastUpdated", d.text(fhir.Instant(p.Updated)))
+	if public.Marks.Security != nil || public.Marks.Display != nil {
+		extend(&d.meta, "security", public.Marks.Security)
+		extend(&d.meta, "extension", public.Marks.Display)
+	}
 	o.SetRaw("meta", d.cut(d.meta.Append(d.small)))
 	o.SetRaw("status", d.text(p.Status.String()))
 	o.SetRaw("subject", d.cut(fhir.AppendReference(d.small, "Patient/"+public.Patient)))
@@ -50,6 +65,21 @@ func DocumentReference(p locator.Pointer, public Public) []byte {
 		o.Delete("content")
 	}
 	return o.Bytes()
+}
+
+// extend appends values to the list that is o's member called name; what is no list gives way.
+func extend[T any](o *fhir.Object, name string, values []T) {
+	if values == nil {
+		return
+	}
+	var list []jsontext.Value
+	if fhir.Decode(o.Value(name), &list) != nil {
+		list = nil
+	}
+	for _, v := range values {
+		list = append(list, fhir.Encode(v))
+	}
+	o.SetRaw(name, fhir.Encode(list))
 }
 
 // A desk is what a resource is taken apart and put together on. Pages hold many resources, so desks are kept.
