@@ -201,15 +201,33 @@ func (x *Index) Resolve(ctx context.Context, id hie.Identifier) (Person, error) 
 	return p, nil
 }
 
-// PersonOf returns the person record belongs to, or hie.ErrNotFound.
-func (x *Index) PersonOf(ctx context.Context, record hie.SourcePatientID) (Person, error) {
+// Home returns where a registration belongs and whose it is, of retired ones too, or hie.ErrNotFound: for callers who need not
+// know what it says, nor whom in its site it stands for now.
+func (x *Index) Home(ctx context.Context, record hie.SourcePatientID) (Home, error) {
+	home, err := x.home(ctx, record)
+	if err != nil {
+		return Home{}, fmt.Errorf("mpi: home: %w", err)
+	}
+	return home, nil
+}
+
+func (x *Index) home(ctx context.Context, record hie.SourcePatientID) (Home, error) {
 	homes, err := x.store.Homes(ctx, []hie.SourcePatientID{record})
 	if err != nil {
-		return Person{}, fmt.Errorf("mpi: person of: %w", err)
+		return Home{}, err
 	}
 	home, ok := homes[record]
 	if !ok {
-		return Person{}, fmt.Errorf("mpi: person of: %w", hie.ErrNotFound)
+		return Home{}, hie.ErrNotFound
+	}
+	return home, nil
+}
+
+// PersonOf returns the person record belongs to, or hie.ErrNotFound.
+func (x *Index) PersonOf(ctx context.Context, record hie.SourcePatientID) (Person, error) {
+	home, err := x.home(ctx, record)
+	if err != nil {
+		return Person{}, fmt.Errorf("mpi: person of: %w", err)
 	}
 	p, err := x.person(ctx, x.store, home.Person)
 	if err != nil {

@@ -97,11 +97,11 @@ func (s *Server) represents(ctx context.Context, actor hie.Actor, need consent.R
 	if err != nil {
 		return false, err
 	}
-	sp, err := s.deps.Patients.Record(ctx, actor.Patient)
+	home, err := s.deps.Patients.Home(ctx, actor.Patient)
 	if err != nil {
 		return false, err
 	}
-	return !consent.RepresentedUntil(all, actor.Representative, need, s.deps.Now(), s.zoneOf(sp.Site)).IsZero(), nil
+	return !consent.RepresentedUntil(all, actor.Representative, need, s.deps.Now(), s.zoneOf(home.Site)).IsZero(), nil
 }
 
 func (s *Server) refuseToken(c *gin.Context, kind string) {

@@ -89,7 +89,7 @@ func (s *Server) form(ctx context.Context, record hie.SourcePatientID, id string
 	if id == "" {
 		return consent.Template{}, hie.Required(parameterPath("template") + ".value")
 	}
-	sp, err := s.deps.Patients.Record(ctx, record)
+	home, err := s.deps.Patients.Home(ctx, record)
 	if err != nil {
 		return consent.Template{}, err
 	}
@@ -97,7 +97,7 @@ func (s *Server) form(ctx context.Context, record hie.SourcePatientID, id string
 	if err != nil {
 		return consent.Template{}, err
 	}
-	for _, t := range consent.Offered(all, s.deps.Network().Jurisdiction(sp.Site)) {
+	for _, t := range consent.Offered(all, s.deps.Network().Jurisdiction(home.Site)) {
 		if t.ID == id && (version == nil || int64(*version) == t.Version) {
 			return t, nil
 		}
@@ -169,11 +169,11 @@ func (s *Server) signs(ctx context.Context, record hie.SourcePatientID, ref stri
 	if err != nil {
 		return err
 	}
-	sp, err := s.deps.Patients.Record(ctx, record)
+	home, err := s.deps.Patients.Home(ctx, record)
 	if err != nil {
 		return err
 	}
-	zone := s.zoneOf(sp.Site)
+	zone := s.zoneOf(home.Site)
 	for _, r := range all {
 		if r.Ref == ref && r.MayAct(consent.RightsManage, s.deps.Now(), zone) {
 			e.Signer, e.Capacity = r.Ref, r.Capacity
@@ -286,12 +286,12 @@ func (s *Server) preview(ctx context.Context, actor hie.Actor, v consent.Version
 func (s *Server) previewedSites(ctx context.Context, actor hie.Actor, person mpi.Person) ([]hie.SiteID, error) {
 	var out []hie.SiteID
 	for _, m := range person.Members {
-		have, site, err := s.consentRight(ctx, actor, m.Record)
+		have, home, err := s.consentRight(ctx, actor, m.Record)
 		if err != nil {
 			return nil, err
 		}
 		if have == mayFile {
-			out = append(out, site)
+			out = append(out, home.Site)
 		}
 	}
 	return out, nil

@@ -130,12 +130,12 @@ func (s *Server) consult(ctx context.Context, actor hie.Actor, q consentfhir.Con
 	if q.Content != nil {
 		a.card.Content = &fhir.Bundle{ResourceType: "Bundle", Type: "collection"}
 	}
-	record, err := s.consultedRecord(ctx, actor, q.Patients)
+	record, home, err := s.consultedRecord(ctx, actor, q.Patients)
 	if err != nil || record == 0 {
 		a.reasons = []string{"UNKNOWN_PATIENT"}
 		return a, err
 	}
-	person, err := s.deps.Patients.PersonOf(ctx, record)
+	person, err := s.deps.Patients.Person(ctx, home.Person)
 	if err != nil {
 		return a, err
 	}
@@ -227,21 +227,21 @@ func namesResources(ds []consent.Directive) bool {
 	return slices.ContainsFunc(ds, func(d consent.Directive) bool { return d.Provision != nil && names(d.Provision) })
 }
 
-// consultedRecord returns the one record that all of patients name and whose consents the caller keeps, 0 for none.
-func (s *Server) consultedRecord(ctx context.Context, actor hie.Actor, patients []fhir.Reference) (hie.SourcePatientID, error) {
-	var out hie.SourcePatientID
+// consultedRecord returns the one record that all of patients name and whose consents the caller keeps, 0 for none, and where it
+// belongs.
+func (s *Server) consultedRecord(ctx context.Context, actor hie.Actor, patients []fhir.Reference) (out hie.SourcePatientID, home mpi.Home, _ error) {
 	for _, ref := range patients {
 		record, err := s.namedRecord(ctx, ref)
 		if err != nil || record == 0 || out != 0 && record != out {
-			return 0, err
+			return 0, mpi.Home{}, err
 		}
-		have, _, err := s.consentRight(ctx, actor, record)
-		if err != nil || have != mayFile {
-			return 0, err
+		var have right
+		if have, home, err = s.consentRight(ctx, actor, record); err != nil || have != mayFile {
+			return 0, mpi.Home{}, err
 		}
 		out = record
 	}
-	return out, nil
+	return out, home, nil
 }
 
 // consultedRequests are the requests that must all be permitted: one for each organisation and practitioner named, of

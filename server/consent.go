@@ -42,11 +42,11 @@ func (s *Server) filing(ctx context.Context, actor hie.Actor, resource []byte) (
 	if err != nil {
 		return consent.Version{}, err
 	}
-	_, siteID, err := s.consentRight(ctx, actor, record)
+	_, home, err := s.consentRight(ctx, actor, record)
 	if err != nil {
 		return consent.Version{}, err
 	}
-	v, _, err := consentfhir.ReadFiling(resource, now, s.zoneOf(siteID))
+	v, _, err := consentfhir.ReadFiling(resource, now, s.zoneOf(home.Site))
 	if err != nil {
 		return consent.Version{}, err
 	}
@@ -119,7 +119,7 @@ func (s *Server) mayReplace(ctx context.Context, v consent.Version, expected int
 	if err != nil || versions[0].Number != expected {
 		return err
 	}
-	sp, err := s.deps.Patients.Record(ctx, v.Record)
+	home, err := s.deps.Patients.Home(ctx, v.Record)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (s *Server) mayReplace(ctx context.Context, v consent.Version, expected int
 	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
-	return s.deps.ConsentEnv().MayReplace(last, next, sp.Site, s.deps.Now())
+	return s.deps.ConsentEnv().MayReplace(last, next, home.Site, s.deps.Now())
 }
 
 // revision reads the body of an update of a directive of record.

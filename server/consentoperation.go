@@ -152,7 +152,7 @@ func (s *Server) readDisclosure(c *gin.Context) (audit.Event, error) {
 		return audit.Event{}, errNamedConsent
 	}
 	record := hie.SourcePatientID(sp)
-	have, site, err := s.consentRight(ctx, actor, record)
+	have, home, err := s.consentRight(ctx, actor, record)
 	if err != nil || have != mayFile || actor.Patient != 0 {
 		return audit.Event{}, firstError(err, errNamedConsent)
 	}
@@ -161,7 +161,7 @@ func (s *Server) readDisclosure(c *gin.Context) (audit.Event, error) {
 		return audit.Event{}, errNamedConsent
 	}
 	e := audit.NewEvent(audit.Disclosed, actor, s.deps.Now()).About(record)
-	e.Action, e.Site = "R", site
+	e.Action, e.Site = "R", home.Site
 	e.Ground = []string{strconv.FormatInt(id, 10) + "/" + strconv.FormatInt(versions[0].Number, 10)}
 	e.Detail = map[string]string{"interaction": "recorded", "disclosed": fhir.Instant(told.At), "recipient": "unlisted"}
 	if o, known := s.deps.Network().Organization(told.Recipient); known {

@@ -9,6 +9,7 @@ import (
 	"github.com/concord-hie/concord/consent/consentfhir"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/internal/fhir"
+	"github.com/concord-hie/concord/mpi"
 	"github.com/gin-gonic/gin"
 )
 
@@ -21,47 +22,47 @@ const (
 	mayFile // and read
 )
 
-// consentRight says what actor may do with the consents given on record, and the record's site: the patient's own
+// consentRight says what actor may do with the consents given on record, and where the record belongs: the patient's own
 // client files on every record that is surely theirs, and so does a representative whose rights go so far; an organisation on its own sites' registrations; a privacy
 // officer reads those of their organisation's sites, one of the network itself all. A record that does not exist
 // gives no right and no error, as one that is somebody else's.
 //
 // Source: spec federation 2.7; IHE PCF 3.108 (the consent recorder).
-func (s *Server) consentRight(ctx context.Context, actor hie.Actor, record hie.SourcePatientID) (right, hie.SiteID, error) {
-	sp, err := s.deps.Patients.Record(ctx, record)
+func (s *Server) consentRight(ctx context.Context, actor hie.Actor, record hie.SourcePatientID) (right, mpi.Home, error) {
+	home, err := s.deps.Patients.Home(ctx, record)
 	if errors.Is(err, hie.ErrNotFound) {
-		return noRight, "", nil
+		return noRight, mpi.Home{}, nil
 	}
 	if err != nil {
-		return noRight, "", err
+		return noRight, mpi.Home{}, err
 	}
 	if actor.Patient != 0 {
 		own, err := s.ownRecords(ctx, actor)
 		if err != nil || !slices.Contains(own, record) {
-			return noRight, "", err
+			return noRight, mpi.Home{}, err
 		}
 		may, err := s.represents(ctx, actor, consent.RightsManage)
 		if err != nil {
-			return noRight, "", err
+			return noRight, mpi.Home{}, err
 		}
 		if !may {
-			return mayRead, sp.Site, nil // a representative who may only look
+			return mayRead, home, nil // a representative who may only look
 		}
-		return mayFile, sp.Site, nil
+		return mayFile, home, nil
 	}
-	site, known := s.deps.Network().Site(sp.Site)
+	site, known := s.deps.Network().Site(home.Site)
 	org, member := s.deps.Network().Organization(actor.Organization)
 	switch {
 	case !known || !member:
-		return noRight, "", nil
+		return noRight, mpi.Home{}, nil
 	case actor.HasRole(hie.RolePrivacyOfficer):
 		if org.Kind == networkKind || site.Org == org.ID {
-			return mayRead, sp.Site, nil
+			return mayRead, home, nil
 		}
 	case site.Org == org.ID && site.Active:
-		return mayFile, sp.Site, nil
+		return mayFile, home, nil
 	}
-	return noRight, "", nil
+	return noRight, mpi.Home{}, nil
 }
 
 // ownRecords returns the records that are surely the patient's who acts.

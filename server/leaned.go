@@ -114,7 +114,7 @@ func (s *Server) companions(ctx context.Context, record hie.SourcePatientID, nam
 		if !ok || other == record {
 			return nil, hie.ErrNotFound
 		}
-		if _, err := s.deps.Patients.Record(ctx, other); err != nil {
+		if _, err := s.deps.Patients.Home(ctx, other); err != nil {
 			return nil, err
 		}
 		return []hie.SourcePatientID{other}, nil

@@ -22,6 +22,8 @@ type Patients interface {
 	Resolve(ctx context.Context, id hie.Identifier) (mpi.Person, error)
 	RecordOf(ctx context.Context, id hie.Identifier) (hie.SourcePatientID, error)
 	HomeOf(ctx context.Context, id hie.Identifier) (hie.SourcePatientID, mpi.Home, error)
+	Home(ctx context.Context, record hie.SourcePatientID) (mpi.Home, error)
+	Person(ctx context.Context, id hie.PersonID) (mpi.Person, error)
 	PersonOf(ctx context.Context, record hie.SourcePatientID) (mpi.Person, error)
 	Record(ctx context.Context, record hie.SourcePatientID) (mpi.SourcePatient, error)
 	Records(ctx context.Context, records []hie.SourcePatientID) ([]mpi.SourcePatient, error)

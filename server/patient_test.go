@@ -93,6 +93,20 @@ func (x *scripted) HomeOf(ctx context.Context, id hie.Identifier) (hie.SourcePat
 	return record, mpi.Home{Person: x.persons[record], AliasOf: sp.AliasOf, Site: sp.Site, Active: sp.Active}, err
 }
 
+func (x *scripted) Home(ctx context.Context, record hie.SourcePatientID) (mpi.Home, error) {
+	sp, err := x.Record(ctx, record)
+	return mpi.Home{Person: x.persons[record], AliasOf: sp.AliasOf, Site: sp.Site, Active: sp.Active}, err
+}
+
+func (x *scripted) Person(ctx context.Context, id hie.PersonID) (mpi.Person, error) {
+	for record, person := range x.persons {
+		if person == id {
+			return x.PersonOf(ctx, record)
+		}
+	}
+	return mpi.Person{}, hie.ErrNotFound
+}
+
 func (x *scripted) RecordOf(_ context.Context, id hie.Identifier) (hie.SourcePatientID, error) {
 	sp := x.at(id)
 	if sp == nil {

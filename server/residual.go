@@ -114,11 +114,11 @@ func known(record hie.SourcePatientID) []hie.SourcePatientID {
 }
 
 func (s *Server) residual(ctx context.Context, actor hie.Actor, ps parameters) (_ consent.Residual, _ hie.SourcePatientID, until time.Time, _ error) {
-	record, err := s.consultedRecord(ctx, actor, []fhir.Reference{*ps.one("patient").ValueReference})
+	record, home, err := s.consultedRecord(ctx, actor, []fhir.Reference{*ps.one("patient").ValueReference})
 	if err != nil || record == 0 {
 		return consent.Residual{}, 0, until, err
 	}
-	person, err := s.deps.Patients.PersonOf(ctx, record)
+	person, err := s.deps.Patients.Person(ctx, home.Person)
 	if err != nil {
 		return consent.Residual{}, 0, until, err
 	}

@@ -39,6 +39,12 @@ func mergeChain(t *testing.T, w *World) {
 	if !w.Together(a.Record, b.Record, c.Record) {
 		t.Error("documents of retired registrations belong to the survivor's person")
 	}
+	if home, err := w.Index.Home(ctx, a.Record); err != nil || home.AliasOf != b.Record || home.Site != "a" || home.Person != w.PersonOf(c.Record).ID {
+		t.Errorf("the home of a retired registration = %+v, %v; want its own site, what it stands for and the survivor's person", home, err)
+	}
+	if _, err := w.Index.Home(ctx, c.Record+1000); !errors.Is(err, hie.ErrNotFound) {
+		t.Errorf("the home of a record that is not there = %v, want not found", err)
+	}
 	if p, err := w.Resolve(ctx, Local("a", "1")); err != nil || p.ID != w.PersonOf(c.Record).ID {
 		t.Errorf("resolving a retired identifier: %v", err)
 	}
