@@ -67,17 +67,6 @@ type Key struct {
 	Hash int64
 }
 
-// most is how many records may share a key of kind k and be looked for under it. An initial in a house of which more than an
-// eighth of a hub shares it is an initial in a shelter or a nursing home, whose residents share their telephone too, and would all
-// be weighed for each of them: of a million simulated records no house has 60 under one. It guards no combination, so that
-// leaving it out hides nobody who could be proven.
-func (k KeyKind) most(hub int64) int64 {
-	if k == KeyStreetGiven {
-		return max(1, hub/8)
-	}
-	return hub
-}
-
 // newKey is hash64 of the kind's letter and parts, without putting them together: half of a batch's keys are made of three.
 func newKey(k KeyKind, parts ...string) Key {
 	h := hashOn(hashBegin, string(rune('@'+k)))
