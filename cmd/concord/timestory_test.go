@@ -9,6 +9,7 @@ import (
 	"github.com/concord-hie/concord/audit/auditpg"
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/consent/consentpg"
+	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/directory/directorypg"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/mpi"
@@ -77,6 +78,16 @@ func TestTheSameQuestionOnEveryDayOfTheLaw(t *testing.T) {
 		return done.Record
 	}
 	here, there := register("harbor-main", "PAST-1", "Quillfeather", 11), register("chesapeake-heart", "PAST-1", "Ottermole", 17)
+	teamed, program := register("harbor-main", "PAST-2", "Marshwiggle", 23), register("new-dawn-east", "PAST-1", "Thornapple", 29)
+	teams := directorypg.New(w.db, auditpg.Append, now)
+	_, err = consents.File(w.ctx, hie.Actor{Organization: "harbor-general", User: "clerk"}, consent.Version{Record: teamed, By: "harbor-general", Status: "active", Signed: clock,
+		Verified: true, NetworkWide: true, Content: []byte(`{"resourceType":"Consent","status":"active","scope":{"coding":[{"code":"patient-privacy"}]},"policy":[{"uri":"` + consent.PolicySharing + `"}],` +
+			`"provision":{"type":"deny","provision":[{"type":"permit","actor":[{"role":{"coding":[{"code":"IRCP"}]},"reference":{"reference":"CareTeam/rehab"}}]}]}}`)}, 0)
+	ok(err)
+	clock = on("2024-05-01")
+	team, err := teams.RecordCareTeam(w.ctx, hie.Actor{Organization: "harbor-general", User: "h.lead"}, directory.CareTeam{ID: "rehab", Organization: "harbor-general", Name: "Rehabilitation",
+		Members: []directory.CareTeamMember{{Practitioner: "bloom", From: clock}}})
+	ok(err)
 	clock = on("2025-01-05")
 	linked, err := index.Decide(w.ctx, hie.Actor{Organization: exchangeOrg, User: "m.reyes"}, here, there, mpi.MustLink, "one woman, says her daughter")
 	ok(err)
@@ -87,6 +98,10 @@ func TestTheSameQuestionOnEveryDayOfTheLaw(t *testing.T) {
 	clock = on("2025-08-15")
 	refused.Status = "inactive"
 	_, err = consents.File(w.ctx, hie.Actor{Organization: "chesapeake-cardiology", User: "clerk"}, refused, refused.Number)
+	ok(err)
+	clock = on("2025-11-01")
+	team.Members[0].Until = clock
+	_, err = teams.RecordCareTeam(w.ctx, hie.Actor{Organization: "harbor-general", User: "h.lead"}, team)
 	ok(err)
 	clock = on("2025-12-01")
 	_, err = index.Undo(w.ctx, hie.Actor{Organization: exchangeOrg, User: "m.reyes"}, linked.Change, "two women")
@@ -136,6 +151,52 @@ func TestTheSameQuestionOnEveryDayOfTheLaw(t *testing.T) {
 				if !cited {
 					t.Errorf("the policy %s is not cited with its version", name)
 				}
+			}
+		})
+	}
+	ask := func(record hie.SourcePatientID, day, organization, purpose string, document map[string]any) explanation {
+		return w.explain(map[string]any{"patient": w.sealer.ID("patient", int64(record), 0), "at": on(day).Format(time.RFC3339), "organization": organization, "practitioner": "bloom",
+			"roles": []string{"physician"}, "purposes": []string{purpose}, "document": document})
+	}
+	spoke := func(x explanation) (rules, decides string) {
+		for _, s := range x.Steps {
+			rules += " " + s.Rule
+			if s.Decides {
+				decides = s.Rule
+			}
+		}
+		return rules, decides
+	}
+	for _, tt := range []struct {
+		name, day   string
+		record      hie.SourcePatientID
+		purpose     string
+		document    map[string]any
+		reason      string
+		rule, never string // which spoke, and which did not
+	}{
+		{"the law as it was while an attestation was asked for", "2025-06-17", here, "HLEGAL", map[string]any{"class": "note", "confidentiality": "N", "labelled": true, "sensitivity": []string{"REPRO"}}, "LAW_REQUIRE", "us-45cfr164.509-attestation", ""},
+		{"the law after it was vacated", "2025-06-19", here, "HLEGAL", map[string]any{"class": "note", "confidentiality": "N", "labelled": true, "sensitivity": []string{"REPRO"}}, "DEFAULT_DENY", "", "us-45cfr164.509-attestation"},
+		{"Part 2 before the 2024 rule", "2024-04-15", program, "TREAT", map[string]any{"class": "note", "confidentiality": "N", "labelled": true}, "LAW_REQUIRE", "us-42cfr2.32-redisclosure-2017", "us-42cfr2.33b"},
+		{"Part 2 after it, to a covered entity", "2024-04-17", program, "TREAT", map[string]any{"class": "note", "confidentiality": "N", "labelled": true}, "LAW_REQUIRE", "us-42cfr2.31", "us-42cfr2.32-redisclosure-2017"},
+		{"before the care team there was", "2024-04-30", teamed, "TREAT", map[string]any{"class": "note", "confidentiality": "N", "labelled": true}, "DENY", "", ""},
+		{"while a member of the care team", "2025-06-19", teamed, "TREAT", map[string]any{"class": "note", "confidentiality": "N", "labelled": true}, "PERMIT", "", ""},
+		{"after having left the care team", "2025-11-02", teamed, "TREAT", map[string]any{"class": "note", "confidentiality": "N", "labelled": true}, "DENY", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := ask(tt.record, tt.day, "harbor-general", tt.purpose, tt.document)
+			rules, decides := spoke(got)
+			if got.Reason != tt.reason || !strings.Contains(rules, tt.rule) || tt.never != "" && strings.Contains(rules, tt.never) || decides == "" {
+				t.Errorf("%s, decided by %q; rules:%s", got.Reason, decides, rules)
+			}
+			cited := 0
+			for _, p := range got.Basis.Policies {
+				if p.Policy == "us-hipaa" || p.Policy == "us-part2" {
+					cited++
+				}
+			}
+			if cited != 2 {
+				t.Errorf("the law packs are cited %d times: %+v", cited, got.Basis.Policies)
 			}
 		})
 	}
