@@ -97,7 +97,7 @@ func (e *Env) scopeWithin(a, b *Scope) bool {
 		return x == y || o != nil && p != nil && o.under(p)
 	}) && listWithin(a.Labels, b.Labels, func(x, y string) bool {
 		k, l := readSensitivity(x), readSensitivity(y)
-		return x == y || k != other && l != other && below[l].has(k)
+		return x == y || k != other && l != other && e.kin.below[l].has(k)
 	}) && listWithin(a.Sites, b.Sites, equal) && listWithin(a.Regimes, b.Regimes, equal) && listWithin(a.Jurisdictions, b.Jurisdictions, equal) &&
 		listWithin(a.RequesterJurisdictions, b.RequesterJurisdictions, equal) && listWithin(a.Classes, b.Classes, equal) && listWithin(a.Roles, b.Roles, equal) &&
 		listWithin(a.Kinds, b.Kinds, equal) && listWithin(a.Exchanges, b.Exchanges, equal) && listWithin(a.Flags, b.Flags, equal) && listWithin(a.Instruments, b.Instruments, equal) &&

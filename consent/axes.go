@@ -22,8 +22,9 @@ type axes struct {
 	// requesters are the kinds of requester.
 	requesters []requester
 	orgs       []hie.OrgID
-	other      hie.OrgID // an organisation nothing names
-	flags      []string  // "" for none
+	other      hie.OrgID   // an organisation nothing names
+	flags      []string    // "" for none
+	kin        [2]*kinship // before and after
 }
 
 // A requester is one kind of requester, with its name.
@@ -43,9 +44,9 @@ func wholeAxes(env *Env) axes { return makeAxes(env, env, env.setup.Rules, true)
 
 func makeAxes(before, after *Env, rules []Rule, whole bool) axes {
 	a, b := &before.setup, &after.setup
-	ax := axes{emergency: true, labels: []string{"plain"}, levels: []string{"N", "R"}, classes: []string{otherClass}, flags: []string{""}}
+	ax := axes{kin: [2]*kinship{before.kin, after.kin}, emergency: true, labels: []string{"plain"}, levels: []string{"N", "R"}, classes: []string{otherClass}, flags: []string{""}}
 	rest := whole || !reflect.DeepEqual(a.Defaults, b.Defaults) || !reflect.DeepEqual(a.Policies, b.Policies) || !reflect.DeepEqual(a.Organizations, b.Organizations) ||
-		!reflect.DeepEqual(a.Sites, b.Sites) || !reflect.DeepEqual(a.Purposes, b.Purposes) || a.HomeDefault != b.HomeDefault || a.EmergencyHours != b.EmergencyHours
+		!reflect.DeepEqual(a.Sites, b.Sites) || !reflect.DeepEqual(a.Purposes, b.Purposes) || !reflect.DeepEqual(a.Sensitivities, b.Sensitivities) || a.HomeDefault != b.HomeDefault || a.EmergencyHours != b.EmergencyHours
 	ax.none = len(rules) == 0 && !rest
 	ax.all = rest
 	for _, r := range rules {
@@ -73,6 +74,9 @@ func makeAxes(before, after *Env, rules []Rule, whole bool) axes {
 		for _, p := range s.Purposes {
 			codes = append(codes, string(p.Code))
 		}
+		for _, x := range s.Sensitivities {
+			ax.labels = append(ax.labels, x.Code, x.Under)
+		}
 	}
 	for _, c := range unique(codes) {
 		if before.KnowsPurpose(hie.Purpose(c)) && after.KnowsPurpose(hie.Purpose(c)) {
@@ -81,7 +85,7 @@ func makeAxes(before, after *Env, rules []Rule, whole bool) axes {
 	}
 	ax.classes = append(ax.classes, "psychotherapy-note", "sud-counselling-note") // no emergency opens them
 	ax.labels = append(ax.labels, sensitivities[psychotherapyNote].code)
-	ax.classes, ax.labels = unique(ax.classes), kin(ax.labels)
+	ax.classes, ax.labels = unique(ax.classes), ax.kinOf(ax.labels)
 	ax.nameRequesters(rules, b)
 	return ax
 }
@@ -172,13 +176,13 @@ func unique[T comparable](list []T) []T {
 	return out
 }
 
-// kin adds to labels what is under them and what they are under, which a deny on them reaches.
-func kin(labels []string) []string {
+// kinOf adds to labels what is under them and what they are under, which a deny on them reaches, before or after.
+func (ax *axes) kinOf(labels []string) []string {
 	out := labels
 	for _, l := range labels {
 		if k := readSensitivity(l); k != other {
 			for j := range sensitivities {
-				if around[k].has(atomKind(j)) {
+				if (ax.kin[0].around[k] | ax.kin[1].around[k]).has(atomKind(j)) {
 					out = append(out, sensitivities[j].code)
 				}
 			}
@@ -263,7 +267,7 @@ func (ax *axes) with(directives []Directive, bases []Instrument) *axes {
 		out.purposes = append(out.purposes, bases[i].Purposes...)
 	}
 	out.purposes = unique(out.purposes)
-	out.classes, out.labels, out.levels = unique(out.classes), kin(out.labels), unique(out.levels)
+	out.classes, out.labels, out.levels = unique(out.classes), ax.kinOf(out.labels), unique(out.levels)
 	slices.SortFunc(out.levels, strings.Compare)
 	return &out
 }

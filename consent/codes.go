@@ -56,20 +56,56 @@ var sensitivities = [15]struct {
 	{"HIV", -1}, {"SDV", -1}, {"SEX", -1}, {"STD", -1}, {"GDIS", -1}, {"REPRO", -1}, {"SICKLE", -1}, {"VIO", -1},
 }
 
-// below[k] is k and what is under it; around[k] adds what k is under, which may contain k.
-var below, around = sensitivityTree()
+// A SensitivityUnder puts one sensitivity code under another, beside what HL7's list puts it under: what is said of the other
+// is said of it too.
+type SensitivityUnder struct{ Code, Under string }
 
-func sensitivityTree() (below, around [15]atomSet) {
-	for i := range sensitivities {
-		for p := i; p >= 0; p = sensitivities[p].parent {
-			below[p] |= 1 << i
-			around[i] |= 1 << p
+// kinship says which sensitivities lie under which.
+type kinship struct {
+	// below[k] is k and what is under it; around[k] adds what k is under, which may contain k.
+	below, around [15]atomSet
+}
+
+// listed is the kinship of the list. It is never written to after it was made.
+var listed = newKinship(nil)
+
+// newKinship is the kinship of the list with more besides. Two codes under each other mean the same. Codes outside the list say
+// nothing.
+func newKinship(more []SensitivityUnder) *kinship {
+	k := new(kinship)
+	for i, s := range sensitivities {
+		k.below[i] |= 1 << i
+		if s.parent >= 0 {
+			k.below[s.parent] |= 1 << i
 		}
 	}
-	for i := range around {
-		around[i] |= below[i]
+	for _, m := range more {
+		if code, under := readSensitivity(m.Code), readSensitivity(m.Under); code != other && under != other {
+			k.below[under] |= 1 << code
+		}
 	}
-	return below, around
+	for changed := true; changed; {
+		changed = false
+		for p := range k.below {
+			all := k.below[p]
+			for i := range k.below {
+				if all.has(atomKind(i)) {
+					all |= k.below[i]
+				}
+			}
+			changed = changed || all != k.below[p]
+			k.below[p] = all
+		}
+	}
+	for p := range k.below {
+		k.around[p] |= k.below[p]
+		for i := range k.below {
+			if k.below[p].has(atomKind(i)) {
+				k.around[i] |= 1 << p
+			}
+		}
+	}
+	return k
 }
 
 // sensitivityName brings synonyms to one code: ETH is SUD.

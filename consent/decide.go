@@ -383,7 +383,7 @@ func (q *query) shielded() bool {
 	case plain:
 		return false
 	}
-	return around[psychotherapyNote].has(q.atom.kind)
+	return q.env.kin.around[psychotherapyNote].has(q.atom.kind)
 }
 
 // oblige adds what goes with a release, and turns it into a refusal when the requester cannot honour it.

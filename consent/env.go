@@ -17,8 +17,10 @@ type Setup struct {
 	Sites    []Site
 	Policies []Policy
 	Purposes []LocalPurpose
-	Defaults []Default
-	Rules    []Rule
+	// Sensitivities are what the exchange puts under what, besides HL7's list.
+	Sensitivities []SensitivityUnder
+	Defaults      []Default
+	Rules         []Rule
 	// HomeDefault says that the defaults of the patient's home jurisdiction count too.
 	HomeDefault bool
 	// EmergencyHours is how long an emergency claim holds.
@@ -96,6 +98,7 @@ type Env struct {
 	inOrder  []*site
 	policies map[string]Policy
 	local    purposeTree // purposes besides the built-in ones
+	kin      *kinship
 
 	network []defaultRow
 	home    map[string][]defaultRow
@@ -110,7 +113,7 @@ type Env struct {
 	shapes     shapes
 }
 
-var shut = &Env{closed: true, version: -1}
+var shut = &Env{closed: true, version: -1, kin: listed}
 
 // Closed returns an Env under which everything is refused: for when it is not known which rules are in force.
 //
@@ -156,7 +159,10 @@ func NewEnv(s Setup) (*Env, error) {
 		sites:    make(map[hie.SiteID]*site, len(s.Sites)),
 		policies: make(map[string]Policy, len(s.Policies)),
 		home:     map[string][]defaultRow{},
-		homeToo:  s.HomeDefault, window: hours(s.EmergencyHours), setup: s, statements: s.Statements, worded: s.Worded,
+		homeToo:  s.HomeDefault, window: hours(s.EmergencyHours), setup: s, statements: s.Statements, worded: s.Worded, kin: listed,
+	}
+	if len(s.Sensitivities) > 0 {
+		e.kin = newKinship(s.Sensitivities)
 	}
 	if len(s.Purposes) > 0 {
 		e.addPurposes(s.Purposes)

@@ -63,6 +63,8 @@ type Options struct {
 	// Defaults stand beside those of the directory; of rows equally near the most restrictive counts.
 	Defaults []Default
 	Purposes []LocalPurpose
+	// Sensitivities are what the exchange puts under what, besides HL7's list.
+	Sensitivities []SensitivityUnder
 	// EmergencyHours is how long an emergency holds; 0 means DefaultEmergencyHours.
 	EmergencyHours float64
 	// Notice is what requesters are told of what is withheld; "" means NoticeGeneric.
@@ -74,7 +76,7 @@ type Options struct {
 //
 // Source: DESIGN section 5; spec consent 2.9 and 2.18.
 func FromNetwork(n *directory.Network, o Options) (*Env, error) {
-	s := Setup{Policies: append(BuiltinPolicies(), o.Policies...), Rules: o.Rules, Purposes: o.Purposes,
+	s := Setup{Policies: append(BuiltinPolicies(), o.Policies...), Rules: o.Rules, Purposes: o.Purposes, Sensitivities: o.Sensitivities,
 		EmergencyHours: o.EmergencyHours, Notice: o.Notice, Statements: o.Statements, Worded: o.Worded}
 	if s.EmergencyHours == 0 {
 		s.EmergencyHours = DefaultEmergencyHours

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
@@ -81,7 +82,7 @@ func TestAChangeThatChangesNothingSaysSo(t *testing.T) {
 //
 // Source: spec consent section 6, scenario 7.
 func TestAnImpactIsWhatTheChangeThenDoes(t *testing.T) {
-	cases, differ := 400, 0
+	cases, differ, kin := 400, 0, 0
 	if testing.Short() {
 		cases = 80
 	}
@@ -95,6 +96,12 @@ func TestAnImpactIsWhatTheChangeThenDoes(t *testing.T) {
 		changed.Rules = append(slices.Clone(o.setup.Rules), consent.Rule{ID: "new", Layer: pickOne(g, consent.LayerLaw, consent.LayerSite), Effect: consent.Forbid,
 			Scope: consent.Scope{Purposes: []hie.Purpose{hie.Purpose(pickOne(g, "TREAT", "HRESCH", "COC"))}, Labels: pickSome(g, 1, "HIV", "PSY"), Classes: pickSome(g, 1, "lab", "note")}})
 		changed.Rules[len(changed.Rules)-1].Scope.Sites = pickSome(g, 1, hie.SiteID("s1"), "s2")
+		labels := []string{"plain", "HIV", "PSY"}
+		if i%4 == 3 { // not a rule, but which label lies under which
+			changed.Rules, changed.Sensitivities = o.setup.Rules, g.kin()
+			labels = append([]string{"plain"}, consent.Sensitivities()...)
+			o.dirs = append(o.dirs, g.about(o))
+		}
 		before, after := environment(t, o.setup), environment(t, changed)
 		im := consent.NewImpact(before, after, o.now)
 		cells := map[consent.Cell]bool{}
@@ -105,7 +112,7 @@ func TestAnImpactIsWhatTheChangeThenDoes(t *testing.T) {
 		for _, rec := range o.subj.Records {
 			for _, purpose := range []hie.Purpose{"TREAT", "HRESCH", "COC", "HPAYMT"} {
 				for _, class := range []string{"lab", "note", "\x00other"} {
-					for _, label := range []string{"plain", "HIV", "PSY"} {
+					for _, label := range labels {
 						doc := consent.Document{ID: "\x00other", Record: rec.ID, Site: rec.Site, Class: class, Type: "\x00other", Confidentiality: "N", LabelState: consent.Labelled, Flags: []string{}}
 						if label != "plain" {
 							doc.Sensitivity = []string{label}
@@ -121,6 +128,9 @@ func TestAnImpactIsWhatTheChangeThenDoes(t *testing.T) {
 								continue
 							}
 							differ++
+							if i%4 == 3 {
+								kin++
+							}
 							found := false // a value nothing names is asked about as "other" or "plain"
 							for _, c := range []string{class, "other"} {
 								for _, l := range []string{label, "plain"} {
@@ -140,8 +150,8 @@ func TestAnImpactIsWhatTheChangeThenDoes(t *testing.T) {
 			}
 		}
 	}
-	if differ < cases {
-		t.Errorf("only %d answers differed: nothing was compared", differ)
+	if differ < cases || kin < cases/8 {
+		t.Errorf("only %d answers differed, %d by what lies under what: nothing was compared", differ, kin)
 	}
 }
 
@@ -162,6 +172,10 @@ func TestEachCellAnImpactNamesChangesWhenItIsAskedAlone(t *testing.T) {
 			Scope: consent.Scope{Purposes: []hie.Purpose{hie.Purpose(pickOne(g, "TREAT", "HRESCH", "COC"))}, Labels: pickSome(g, 1, "HIV", "PSY"), Classes: pickSome(g, 1, "lab", "note")}})
 		if g.chance(50) {
 			changed.Defaults = append(slices.Clone(o.setup.Defaults), consent.Default{Network: true, PurposeClass: "TREAT", Category: "lab", Rule: "deny"})
+		}
+		if g.chance(25) {
+			changed.Rules, changed.Sensitivities = o.setup.Rules, g.kin()
+			o.dirs = append(o.dirs, g.about(o))
 		}
 		before, after := environment(t, o.setup), environment(t, changed)
 		cells := consent.NewImpact(before, after, o.now).Patient(o.subj, o.dirs)
@@ -192,6 +206,25 @@ func TestEachCellAnImpactNamesChangesWhenItIsAskedAlone(t *testing.T) {
 	if asked < 2000 {
 		t.Errorf("only %d cells were asked about", asked)
 	}
+}
+
+// kin puts a few sensitivities under others.
+func (g gen) kin() (out []consent.SensitivityUnder) {
+	for range 1 + g.IntN(3) {
+		out = append(out, consent.SensitivityUnder{Code: pickOne(g, consent.Sensitivities()...), Under: pickOne(g, "HIV", "PSY", "SUD", pickOne(g, consent.Sensitivities()...))})
+	}
+	return out
+}
+
+// about is a refusal of a few sensitivities, or a permission for them.
+func (g gen) about(o *oracle) consent.Directive {
+	filed := o.now.Add(-time.Hour)
+	d := consent.Directive{ID: "about", Version: 1, Status: "active", Scope: "patient-privacy", Filed: filed, Signed: filed, Verified: true, NetworkWide: true,
+		Provision: &consent.Provision{Type: pickOne(g, "deny", "permit"), Labels: pickSome(g, 2, "HIV", "PSY", "SUD", "STD")}}
+	if len(o.subj.Records) > 0 {
+		d.Record = o.subj.Records[0].ID
+	}
+	return d
 }
 
 // requestOf reads back who a cell says asks; ok is false for an emergency, or whom the test has no words for.

@@ -21,7 +21,7 @@ type labels struct {
 
 // readLabels reads the codes of a securityLabel that a node of this sense states: places in U..V make one axis, everything else
 // the other.
-func readLabels(codes []string, as sense) *labels {
+func readLabels(codes []string, as sense, kin *kinship) *labels {
 	l := &labels{low: noConfidentiality, high: noConfidentiality, as: as}
 	for _, code := range codes {
 		if c := readConfidentiality(code); c != noConfidentiality {
@@ -32,7 +32,7 @@ func readLabels(codes []string, as sense) *labels {
 			l.stated = append(l.stated, code)
 			continue
 		}
-		l.addSensitivity(code)
+		l.addSensitivity(code, kin)
 	}
 	slices.Sort(l.stated)
 	l.stated = slices.Compact(l.stated)
@@ -40,19 +40,19 @@ func readLabels(codes []string, as sense) *labels {
 }
 
 // readSensitivities reads codes that can only be sensitivity codes.
-func readSensitivities(codes []string) *labels {
+func readSensitivities(codes []string, kin *kinship) *labels {
 	l := &labels{low: noConfidentiality, high: noConfidentiality}
 	for _, code := range codes {
-		l.addSensitivity(code)
+		l.addSensitivity(code, kin)
 	}
 	return l
 }
 
-func (l *labels) addSensitivity(code string) {
+func (l *labels) addSensitivity(code string, kin *kinship) {
 	l.sensitive = true
 	if k := readSensitivity(code); k != other {
-		l.covers |= below[k]
-		l.touches |= around[k]
+		l.covers |= kin.below[k]
+		l.touches |= kin.around[k]
 	} else {
 		l.odd = append(l.odd, code)
 	}

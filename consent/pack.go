@@ -26,6 +26,9 @@ type Pack struct {
 	Rules       []Rule
 	Defaults    []Default
 	Policies    []Policy
+	// Sensitivities put codes under others, besides HL7's list. Only a network policy may: what a label means is the same at
+	// every site.
+	Sensitivities []SensitivityUnder
 	// Exchanges say what the codes of a network mean.
 	Exchanges []ExchangeCode
 	// Statements are the words of obligations that the rules and policies attach, told to who receives a document.
@@ -71,8 +74,10 @@ func (p *Pack) Validate() error {
 		return hie.Invalid("until", "must be after from")
 	case p.Withheld != "" && (p.Kind != PackNetwork || !slices.Contains(notices, p.Withheld)):
 		return hie.Invalid("withheld", "must be silent, generic or named-category, in a network policy alone")
-	case len(p.Rules)+len(p.Defaults)+len(p.Policies)+len(p.Exchanges) == 0 && p.Withheld == "":
-		return hie.Invalid("rules", "must not all be absent: a policy without rules, defaults, policies and exchanges says nothing")
+	case len(p.Sensitivities) > 0 && p.Kind != PackNetwork:
+		return hie.Invalid("sensitivities", "must be in a network policy alone")
+	case len(p.Rules)+len(p.Defaults)+len(p.Policies)+len(p.Exchanges)+len(p.Sensitivities) == 0 && p.Withheld == "":
+		return hie.Invalid("rules", "must not all be absent: a policy without rules, defaults, policies, sensitivities and exchanges says nothing")
 	case len(p.Rules) > 0 && len(p.Tests) == 0:
 		return hie.Invalid("tests", "are required: a rule nobody tried is not known to mean what it should")
 	}
@@ -81,6 +86,9 @@ func (p *Pack) Validate() error {
 		if err := p.validateRule(i, r, seen); err != nil {
 			return err
 		}
+	}
+	if err := p.validateCodes(); err != nil {
+		return err
 	}
 	for i, s := range p.Statements {
 		if err := p.validateStatement(i, s); err != nil {
@@ -98,6 +106,33 @@ func (p *Pack) Validate() error {
 			return hie.Invalid(at, "must name purposeClass and category, * for any")
 		case !slices.Contains([]string{"deny", "btg-only", "basic-normal", "permit"}, d.Rule):
 			return hie.Invalid(at+".rule", "must be deny, btg-only, basic-normal or permit")
+		}
+	}
+	return nil
+}
+
+// validateCodes checks what the pack says of codes.
+func (p *Pack) validateCodes() error {
+	for i, s := range p.Sensitivities {
+		if readSensitivity(s.Code) == other || readSensitivity(s.Under) == other || s.Code == s.Under {
+			return hie.Invalid(fmt.Sprintf("sensitivities[%d]", i), "must put one sensitivity code under another, of "+strings.Join(Sensitivities(), ", "))
+		}
+	}
+	return nil
+}
+
+// checkExchanges checks what is said of the codes of a network, when a pack is drafted; nothing is decided by it, and one in force
+// stays so.
+func (p *Pack) checkExchanges() error {
+	for i, x := range p.Exchanges {
+		at := fmt.Sprintf("exchanges[%d]", i)
+		switch {
+		case x.Code == "":
+			return hie.Required(at + ".code")
+		case !StandardPurpose(string(x.Purpose)):
+			return hie.Invalid(at+".purpose", "must be a purpose of use of HL7's list")
+		case !slices.Contains([]string{"must", "should", "may", "push-only"}, x.Answer):
+			return hie.Invalid(at+".answer", "must be must, should, may or push-only")
 		}
 	}
 	return nil

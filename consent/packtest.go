@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -66,7 +67,7 @@ func (f PackFault) String() string {
 // Check runs p's tests against p's rules alone and returns what came out otherwise, nil when all is as they say. Each
 // rule must speak in some test. The error is an *hie.InvalidError for a pack out of shape.
 func (p *Pack) Check() ([]PackFault, error) {
-	if err := p.Validate(); err != nil {
+	if err := cmp.Or(p.Validate(), p.checkExchanges()); err != nil {
 		return nil, err
 	}
 	var out []PackFault
@@ -168,7 +169,7 @@ func (p *Pack) testDecider(t *PackTest, now time.Time) (*Decider, error) {
 		rule = "permit"
 	}
 	setup := Setup{Organizations: []Organization{{ID: testOrg}, {ID: testSource}}, Sites: []Site{p.testSite(t)}, EmergencyHours: DefaultEmergencyHours,
-		Policies: append(BuiltinPolicies(), p.Policies...), Defaults: p.Defaults, Statements: p.spoken(0), Worded: true}
+		Policies: append(BuiltinPolicies(), p.Policies...), Defaults: p.Defaults, Sensitivities: p.Sensitivities, Statements: p.spoken(0), Worded: true}
 	for _, r := range p.rules() {
 		r.speak(setup.Statements)
 		setup.Rules = append(setup.Rules, r)

@@ -301,6 +301,7 @@ func (o Options) In(packs []PackVersion, now time.Time) Options {
 		o.Statements = append(o.Statements, said...)
 		o.Policies = append(o.Policies, p.Policies...)
 		o.Defaults = append(o.Defaults, p.Defaults...)
+		o.Sensitivities = append(o.Sensitivities, p.Sensitivities...)
 		o.Notice = reticent(o.Notice, p.Withheld)
 	}
 	o.Version = int64(h >> 1)

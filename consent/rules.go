@@ -157,7 +157,7 @@ func (e *Env) readRules(in []Rule) ([]rule, error) {
 			}
 		}
 		if len(r.Scope.Labels) > 0 {
-			c.labels = readSensitivities(r.Scope.Labels)
+			c.labels = readSensitivities(r.Scope.Labels, e.kin)
 		}
 		sc := &r.Scope
 		c.special = len(sc.Kinds) > 0 || len(sc.ExceptKinds) > 0 || len(sc.Exchanges) > 0 || len(sc.Flags) > 0 || sc.Unrelated || sc.DiedWithin > 0 ||

@@ -232,7 +232,7 @@ func (b *builder) stated(p *Provision, root bool, path string, as sense) scope {
 		}
 	}
 	if len(p.Labels) > 0 {
-		s.label = readLabels(p.Labels, as)
+		s.label = readLabels(p.Labels, as, b.env.kin)
 		s.stated = s.label
 	}
 	if len(p.Actions) > 0 {

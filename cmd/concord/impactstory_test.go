@@ -191,3 +191,54 @@ func TestAnImpactPreviewIsWhatTheSwitchDoes(t *testing.T) {
 	}
 	t.Logf("%d cells named, %d asked about; %d answers differ, %d of %d patients are seen otherwise, %d are listed", len(preview.Cells), len(cells), changed, opened, len(people), len(preview.Records))
 }
+
+// TestAChangeOfWhatLiesUnderWhatIsWhatItsPreviewSaid is scenario 7 for a sensitivity hierarchy: two patients, one of whom keeps back
+// what is about sexual health. The network puts STD under SEX. The preview names her alone and the label; the switch hides her
+// document labelled STD, and rolling back shows it again.
+func TestAChangeOfWhatLiesUnderWhatIsWhatItsPreviewSaid(t *testing.T) {
+	oneAfterAnother(t)
+	w := newDesks(t)
+	ids := make([]string, 2)
+	for i, local := range []string{"KIN-1", "KIN-2"} {
+		target, body := patientPut(w.exchangeUnderTest, local, []string{"Ingeborg", "Bertrand"}[i], []string{"Halvorsen", "Okonkwo"}[i], []string{"1951-09-23", "1964-02-11"}[i])
+		ids[i] = idOf(t, w.must(http.StatusCreated, "harbor-main-feed", asFeed, http.MethodPut, target, body))
+		for _, label := range []string{"STD", "HIV"} {
+			d := strings.Replace(string(pointerPost(w.exchangeUnderTest, local, "urn:"+local+":"+label)), `"securityLabel":[`,
+				`"securityLabel":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"`+label+`"}]},`, 1)
+			w.must(http.StatusCreated, "harbor-main-feed", feeding, http.MethodPost, "/fhir/DocumentReference", []byte(d))
+		}
+	}
+	refused := strings.Replace(string(refusal(ids[0], false, time.Now())), `"type":"deny"`, `"type":"deny","securityLabel":[{"code":"SEX"}]`, 1)
+	w.must(http.StatusCreated, "harbor-main-feed", feeding, http.MethodPost, "/fhir/Consent", []byte(refused))
+	seen := func() string {
+		return fmt.Sprint(total(t, w.search("riverside-clinic", treating, w.authority("harbor-main")+"|KIN-1")), total(t, w.search("riverside-clinic", treating, w.authority("harbor-main")+"|KIN-2")))
+	}
+	if got := seen(); got != "2 2" {
+		t.Fatalf("before, %s documents are shown", got)
+	}
+	version, preview := w.adopt(`{"id":"kinship","title":"STD is about sexual health","kind":"network","sensitivities":[{"code":"STD","under":"SEX"}]}`, false)
+	if preview.Changed != 1 || len(preview.Records) != 1 || preview.Records[0] != ids[0] || len(preview.Cells) == 0 {
+		t.Errorf("%d change, %v, in %d cells; want her alone", preview.Changed, preview.Records, len(preview.Cells))
+	}
+	closes := 0
+	for _, c := range preview.Cells {
+		if c.Site != "harbor-main" || c.Label != "STD" || c.After != map[bool]string{false: "DENY", true: "EMERGENCY"}[c.Emergency] {
+			t.Errorf("%+v changes", c)
+		}
+		if c.Purpose == "TREAT" && c.Closes && c.Patients == 1 {
+			closes++
+		}
+	}
+	if closes == 0 {
+		t.Error("no cell says that it closes for treatment")
+	}
+	w.activate(fmt.Sprintf("/admin/v1/policies/kinship/versions/%d/", version))
+	if got := seen(); got != "1 2" {
+		t.Errorf("after the switch %s documents are shown", got)
+	}
+	w.must(http.StatusOK, "privacy-desk", asOfficer, http.MethodPost, "/admin/v1/policies/kinship/rollback", map[string]any{})
+	time.Sleep(consent.PolicyNotice + 1500*time.Millisecond)
+	if got := seen(); got != "2 2" {
+		t.Errorf("rolled back, %s documents are shown", got)
+	}
+}

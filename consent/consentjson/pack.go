@@ -12,6 +12,7 @@
 //	  "defaults": [{"network", "site", "jurisdiction", "purposeClass", "category", "rule"}],
 //	  "policies": [{"uri", "additive", "onExpiry", "widening", "instrument", "erase"}],
 //	  "statements": [{"code", "source", "scope", "words": {"en": {"long", "short"}, "es": {"long", "short"}}}],
+//	  "sensitivities": [{"code", "under"}],
 //	  "withheld": "silent | generic | named-category",
 //	  "exchanges": [{"code", "purpose", "answer": "must | should | may | push-only"}],
 //	  "tests": [{"name", "now", "default", "site": {}, "consents": [], "request": {}, "document": {}, "died", "emergency",
@@ -44,6 +45,7 @@ type pack struct {
 	Policies   []policy    `json:"policies,omitempty"`
 	Exchanges  []exchange  `json:"exchanges,omitempty"`
 	Statements []statement `json:"statements,omitempty"`
+	Kinship    []kin       `json:"sensitivities,omitempty"`
 	Withheld   string      `json:"withheld,omitzero"`
 	Tests      []test      `json:"tests,omitempty"`
 }
@@ -117,6 +119,11 @@ type policy struct {
 	Erase      bool   `json:"erase,omitzero"`
 }
 
+type kin struct {
+	Code  string `json:"code"`
+	Under string `json:"under"`
+}
+
 type exchange struct {
 	Code    string      `json:"code"`
 	Purpose hie.Purpose `json:"purpose"`
@@ -151,6 +158,9 @@ func ReadPack(content []byte) (consent.Pack, error) {
 	}
 	for _, p := range in.Policies {
 		out.Policies = append(out.Policies, consent.Policy(p))
+	}
+	for _, k := range in.Kinship {
+		out.Sensitivities = append(out.Sensitivities, consent.SensitivityUnder(k))
 	}
 	for _, e := range in.Exchanges {
 		out.Exchanges = append(out.Exchanges, consent.ExchangeCode(e))
