@@ -165,7 +165,7 @@ func TestAPart2ProgramIsSilentThroughAMerge(t *testing.T) {
 		t.Errorf("with consent %d documents, notice %t", n, strings.Contains(string(with.body), "P2-NOTICE"))
 	}
 	for _, words := range []string{"42 CFR part 2 prohibits unauthorized use or disclosure of these records.",
-		"The patient has consented that documents from their record held by New Dawn East may be given to whoever takes part in this exchange, for treatment, payment and health care operations."} {
+		"The patient has consented that documents from their record held by New Dawn Recovery, East Center may be given to whoever takes part in this exchange, for treatment, payment and health care operations."} {
 		if !strings.Contains(string(with.body), words) || strings.Contains(string(before.body), words) {
 			t.Errorf("with consent, and not before, it should say %q", words)
 		}
