@@ -223,3 +223,32 @@ func TestWhatNobodyHasWordsForIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// A site that lets documents go by a token is not told of those that a statement goes with, nor given rules under a consent that
+// obliges to erase: a token holds no words. The exchange itself releases them.
+func TestNoTokenReleasesWhatWordsMustGoWith(t *testing.T) {
+	s := newScene("deny")
+	s.now = day(2026, 3, 1)
+	all(say(permit(forP("TREAT"))), say(permit(forP("TREAT")), given("c"), policy(consent.PolicyPart2)))(s)
+	d := consent.Compile(environment(t, s.setup), s.subj, s.dirs)
+	plain, protected := s.doc, s.doc
+	p2Doc(s)
+	protected.ID, protected.Record, protected.Site = "2", s.doc.Record, s.doc.Site
+	if !d.Decide(s.req, plain, s.now).Release || !d.Decide(s.req, protected, s.now).Release {
+		t.Fatal("the exchange does not release both")
+	}
+	listed := d.List(s.req, []consent.Listed{{Parts: []consent.Document{plain}, Name: "1"}, {Parts: []consent.Document{protected}, Name: "2"}}, 10, s.now)
+	if len(listed.Rules) != 2 || len(listed.Rules[1].Data) != 1 || listed.Rules[1].Data[0].Reference != "DocumentReference/1" {
+		t.Errorf("listed %+v, want the ordinary one alone", listed.Rules)
+	}
+	for uri, want := range map[string]bool{"p:add": true, "p:erase": false} {
+		s := newScene("permit")
+		s.setup.Rules = nil
+		s.setup.Policies = append(s.setup.Policies, consent.Policy{URI: "p:erase", Erase: true})
+		s.req.Abilities = append(s.req.Abilities, "DELAU")
+		say(permit(), policy(uri))(s)
+		if got := consent.Compile(environment(t, s.setup), s.subj, s.dirs).Residual(s.req, "a", s.now); got.Permit != want {
+			t.Errorf("under %s a token permits %t, want %t", uri, got.Permit, want)
+		}
+	}
+}

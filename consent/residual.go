@@ -58,16 +58,18 @@ type Listed struct {
 }
 
 // List says by name what of docs a site may give to req by itself at now: everything is forbidden but the first most that
-// Decide releases. So it is exact whatever the documents' labels are and whatever law asks of them, and what is not listed,
-// or not known here, does not leave.
+// Decide releases and that nothing need be told with: a token has no words, so what a statement goes with is left to be asked
+// for. So it is exact whatever the documents' labels are and whatever law asks of them, and what is not listed, or not known here,
+// does not leave.
 //
-// Source: spec consent vector 93 (documents of several labels are sent as an explicit list).
+// Source: spec consent vector 93 (documents of several labels are sent as an explicit list); 42 CFR 2.32.
 func (d *Decider) List(req Request, docs []Listed, most int, now time.Time) Residual {
 	named := ResidualRule{Permit: true}
 	for i := range docs {
 		released := len(docs[i].Parts) > 0
 		for _, part := range docs[i].Parts {
-			released = released && d.Decide(req, part, now).Release
+			got := d.Decide(req, part, now)
+			released = released && got.Release && !slices.ContainsFunc(got.Obligations, Spoken)
 		}
 		if released && len(named.Data) < most {
 			named.Data = append(named.Data, Data{Meaning: "instance", Reference: "DocumentReference/" + docs[i].Name})
@@ -120,8 +122,8 @@ func (d *Decider) Residual(req Request, record string, now time.Time) Residual {
 		return Residual{}
 	}
 	l := &ph.live[0]
-	if l.mode != inForce || !d.permitsReach(l.compiled, &q) || l.research {
-		return Residual{}
+	if l.mode != inForce || !d.permitsReach(l.compiled, &q) || l.research || l.erase {
+		return Residual{} // a token obliges nobody to erase
 	}
 	rules, ok := l.root.residual(&q)
 	return Residual{Permit: ok, Rules: rules, Directive: l.named(), Policies: l.policies}
