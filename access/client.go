@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/concord-hie/concord/hie"
@@ -43,6 +44,11 @@ type Client struct {
 	Purposes []hie.Purpose
 	// Exchanges are the network exchange codes it may assert with them ("T-TRTMNT"); none by default.
 	Exchanges []string
+	// Abilities are obligations that it honours and that nobody can honour for it ("DELAU": it erases by the day it is told); none
+	// by default, and then nothing is released to it that obliges to them.
+	//
+	// Source: spec consent 2.1 (declared obligation abilities) and 2.11.
+	Abilities []string
 	// Roles it may assert for the person acting, as [Role] writes them.
 	Roles []string
 	// PatientAccess says that its tokens are each bound to the one patient who uses it. Such a client has no other
@@ -81,6 +87,11 @@ func (c Client) Represents(org hie.OrgID, now time.Time) bool {
 		return d.Principal == org && (d.Until.IsZero() || now.Before(d.Until))
 	})
 }
+
+// abilities are the obligations that a client can declare. All others the exchange honours itself, by telling them.
+//
+// Source: HL7 v3 ActCode, ObligationPolicy.
+var abilities = []string{"DELAU"}
 
 var clientPattern = regexp.MustCompile(`^[!-~]{1,128}$`)
 
@@ -127,6 +138,11 @@ func (c Client) Check() error {
 			return hie.Invalid(fmt.Sprintf("exchanges[%d]", i), "must be an exchange purpose code of the network, such as T-TRTMNT")
 		case !slices.Contains(c.Purposes, p):
 			return hie.Invalid(fmt.Sprintf("exchanges[%d]", i), "needs the purpose it stands for among purposes")
+		}
+	}
+	for i, a := range c.Abilities {
+		if !slices.Contains(abilities, a) {
+			return hie.Invalid(fmt.Sprintf("abilities[%d]", i), "must be an obligation that a client honours by itself: "+strings.Join(abilities, ", "))
 		}
 	}
 	for i, r := range c.Roles {

@@ -99,7 +99,7 @@ func fieldsOf(c Client) []Field {
 	}
 	list := func(s []string) string { return strings.Join(s, ", ") }
 	return []Field{{"name", "", c.Name}, {"organization", "", string(c.Organization)}, {"status", "", string(c.Status)},
-		{"scopes", "", list(c.Scopes)}, {"purposes", "", list(purposes)}, {"exchanges", "", list(c.Exchanges)}, {"roles", "", list(c.Roles)}, {"patient_access", "", patient},
+		{"scopes", "", list(c.Scopes)}, {"purposes", "", list(purposes)}, {"exchanges", "", list(c.Exchanges)}, {"abilities", "", list(c.Abilities)}, {"roles", "", list(c.Roles)}, {"patient_access", "", patient},
 		{"delegations", "", list(delegations)}, {"keys", "", list(keys)}}
 }
 

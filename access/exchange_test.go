@@ -62,6 +62,16 @@ func TestARepresentativeIsNamedBesideThePatient(t *testing.T) {
 	}
 }
 
+func TestAbilitiesThatMayNotBeRegistered(t *testing.T) {
+	for ability, ok := range map[string]bool{"DELAU": true, "P2-NOTICE": false, "DELAU:2026-06-30": false, "": false} {
+		c := client()
+		c.Abilities = []string{ability}
+		if (c.Check() == nil) != ok {
+			t.Errorf("%q registered %t, want %t", ability, !ok, ok)
+		}
+	}
+}
+
 func TestExchangesThatMayNotBeRegistered(t *testing.T) {
 	for _, code := range []string{"T-NONE", "T-PYMNT"} { // unknown; without the purpose it stands for
 		c := client()

@@ -72,7 +72,10 @@ func (v *Verifier) Verify(ctx context.Context, p Presented) (hie.Actor, error) {
 	if reason := v.cfg.check(o.grant, snapshot, now); reason != "" {
 		return hie.Actor{}, v.refused(ctx, p, reason, o.grant, now)
 	}
-	return o.actor(), nil
+	a := o.actor()
+	client, _ := snapshot.Client(o.grant.Client) // known: check has looked
+	a.Abilities = client.Abilities
+	return a, nil
 }
 
 func (o opened) actor() hie.Actor {

@@ -271,12 +271,18 @@ func invalidRule(i int, member, what string) error {
 	return hie.Invalid(fmt.Sprintf("rules[%d].%s", i, member), what)
 }
 
-// Abilities returns the names of every obligation a rule may attach: what a requester would have to honour.
+// Abilities returns the names of every obligation that a rule may attach or a directive bring: what a requester would have to
+// honour.
 func (e *Env) Abilities() []string {
 	var out []string
 	for _, d := range e.duties {
 		if !slices.Contains(out, d.name) {
 			out = append(out, d.name)
+		}
+	}
+	for _, p := range e.policies {
+		if p.Erase && !slices.Contains(out, dutyErase) {
+			out = append(out, dutyErase)
 		}
 	}
 	return out

@@ -155,3 +155,38 @@ func TestADocumentThatComesToBeUnderANoticeOnItsWayEnds(t *testing.T) {
 		})
 	}
 }
+
+// What a consent artefact lets go until a day goes to a client registered to erase it by then, with the day and the words; to
+// another it is as if it were not there.
+//
+// Source: spec consent 2.11 (DELAU), vectors 91 and 92.
+func TestWhatMustBeErasedGoesToWhoIsRegisteredToErase(t *testing.T) {
+	w := newWorld(t)
+	env := w.env(t, func(s *consent.Setup) {
+		s.Policies = []consent.Policy{{URI: "p:artefact", Erase: true}}
+		s.Worded, s.Statements = true, []consent.Statement{{Code: "DELAU", Words: map[string]consent.StatementWords{"en": {Long: "Erase it by the end of {value}."}}}}
+		s.Defaults[0].Rule = "deny"
+	})
+	w.Env = func() *consent.Env { return env }
+	d := denyAll(mariaHospital)
+	d.PolicyRules, d.Policies = []string{"OPTIN"}, []string{"p:artefact"}
+	d.Provision = &consent.Provision{Type: "permit", Period: &consent.Period{End: "2026-06-30"}}
+	w.say(d)
+	p := w.doc(mariaHospital, "hospital", "18842-5", 1)
+	if f := find(t, w, Query{}); f.Total != 0 || f.Entries != nil {
+		t.Errorf("who is registered for nothing is shown %d", f.Total)
+	}
+	if e := w.recorded(audit.DocumentsQueried); len(e) != 1 || !slices.Contains(e[0].Reasons, "OBLIGATION") {
+		t.Errorf("recorded: %v", e[0].Reasons)
+	}
+	eraser := clinician()
+	eraser.Abilities = []string{"DELAU"}
+	f, err := w.Find(context.Background(), eraser, Query{Patient: clinicID, Limit: 5})
+	if err != nil || !slices.Equal(ids(f), []hie.PointerID{p.ID}) {
+		t.Fatalf("who erases finds %v, %v", ids(f), err)
+	}
+	e := f.Entries[0]
+	if !slices.Contains(e.Obligations, "DELAU:2026-06-30") || len(e.Caveats) != 1 || e.Caveats[0].Words("en").Long != "Erase it by the end of 2026-06-30." {
+		t.Errorf("told %v", e.Obligations)
+	}
+}

@@ -11,14 +11,17 @@ import (
 )
 
 // abilities are the obligations this exchange honours by itself: it delivers the notice, the refrain and the label
-// with every entry and document they are attached to.
+// with every entry, reference and document they are attached to, in codes and in the words of the pack that attached them. What the
+// recipient alone can do, as to erase by a day, it must be registered for.
+//
+// Source: spec consent 2.11.
 var abilities = []string{"P2-NOTICE", "NORDSCLCD", "NODSCLCDS", "NO-PROCEEDINGS", "STATE-STMT", "LABELS", "MINEC"}
 
 // RequestOf turns who asks about p into the words of consent: what the token establishes, and what the directory and the
 // registrations say of the organisation. Whether who acts for a patient may is not settled here.
 func RequestOf(actor hie.Actor, network *directory.Network, p mpi.Person) consent.Request {
 	r := consent.Request{Organization: actor.Organization, Roles: slices.Clone(actor.Roles), Purposes: slices.Clone(actor.Purposes),
-		Abilities: abilities, User: actor.User, OwnRecord: actor.Patient != 0, Representative: actor.Representative != "",
+		Abilities: append(slices.Clip(abilities), actor.Abilities...), User: actor.User, OwnRecord: actor.Patient != 0, Representative: actor.Representative != "",
 		Exchange: actor.Exchange, Relationship: relationship(actor.Organization, network, p)}
 	r.Practitioner, _ = strings.CutPrefix(actor.User, "Practitioner/") // a bare id, as directives are compared
 	if r.Practitioner == actor.User {

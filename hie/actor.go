@@ -47,6 +47,8 @@ type Actor struct {
 	Representative string
 	// Exchange is the network exchange code asserted with the purposes ("T-TRTMNT"), or "".
 	Exchange string
+	// Abilities are the obligations that Client is registered to honour by itself ("DELAU"); nobody may write to the slice.
+	Abilities []string
 	// TokenID is the access token's jti, for the audit trail.
 	TokenID string
 	// Request is the request id under which everything this request causes is recorded.

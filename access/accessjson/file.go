@@ -26,6 +26,7 @@ type Client struct {
 	Scopes        []string       `json:"scopes"`
 	Purposes      []string       `json:"purposes"`
 	Exchanges     []string       `json:"exchanges,omitempty"`
+	Abilities     []string       `json:"abilities,omitempty"`
 	Roles         []string       `json:"roles,omitempty"`
 	PatientAccess bool           `json:"patient_access,omitempty"`
 	Delegations   []Delegation   `json:"delegations,omitempty"`
@@ -95,7 +96,8 @@ func parseClient(path string, raw jsontext.Value) (access.Client, error) {
 		return access.Client{}, under(path+".jwks", err)
 	}
 	c := access.Client{ID: hie.ClientID(w.ID), Name: w.Name, Organization: hie.OrgID(w.Organization), Status: access.Status(w.Status),
-		Keys: accessjwt.Keys(keys), Scopes: access.NormalScopes(w.Scopes), Exchanges: w.Exchanges, Roles: w.Roles, PatientAccess: w.PatientAccess}
+		Keys: accessjwt.Keys(keys), Scopes: access.NormalScopes(w.Scopes), Exchanges: w.Exchanges, Abilities: w.Abilities,
+		Roles: w.Roles, PatientAccess: w.PatientAccess}
 	for _, p := range w.Purposes {
 		c.Purposes = append(c.Purposes, hie.Purpose(p))
 	}
@@ -111,7 +113,7 @@ func parseClient(path string, raw jsontext.Value) (access.Client, error) {
 // Format writes a registration as Parse reads one, keys ordered by kid.
 func Format(c access.Client) Client {
 	w := Client{ID: string(c.ID), Name: c.Name, Organization: string(c.Organization), Status: string(c.Status), Scopes: c.Scopes,
-		Exchanges: c.Exchanges, Roles: c.Roles, PatientAccess: c.PatientAccess, JWKS: KeySet(c)}
+		Exchanges: c.Exchanges, Abilities: c.Abilities, Roles: c.Roles, PatientAccess: c.PatientAccess, JWKS: KeySet(c)}
 	for _, p := range c.Purposes {
 		w.Purposes = append(w.Purposes, string(p))
 	}

@@ -124,12 +124,12 @@ func upsert(ctx context.Context, tx *pg.Tx, c access.Client, now time.Time) erro
 		return err
 	}
 	_, err = tx.Exec(ctx, `
-		insert into access.client (client_id, name, organization_id, status, scopes, purposes, exchanges, roles, patient_access, delegations, jwks, changed_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+		insert into access.client (client_id, name, organization_id, status, scopes, purposes, exchanges, abilities, roles, patient_access, delegations, jwks, changed_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 		on conflict (client_id) do update set name = excluded.name, organization_id = excluded.organization_id, status = excluded.status,
-			scopes = excluded.scopes, purposes = excluded.purposes, exchanges = excluded.exchanges, roles = excluded.roles, patient_access = excluded.patient_access,
+			scopes = excluded.scopes, purposes = excluded.purposes, exchanges = excluded.exchanges, abilities = excluded.abilities, roles = excluded.roles, patient_access = excluded.patient_access,
 			delegations = excluded.delegations, jwks = excluded.jwks, changed_at = excluded.changed_at`,
-		w.ID, w.Name, w.Organization, w.Status, list(w.Scopes), list(w.Purposes), list(w.Exchanges), list(w.Roles), w.PatientAccess,
+		w.ID, w.Name, w.Organization, w.Status, list(w.Scopes), list(w.Purposes), list(w.Exchanges), list(w.Abilities), list(w.Roles), w.PatientAccess,
 		string(delegations), string(w.JWKS), now)
 	return err
 }

@@ -111,7 +111,7 @@ func (s *Store) Load(ctx context.Context) (*access.Snapshot, error) {
 
 func load(ctx context.Context, q pg.Querier, version int64) (*access.Snapshot, error) {
 	clients, err := pg.Collect(ctx, q, scanClient, `
-		select client_id, name, organization_id, status, scopes, purposes, exchanges, roles, patient_access, delegations, jwks
+		select client_id, name, organization_id, status, scopes, purposes, exchanges, abilities, roles, patient_access, delegations, jwks
 		from access.client order by client_id`)
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func scanClient(r *pg.Rows) (access.Client, error) {
 	var c access.Client
 	var purposes []string
 	var delegations, jwks []byte
-	err := r.Scan(&c.ID, &c.Name, &c.Organization, &c.Status, pg.Array(&c.Scopes), pg.Array(&purposes), pg.Array(&c.Exchanges), pg.Array(&c.Roles),
+	err := r.Scan(&c.ID, &c.Name, &c.Organization, &c.Status, pg.Array(&c.Scopes), pg.Array(&purposes), pg.Array(&c.Exchanges), pg.Array(&c.Abilities), pg.Array(&c.Roles),
 		&c.PatientAccess, &delegations, &jwks)
 	if err != nil {
 		return access.Client{}, err

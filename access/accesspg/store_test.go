@@ -41,7 +41,7 @@ func registration(t *testing.T, id string, edit func(*accessjson.Client)) access
 		t.Fatal(err)
 	}
 	w := accessjson.Client{ID: id, Name: "Client " + id, Organization: "elm", Status: "active", Scopes: []string{"system/Patient.read"},
-		Purposes: []string{"TREAT", "BTG"}, Roles: []string{"physician"}, JWKS: token.Set([]token.PublicKey{s.Public()}),
+		Purposes: []string{"TREAT", "BTG"}, Roles: []string{"physician"}, Abilities: []string{"DELAU"}, JWKS: token.Set([]token.PublicKey{s.Public()}),
 		Delegations: []accessjson.Delegation{{Principal: "oak", Until: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)}}}
 	if edit != nil {
 		edit(&w)
