@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/concord-hie/concord/hie"
 )
@@ -39,6 +40,8 @@ type compiled struct {
 	// Its nodes and permits are numbered through from these on.
 	firstNode, firstPermit int32
 	hasSigned, verified    bool
+	// within is how many seconds after signed it may have been signed.
+	within uint32
 }
 
 // signing is what follows from who signed a directive: the patient in person, or somebody for them.
@@ -155,7 +158,7 @@ func (d *Decider) compile(c *compiled, in *Directive) {
 		return
 	}
 	if !in.Signed.IsZero() {
-		c.signed, c.hasSigned = tickOf(in.Signed), true
+		c.signed, c.hasSigned, c.within = tickOf(in.Signed), true, seconds(in.SignedWithin)
 	}
 	c.shape = d.env.shapeOf(in, c.record.Site)
 	c.signing = &c.shape.inPerson
@@ -242,12 +245,16 @@ func (d *Decider) beat(p, n said) bool {
 	return b != nil && b.has(int(p.firstPermit+p.place))
 }
 
-// after reports whether what c permits was signed and recorded strictly after n. A signing time not known is never later. A
+// after reports whether what c permits was signed and recorded strictly after n. A signing time not known is never later; of one
+// known to the day c's is the earliest it may have been, n's the latest. A
 // revocation dates from its filing; what an expired directive leaves keeps its times.
 //
 // Source: spec consent-cases 18 and 20.
 func (c *compiled) after(n said) bool {
 	signed, known, filed := n.signed, n.hasSigned, n.filed
+	if n.within > 0 {
+		signed = tickOf(signed.time().Add(time.Duration(n.within) * time.Second))
+	}
 	if n.tombstone && n.revoked {
 		if !known {
 			signed = filed

@@ -17,6 +17,9 @@ type Directive struct {
 	Record string
 	// Filed is when it was recorded, Signed when the patient signed it; a zero Signed is not known.
 	Filed, Signed time.Time
+	// SignedWithin is for how long after Signed it may have been signed, where only its day, month or year is known: what it
+	// permits counts from Signed, what it denies from the end of that. It is used to the second.
+	SignedWithin time.Duration
 	// Verified says that the evidence was verified; without it only what it denies acts.
 	Verified bool
 	// NetworkWide says that it was meant for the whole network, not only where it was given.

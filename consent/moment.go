@@ -221,3 +221,11 @@ func (p Period) read(zone *time.Location) (_ interval, ok bool) {
 	}
 	return out, out.from <= out.to
 }
+
+// seconds is d in whole seconds, the next one up, none for what is not positive.
+func seconds(d time.Duration) uint32 {
+	if d <= 0 {
+		return 0
+	}
+	return uint32(min((d+time.Second-1)/time.Second, math.MaxUint32))
+}

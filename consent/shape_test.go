@@ -50,7 +50,7 @@ func TestPeopleOnOneFormShareWhatItSays(t *testing.T) {
 // TestEveryPartOfADirectiveCountsInItsShape changes each member of a directive in turn, those of its tree among them: what two
 // directives differ in is in their keys, or is no part of a shape.
 func TestEveryPartOfADirectiveCountsInItsShape(t *testing.T) {
-	apart := []string{"Private", "ID", "Version", "Record", "Filed", "Signed", "Verified", "Performers"} // each patient's own
+	apart := []string{"Private", "ID", "Version", "Record", "Filed", "Signed", "SignedWithin", "Verified", "Performers"} // each patient's own
 	whole := func() *Directive {
 		d := new(Directive)
 		fill(reflect.ValueOf(d).Elem(), 3)

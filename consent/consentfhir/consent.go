@@ -154,7 +154,28 @@ func Directive(v consent.Version) (consent.Directive, error) {
 	d.ID, d.Version, d.Record = strconv.FormatInt(v.ID, 10), v.Number, v.Record.String()
 	d.Status, d.Filed, d.Signed, d.Verified = v.Status, v.Filed, v.Signed, v.Verified
 	d.NetworkWide, d.Absolute, d.ReturnToDefault = v.NetworkWide, v.Absolute, v.ReturnToDefault
+	if d.SignedWithin > 0 && !v.Signed.IsZero() { // Signed is the last moment of what refuses, the first of what permits
+		if latest := v.Signed.Add(d.SignedWithin); !permitRoot(d) {
+			d.Signed = v.Signed.Add(-d.SignedWithin)
+		} else if latest.After(v.Filed) && !v.Filed.Before(v.Signed) {
+			d.SignedWithin = v.Filed.Sub(v.Signed)
+		}
+	}
 	return d, nil
+}
+
+// leeway is for how long the moments of a FHIR dateTime reach: of one with a time it is none.
+func leeway(dateTime string) time.Duration {
+	const day = 24 * time.Hour
+	switch len(dateTime) {
+	case len("2006-01-02"):
+		return day + time.Hour // a day on which clocks are set back
+	case len("2006-01"):
+		return 31*day + time.Hour
+	case len("2006"):
+		return 366*day + time.Hour
+	}
+	return 0
 }
 
 // Render returns the resource as it is served: the received bytes (of an R5 Consent, what they say in R4) with the server's id, and with its version and

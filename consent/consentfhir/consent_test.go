@@ -195,6 +195,68 @@ func TestADateWithoutATimeIsReadSoThatItReleasesLess(t *testing.T) {
 	}
 }
 
+// TestOfADayOnlyWhatDeniesIsTheLater: a wish that permits and denies, dated to the day, and another wish with its time. Whether the
+// permission of one came after the refusal of the other cannot be told of the same day, whichever stands in which.
+//
+// Source: spec consent 2.8c, vector 79.
+func TestOfADayOnlyWhatDeniesIsTheLater(t *testing.T) {
+	const additional = `"policy":[{"uri":"` + consent.PolicyAdditional + `"}],`
+	elm := `"actor":[{"role":{"coding":[{"code":"IRCP"}]},"reference":{"reference":"Organization/elm"}}]`
+	as := func(id, signed, policy, provision string, filed time.Time) consent.Directive {
+		t.Helper()
+		in := `{"resourceType":"Consent","status":"active","scope":{"coding":[{"code":"patient-privacy"}]},"category":[{"coding":[{"system":"http://loinc.org","code":"59284-0"}]}],` +
+			`"patient":{"reference":"Patient/p"},"dateTime":"` + signed + `",` + policy + `"provision":` + provision + `}`
+		v, _, err := ReadFiling([]byte(in), noon, time.UTC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Record, v.Number, v.Filed = 1, 1, filed
+		d, err := Directive(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.ID = id
+		return d
+	}
+	later := noon.Add(-time.Hour)
+	const root = `"policyRule":{"coding":[{"code":"OPTIN"}]},`
+	mixed := `{"type":"permit","provision":[{"type":"deny","class":[{"code":"lab"}]}]}`
+	refusal := `{"type":"deny","class":[{"code":"lab"}]}`
+	excepting := `{"type":"deny","provision":[{"type":"permit","class":[{"code":"lab"}],` + elm + `}]}`
+	for _, tt := range []struct {
+		name       string
+		first      string // what was signed on the day
+		second     string // and when the other was
+		permission bool   // the other is the permission
+		release    bool
+	}{
+		{"a refusal inside a permission, and a permission of that day", mixed, "2026-02-01T10:00:00Z", true, false},
+		{"a refusal inside a permission, and a permission of the next day", mixed, "2026-02-02T10:00:00Z", true, true},
+		{"a permission inside a refusal, and a refusal of that day", excepting, "2026-02-01T10:00:00Z", false, false},
+		{"a permission inside a refusal, and a refusal of the day before", excepting, "2026-01-30T10:00:00Z", false, true},
+	} {
+		one := as("1", "2026-02-01", root, tt.first, later.Add(-time.Hour))
+		if !tt.permission {
+			one = as("1", "2026-02-01", `"policyRule":{"coding":[{"code":"OPTOUT"}]},`, tt.first, later)
+		}
+		other := as("2", tt.second, additional, `{"type":"permit","class":[{"code":"lab"}],`+elm+`}`, later)
+		if !tt.permission {
+			other = as("2", tt.second, `"policy":[{"uri":"`+consent.PolicyHidden+`"}],`, refusal, later.Add(-time.Hour))
+		}
+		env, err := consent.NewEnv(consent.Setup{Organizations: []consent.Organization{{ID: "elm"}, {ID: "gh"}}, Sites: []consent.Site{{ID: "s", Org: "gh"}}, Policies: consent.BuiltinPolicies(),
+			Defaults: []consent.Default{{Network: true, PurposeClass: "*", Category: "*", Rule: "permit"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := consent.Compile(env, consent.Subject{Records: []consent.Record{{ID: "1", Site: "s", Link: hie.LinkConfirmed}}}, []consent.Directive{one, other}).Decide(
+			consent.Request{Organization: "elm", Roles: []string{}, Purposes: []hie.Purpose{"TREAT"}},
+			consent.Document{ID: "d", Record: "1", Site: "s", Class: "lab", Confidentiality: "N", LabelState: consent.Labelled}, noon)
+		if got.Release != tt.release {
+			t.Errorf("%s: %s", tt.name, got.Reason)
+		}
+	}
+}
+
 func TestReceivedBytesAreServedButForIDAndMeta(t *testing.T) {
 	v := consent.Version{Record: 7, ID: 8, Number: 3, Filed: noon, Content: []byte(filing)}
 	got, err := Render(v, "ours")

@@ -67,6 +67,12 @@ func (w *wireConsent) readFrom(r *reader) {
 			r.modifies()
 		case "verification":
 			r.backbones()
+		case "dateTime":
+			if r.filed {
+				d.SignedWithin = leeway(r.text())
+			} else {
+				r.skip()
+			}
 		case "provision":
 			if r.there() {
 				d.Provision = new(consent.Provision)

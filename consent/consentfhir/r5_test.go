@@ -24,7 +24,7 @@ func TestAnR5ConsentIsReadAsItsWordsInR4(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := consent.Directive{Status: "active", Scope: "patient-privacy", Performers: []string{"Patient/p"}, Organizations: []string{"Organization/ex-organization"},
+	want := consent.Directive{Status: "active", SignedWithin: 25 * time.Hour, Scope: "patient-privacy", Performers: []string{"Patient/p"}, Organizations: []string{"Organization/ex-organization"},
 		PolicyRules: []string{"OPTOUT"}, Provision: &consent.Provision{Type: "deny", Period: &consent.Period{Start: "2026-01-01"},
 			Provisions: []consent.Provision{{Type: "permit", Actors: []consent.Actor{{Reference: "Organization/ex-org-researcher"}}, Purposes: []string{"TREAT"},
 				Provisions: []consent.Provision{{Type: "deny", Labels: []string{"R"}}}}}}}
