@@ -57,9 +57,13 @@ type Circumstance struct {
 	Root func(hie.Purpose) hie.Purpose
 }
 
-// Lists reports whether e, in circumstance c, belongs on the list. What cannot be told is listed.
+// DetailOwed is where a disclosure notes what the exchange came to owe by it: obligations of the engine, with blanks between.
+const DetailOwed = "owed"
+
+// Lists reports whether e, in circumstance c, belongs on the list. What cannot be told is listed, and so is what a rule has
+// accounted for (AOD), whatever its purpose.
 //
-// Source: 45 CFR 164.528(a)(1)(i)-(iv).
+// Source: 45 CFR 164.528(a)(1)(i)-(iv); spec consent 2.11.
 func (a Accounting) Lists(e audit.Event, c Circumstance) bool {
 	if e.Kind != audit.Disclosed || e.Outcome == audit.Failure {
 		return false
@@ -73,7 +77,7 @@ func (a Accounting) Lists(e audit.Event, c Circumstance) bool {
 	if a.Own && (e.Actor.Patient != 0 || e.Actor.HasRole(hie.RolePatient)) || a.Authorized && c.Authorized {
 		return false
 	}
-	if len(e.Actor.Purposes) == 0 || a.Routine == nil {
+	if len(e.Actor.Purposes) == 0 || a.Routine == nil || slices.Contains(strings.Fields(e.Detail[DetailOwed]), ownDuties[dutyAOD]) {
 		return true
 	}
 	for _, p := range e.Actor.Purposes {

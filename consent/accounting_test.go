@@ -42,6 +42,8 @@ func TestEachLawListsWhatItOwesThePatient(t *testing.T) {
 		{"vector 50: Part 2 records for treatment with consent", disclosedTo("oak", "TREAT", nil), part2, false, []string{"us-part2-intermediary", "us-az", "all"}},
 		{"vector 56: Part 2 records in an emergency", disclosedTo("oak", "BTG", emergency), part2, false, []string{"us-hipaa", "us-part2-intermediary", "us-az", "all"}},
 		{"vector 71: an emergency against a refusal", disclosedTo("oak", "ETREAT", emergency), nil, false, []string{"us-hipaa", "us-az", "all"}},
+		{"treatment that a rule has accounted for", disclosedTo("oak", "TREAT", func(e *audit.Event) { e.Detail = map[string]string{DetailOwed: "AOD P2-EMERGENCY-RECORD"} }), nil, false, []string{"us-hipaa", "us-az", "all"}},
+		{"the patient's own access, by mandate", disclosedTo("app", "PATRQT", func(e *audit.Event) { own(e); e.Detail = map[string]string{DetailOwed: "AOD"} }), nil, false, []string{"all"}},
 		{"payment", disclosedTo("plan", "HPAYMT", nil), nil, false, []string{"us-az", "all"}},
 		{"care coordination, which is treatment", disclosedTo("oak", "COC", nil), nil, false, []string{"us-az", "all"}},
 		{"the patient's own access", disclosedTo("app", "PATRQT", own), nil, false, []string{"all"}},

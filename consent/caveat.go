@@ -14,8 +14,9 @@ type Caveat struct {
 	// Obligation is what the statement is of, whole.
 	Obligation string
 	Statement  Statement
-	// Until is when the emergency ends that this was released in, zero for every other obligation.
-	Until time.Time
+	// Until is when the emergency ends that this was released in, and Nature its coded reason; zero for every other obligation.
+	Until  time.Time
+	Nature string
 	// Permissions are the consents whose scope goes with it, in no telling order, each once; nil for none.
 	Permissions []Permission
 }
@@ -75,7 +76,9 @@ func (d *Decider) Caveats(req Request, doc Document, now time.Time) []Caveat {
 			caveats = append(caveats, x)
 		}
 		if o == reviewed.Code {
-			caveats = append(caveats, Caveat{Obligation: o, Statement: reviewed, Until: d.emergencyEnds(&q, now)})
+			x := Caveat{Obligation: o, Statement: reviewed}
+			x.Until, x.Nature = d.emergency(&q, now)
+			caveats = append(caveats, x)
 		}
 	}
 	return caveats
@@ -105,19 +108,21 @@ func (n *notes) statements(e *Env, o string) []Statement {
 	return out
 }
 
-// emergencyEnds is when the emergency that holds for q at now is over.
-func (d *Decider) emergencyEnds(q *query, now time.Time) time.Time {
+// emergency is until when the emergency lasts that holds for q at now, and its coded reason; of several the one that lasts longest.
+func (d *Decider) emergency(q *query, now time.Time) (until time.Time, nature string) {
 	if c := q.req.Emergency; c != nil {
-		return c.At.Add(d.env.window)
+		return c.At.Add(d.env.window), c.ReasonCode
 	}
-	var ends time.Time
 	for i := range d.subject.Grants {
 		g := &d.subject.Grants[i]
-		if d.grantHolds(q, g, now) {
-			ends = later(ends, earliest(g.Until, g.At.Add(d.env.window)))
+		if !d.grantHolds(q, g, now) {
+			continue
+		}
+		if ends := earliest(g.Until, g.At.Add(d.env.window)); ends.After(until) {
+			until, nature = ends, g.ReasonCode
 		}
 	}
-	return ends
+	return until, nature
 }
 
 func earliest(a, b time.Time) time.Time {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/consent"
@@ -188,5 +189,55 @@ func TestWhatMustBeErasedGoesToWhoIsRegisteredToErase(t *testing.T) {
 	e := f.Entries[0]
 	if !slices.Contains(e.Obligations, "DELAU:2026-06-30") || len(e.Caveats) != 1 || e.Caveats[0].Words("en").Long != "Erase it by the end of 2026-06-30." {
 		t.Errorf("told %v", e.Obligations)
+	}
+}
+
+// What binds the exchange alone is told nobody and done: a disclosure that a rule has accounted for says so, and one of a Part 2
+// program in an emergency has what 42 CFR 2.51(c) has documented.
+//
+// Source: spec consent 2.11 (AOD, P2-EMERGENCY-RECORD, BTG-REVIEW), vector 56.
+func TestWhatTheExchangeOwesIsNotedAndNotTold(t *testing.T) {
+	w := newWorld(t)
+	env := w.env(t, func(s *consent.Setup) {
+		s.Rules = []consent.Rule{{ID: "p2", Layer: consent.LayerLaw, Effect: consent.Require, Kind: consent.InstrumentPart2, EmergencyClause: true, Scope: consent.Scope{Sites: []hie.SiteID{"heart"}}},
+			{ID: "list", Layer: consent.LayerNetwork, Effect: consent.Neutral, Obligations: []string{"AOD"}, Scope: consent.Scope{Classes: []string{"11502-2"}}}}
+	})
+	w.Env = func() *consent.Env { return env }
+	w.doc(mariaHospital, "hospital", "11502-2", 1)
+	w.doc(mariaHospital, "hospital", "18842-5", 2)
+	w.doc(mariaHeart, "heart", "11488-4", 3)
+	w.grants = []consent.Grant{{Emergency: consent.Emergency{ReasonCode: "unconscious", Text: "found without consciousness at home", Role: "ed", At: w.now.Add(-time.Hour),
+		Attested: consent.Attestations()}, ID: 1, Record: mariaHeart.String(), Organization: "clinic", User: "dr-a", Until: w.now.Add(3 * time.Hour)}}
+	a := clinician()
+	a.Roles, a.Purposes = []string{"ed"}, []hie.Purpose{hie.PurposeBreakGlass}
+	told := func(a hie.Actor) (out []string) {
+		t.Helper()
+		w.events = nil
+		f, err := w.Find(context.Background(), a, Query{Patient: clinicID, Limit: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range f.Entries {
+			out = append(out, strings.Join(e.Obligations, " "))
+			for _, c := range e.Caveats {
+				out = append(out, c.Words("en").Long)
+			}
+		}
+		return out
+	}
+	noted := func(record hie.SourcePatientID) string {
+		for _, e := range w.recorded(audit.Disclosed) {
+			if slices.Contains(e.Records, record) {
+				return e.Detail["owed"] + ", " + e.Detail["nature"]
+			}
+		}
+		return ""
+	}
+	if got, want := told(clinician()), []string{"LABELS", "LABELS"}; !slices.Equal(got, want) || noted(mariaHospital) != "AOD, " {
+		t.Errorf("for treatment %q is told and %q noted", got, noted(mariaHospital))
+	}
+	got := told(a)
+	if len(got) != 2 || got[0] != "BTG-REVIEW LABELS" || !strings.Contains(got[1], "until 2026-03-01 15:00 UTC at the latest") || noted(mariaHeart) != "P2-EMERGENCY-RECORD, unconscious" {
+		t.Errorf("in an emergency %q is told and %q noted", got, noted(mariaHeart))
 	}
 }

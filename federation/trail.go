@@ -50,6 +50,9 @@ func (x *Exchange) queried(actor hie.Actor, q Query, m *matter, found *Found, l 
 // Source: 42 CFR 2.32; spec consent 2.11.
 func accompany(detail map[string]string, c consent.Caveat) {
 	s := c.Statement
+	if c.Nature != "" {
+		detail["nature"] = c.Nature // of the emergency
+	}
 	if s.Pack == "" {
 		return // the engine's own words, which follow from the event
 	}
@@ -64,6 +67,19 @@ func accompany(detail map[string]string, c consent.Caveat) {
 	all = append(all, words)
 	slices.Sort(all)
 	detail["statements"] = strings.Join(slices.Compact(all), "; ")
+}
+
+// owe notes in detail what the exchange itself comes to owe by a disclosure: to list it in the patient's accounting, and to keep
+// what 42 CFR 2.51(c) has documented of one in an emergency. Who received it, with their organisation, when, and from which site is
+// in the event already; the nature of the emergency stands beside it.
+//
+// Source: spec consent 2.11 (AOD, P2-EMERGENCY-RECORD).
+func owe(detail map[string]string, r ruling) {
+	for _, o := range []string{"AOD", "P2-EMERGENCY-RECORD"} {
+		if slices.Contains(r.obligations, o) && !slices.Contains(strings.Fields(detail[consent.DetailOwed]), o) {
+			detail[consent.DetailOwed] = strings.TrimSpace(detail[consent.DetailOwed] + " " + o)
+		}
+	}
 }
 
 // disclosed returns one event for each record of which documents are shown: attribution is by source patient, so it
@@ -93,6 +109,7 @@ func (x *Exchange) disclosed(m *matter, shown []Entry, interaction string) []aud
 		for _, c := range e.Caveats {
 			accompany(ev.Detail, c)
 		}
+		owe(ev.Detail, e.ruling)
 		if e.Live {
 			ev.Detail["live"] = strconv.FormatBool(true)
 		}

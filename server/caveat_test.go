@@ -262,3 +262,35 @@ func TestAConsultationTellsWhatMustGoWithWhatIsPermitted(t *testing.T) {
 		t.Errorf("a refusal: %s %s", summary, owed)
 	}
 }
+
+// Codes go with what is shown, in the entry and with the bytes alike; what binds the exchange alone is told nobody. The labels
+// a site gave stand in the reference as it gave them.
+//
+// Source: spec consent 2.11 (LABELS, MINEC).
+func TestWhichCodesGoWithADocument(t *testing.T) {
+	x := newExchange(t)
+	label := `{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"N"}]}`
+	x.want(http.StatusCreated, "hospital", http.MethodPost, "/fhir/DocumentReference", strings.Replace(docAt("hospital", 1, []byte("a note")), label, label+`,{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"GDIS"}]}`, 1))
+	x.hold("/hospital/Binary/1", []byte("a note"), nil)
+	for token, want := range map[string]string{"clinic": "LABELS", "clinic-billing": "LABELS, MINEC"} {
+		docs, _, b := x.search(token, mine)
+		if len(docs) != 1 {
+			t.Fatalf("%s finds %d", token, len(docs))
+		}
+		var codes []string
+		for _, e := range b.Entry {
+			for _, y := range e.Search.Extension {
+				if y.URL == extensionObligation {
+					codes = append(codes, y.ValueCode)
+				}
+			}
+		}
+		r := x.want(http.StatusOK, token, http.MethodGet, strings.TrimPrefix(docs[0].Content[0].Attachment.URL, x.node.URL), "")
+		if strings.Join(codes, ", ") != want || r.header.Get("Concord-Obligations") != want {
+			t.Errorf("%s is told %v with the entry and %s with the bytes, want %s", token, codes, r.header.Get("Concord-Obligations"), want)
+		}
+		if len(docs[0].SecurityLabel) != 2 || docs[0].SecurityLabel[1].Coding[0].Code != "GDIS" {
+			t.Errorf("%s is shown labels %v", token, docs[0].SecurityLabel)
+		}
+	}
+}
