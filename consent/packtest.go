@@ -54,6 +54,8 @@ type PackFault struct {
 
 func (f PackFault) String() string {
 	switch {
+	case f.Test == "" && f.Rule != "" && f.Missing != "":
+		return fmt.Sprintf("rule %s: %s is missing", f.Rule, f.Missing)
 	case f.Test == "" && f.Missing != "":
 		return fmt.Sprintf("the pack: %s is missing, in which recipients are told of it", f.Missing)
 	case f.Test == "":
@@ -82,6 +84,13 @@ func (p *Pack) Check() ([]PackFault, error) {
 	for _, r := range p.Rules {
 		if !shown[r.ID] {
 			out = append(out, PackFault{Rule: r.ID})
+		}
+	}
+	for _, r := range p.Rules {
+		for _, o := range r.Obligations {
+			if strings.ContainsFunc(o, notInCode) {
+				out = append(out, PackFault{Rule: r.ID, Missing: "an obligation in capital letters, digits and hyphens"})
+			}
 		}
 	}
 	for _, o := range p.Wordless() {

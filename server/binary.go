@@ -150,7 +150,7 @@ func (p *passage) resource(ctx context.Context, id string, marks locatorfhir.Mar
 		Security  []fhir.Coding    `json:"security,omitempty"`
 	}
 	var m *meta
-	if marks.Display != nil {
+	if marks.Display != nil || marks.Security != nil {
 		m = &meta{marks.Display, marks.Security}
 	}
 	head := string(fhir.Encode(struct {

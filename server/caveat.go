@@ -42,13 +42,13 @@ func obligationCoding(o string) fhir.Coding {
 // marks are what a resource about a document bears in its meta; brief takes the short form of a statement where there is one.
 func (s *Server) marks(c *gin.Context, obligations []string, caveats []consent.Caveat, brief bool) locatorfhir.Marks {
 	var out locatorfhir.Marks
-	if len(caveats) == 0 {
-		return out
-	}
 	for _, o := range obligations {
 		if o != "LABELS" { // the labels are there
 			out.Security = append(out.Security, obligationCoding(o))
 		}
+	}
+	if caveats == nil {
+		return out
 	}
 	lang, yes := askedLanguage(c.GetHeader("Accept-Language")), true
 	for _, v := range caveats {

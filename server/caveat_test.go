@@ -289,6 +289,10 @@ func TestWhichCodesGoWithADocument(t *testing.T) {
 		if strings.Join(codes, ", ") != want || r.header.Get("Concord-Obligations") != want {
 			t.Errorf("%s is told %v with the entry and %s with the bytes, want %s", token, codes, r.header.Get("Concord-Obligations"), want)
 		}
+		read := x.want(http.StatusOK, token, http.MethodGet, "/fhir/DocumentReference/"+docs[0].ID, "")
+		if minimal := strings.Contains(string(read.body), `"MINEC"`); minimal != (token == "clinic-billing") {
+			t.Errorf("%s reads that no more than needed may be used: %t", token, minimal)
+		}
 		if len(docs[0].SecurityLabel) != 2 || docs[0].SecurityLabel[1].Coding[0].Code != "GDIS" {
 			t.Errorf("%s is shown labels %v", token, docs[0].SecurityLabel)
 		}

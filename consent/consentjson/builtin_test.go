@@ -128,4 +128,10 @@ func TestAPackOutOfShapeIsRefusedWithItsPlace(t *testing.T) {
 	if err != nil || len(faults) != 2 || faults[0].Got != "LAW_FORBID" || faults[1].Rule != "never" {
 		t.Errorf("a wrong test and an untried rule give %v, %v", faults, err)
 	}
+	p.Tests[0].Want.Reason = "LAW_FORBID"
+	p.Rules = p.Rules[:1]
+	p.Rules[0].Obligations = []string{"DELAU: soon"}
+	if faults, err := p.Check(); err != nil || len(faults) != 2 || faults[0].Rule != "r" || faults[1].Missing == "" {
+		t.Errorf("an obligation no header takes, without words, gives %v, %v", faults, err)
+	}
 }
