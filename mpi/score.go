@@ -31,6 +31,8 @@ type profile struct {
 	best Comparison
 	// differs has a bit for each field in which some pair differs outright.
 	differs uint32
+	// names tells whether one word is all that given and family names have in common.
+	names oneWord
 }
 
 // clip bounds what one pair says for itself above the prior.
@@ -57,6 +59,7 @@ func (p *profile) add(m *Model, c *Comparison, vetoes veto) {
 		same *= s
 		kin.times(k)
 	}
+	p.names.add(c)
 	p.best.improve(c)
 	p.pairs++
 	p.bits += min(clip+float64(m.Prior), math.Log2(same/kin.odds()))
@@ -72,6 +75,7 @@ func (p *profile) join(q *profile) {
 		}
 		p.known[f] += q.known[f]
 	}
+	p.names.join(q.names)
 	p.best.improve(&q.best)
 	p.pairs += q.pairs
 	p.bits += q.bits
@@ -117,6 +121,9 @@ func (p *profile) score(m *Model) Set {
 	}
 	whole, kin := 0.0, ratios(m.kinOdds)
 	for f := range numFields {
+		if f == fieldFamily && p.names.twice() {
+			continue // the word counts as the given name
+		}
 		if n := float64(p.known[f]); n > 0 {
 			b := math.Log2(p.same[f] / n)
 			s.fields[f] = Bits(b)
