@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/consent/consentjson"
 	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/mpi"
 )
 
 type consultAnswer struct {
@@ -39,6 +41,46 @@ func (w *ward) consult(token, body string) (a consultAnswer) {
 		w.Fatalf("%d %v %s", r.Code, err, r.Body)
 	}
 	return a
+}
+
+// narrow counts what is asked of an index, and of it what reads demographics.
+type narrow struct {
+	Patients
+	asked, demographics int
+}
+
+func (n *narrow) Home(ctx context.Context, record hie.SourcePatientID) (mpi.Home, error) {
+	n.asked++
+	return n.Patients.Home(ctx, record)
+}
+
+func (n *narrow) Person(ctx context.Context, id hie.PersonID) (mpi.Person, error) {
+	n.asked++
+	return n.Patients.Person(ctx, id)
+}
+
+func (n *narrow) PersonOf(ctx context.Context, record hie.SourcePatientID) (mpi.Person, error) {
+	n.asked += 2
+	return n.Patients.PersonOf(ctx, record)
+}
+
+func (n *narrow) Record(ctx context.Context, record hie.SourcePatientID) (mpi.SourcePatient, error) {
+	n.asked, n.demographics = n.asked+1, n.demographics+1
+	return n.Patients.Record(ctx, record)
+}
+
+func TestAConsultationAndAFilingReadNobodysDemographics(t *testing.T) {
+	w := newWard(t)
+	n := &narrow{Patients: w.server.deps.Patients}
+	w.server.deps.Patients = n
+	a := w.consult(mercyToken, `{"hook":"patient-consent-consult","hookInstance":"x","context":{"patientId":[{"value":"Patient/`+w.alice+`"}],"actor":[{"value":"Organization/oak"}],"purposeOfUse":"TREAT"}}`)
+	if a.Cards[0].Summary != "CONSENT_PERMIT" || n.asked != 2 || n.demographics != 0 {
+		t.Errorf("%s; the index was asked %d times, %d times for demographics; want twice, and never", a.Cards[0].Summary, n.asked, n.demographics)
+	}
+	w.filed(mercyToken, w.alice)
+	if n.demographics != 0 {
+		t.Errorf("a filing read demographics %d times", n.demographics)
+	}
 }
 
 // TestThePublishedHookRequestIsAnswered sends ASU SHARES' example as published, and then about a patient there is.

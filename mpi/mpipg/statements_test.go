@@ -48,18 +48,20 @@ func TestHotPathsAskFewStatements(t *testing.T) {
 	}
 	defer func() { _ = db.Close() }()
 	w := mpitest.NewWorld(t, New(db, auditpg.Append))
+	var first mpi.Registered
 	for _, test := range []struct {
 		name string
 		run  func() error
 		most int
 	}{
 		// claim, candidate rows, counts, key claims, candidates, patient with terms, and person with member, event and notice
-		{"a first registration", func() error { w.Register("a", "1", mpitest.Maria()); return nil }, 7},
+		{"a first registration", func() error { first = w.Register("a", "1", mpitest.Maria()); return nil }, 7},
 		// the same, with homes, lock, members, edges and verdicts of the neighbourhood; what joins is written with an edge and a version
 		{"a registration that is linked", func() error { w.Register("b", "1", mpitest.Maria()); return nil }, 12},
 		{"a repeated registration", func() error { w.Register("a", "1", mpitest.Maria()); return nil }, 2},
 		// owner, home, person with members
 		{"resolving an identifier", func() error { _, err := w.Resolve(ctx, mpitest.Local("a", "1")); return err }, 3},
+		{"where a record belongs", func() error { _, err := w.Home(ctx, first.Record); return err }, 1},
 		// counts with candidates, homes with patients, persons with members
 		{"a match", func() error { _, err := w.Match(ctx, mpitest.Actor, mpitest.Maria(), mpi.MatchOptions{}); return err }, 3},
 		{"versions of three persons", func() error { _, err := w.Versions(ctx, []hie.PersonID{1, 2, 3}); return err }, 1},
