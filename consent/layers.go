@@ -111,7 +111,8 @@ func (d *Decider) permitsReach(c *compiled, q *query) bool {
 	if c.restricted() {
 		return false
 	}
-	return c.record == q.rec || c.networkWide && c.record.Link == hie.LinkConfirmed && q.rec.Link == hie.LinkConfirmed
+	given := d.givenOn(c)
+	return given == q.rec || c.networkWide && given.Link == hie.LinkConfirmed && q.rec.Link == hie.LinkConfirmed
 }
 
 // An answer is what one directive says.

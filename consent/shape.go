@@ -28,8 +28,8 @@ type shape struct {
 	zone     *time.Location
 	// wish is what two versions of one wish share, but for its grantor and record.
 	wish string
-	// inPerson is what holds when the patient signs it: held lists why it could not be understood whole, so that its denies act and
-	// its permits do not.
+	// inPerson is what holds when the patient signs it and that is verified: held lists why it could not be understood whole, so
+	// that its denies act and its permits do not.
 	inPerson   signing
 	instrument []string
 	teams      []string
@@ -169,7 +169,8 @@ func keyFlags(key []byte, flags ...bool) []byte {
 // makeShape reads what in says.
 func (e *Env) makeShape(in *Directive, site hie.SiteID) *shape {
 	s := &shape{revoked: in.Status == "inactive", policies: in.Policies, networkWide: in.NetworkWide, returnToDefault: in.ReturnToDefault, begins: always, ends: forever,
-		inPerson: signing{lapses: forever}, zone: e.zoneOf(in.Organizations, site), wish: wishOf(in)}
+		zone: e.zoneOf(in.Organizations, site), wish: wishOf(in)}
+	s.inPerson = signing{shape: s, lapses: forever, verified: true}
 	b := builder{env: e, in: in, out: s, site: site, zone: s.zone}
 	b.policies()
 	b.header()

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/concord-hie/concord/hie"
 )
@@ -44,6 +45,15 @@ func TestPeopleOnOneFormShareWhatItSays(t *testing.T) {
 	}
 	if n := len(env.shapes.known); n == 0 || n > maxShapes {
 		t.Errorf("%d shapes are remembered, want at most %d", n, maxShapes)
+	}
+}
+
+// TestWhatAPersonOnAFormSaidTakes64Bytes holds what a wish costs besides the shape it shares.
+//
+// Source: spec consent section 4.
+func TestWhatAPersonOnAFormSaidTakes64Bytes(t *testing.T) {
+	if n := unsafe.Sizeof(compiled{}); n > 64 {
+		t.Errorf("a directive made ready takes %d bytes of each person's own, want at most 64", n)
 	}
 }
 
