@@ -68,6 +68,9 @@ func NewImpact(before, after *Env, now time.Time) *Impact {
 		known: map[uint64]*alike{}}
 }
 
+// At is the instant as of which answers are compared.
+func (im *Impact) At() time.Time { return im.now }
+
 // Patient adds a person and returns the cells whose answers change for them, nil for none. People whose records lie at the
 // same sites and who said the same in the same order are decided once. The slice is shared: do not write to it.
 func (im *Impact) Patient(subject Subject, directives []Directive) []CellChange {

@@ -195,6 +195,25 @@ func (p *Pack) rules() []Rule {
 	return out
 }
 
+// Shows returns the instant at which a look at what p changes is to be taken at now: now, or when its law, or the first of its rules
+// where none has begun, begins.
+func (p *Pack) Shows(now time.Time) time.Time {
+	first := time.Time{}
+	for _, r := range p.Rules {
+		if r.Start.IsZero() || !r.Start.After(now) {
+			first = time.Time{}
+			break
+		}
+		if first.IsZero() || r.Start.Before(first) {
+			first = r.Start
+		}
+	}
+	if len(p.Defaults)+len(p.Sensitivities)+len(p.Policies) > 0 || p.Withheld != "" {
+		first = time.Time{} // those have no time of their own
+	}
+	return later(later(now, p.From), first)
+}
+
 // Holds reports whether the law p carries holds at now.
 func (p *Pack) Holds(now time.Time) bool {
 	return (p.From.IsZero() || !now.Before(p.From)) && (p.Until.IsZero() || now.Before(p.Until))

@@ -106,11 +106,14 @@ func (v *visit) draftPolicy() error {
 type impact struct {
 	Patients int64 `json:"patients"`
 	Changed  int64 `json:"changed"`
-	Cells    []struct {
+	// MoreCells are those that are not listed.
+	MoreCells int64 `json:"more_cells"`
+	Cells     []struct {
 		Site      hie.SiteID `json:"site"`
 		Purpose   string     `json:"purpose"`
 		Class     string     `json:"class"`
 		Label     string     `json:"label"`
+		Level     string     `json:"confidentiality"`
 		Requester string     `json:"requester"`
 		Emergency bool       `json:"emergency"`
 		Before    string     `json:"before"`
@@ -205,7 +208,11 @@ func stepPolicy(action, said string) func(*visit) error {
 			return err
 		}
 		body := map[string]any{"note": strings.TrimSpace(form.Get("note"))}
-		if at, ok := v.instant(form.Get("effective")); ok && action == "activate" {
+		if from := strings.TrimSpace(form.Get("effective")); from != "" && action == "activate" {
+			at, ok := v.instant(from)
+			if !ok { // never at once because a day could not be read
+				return hie.Invalid("effective", "must be a date and time, such as 2027-01-31T08:00, or nothing for at once")
+			}
 			body["effective"] = at.UTC().Format(time.RFC3339)
 		}
 		path := v.versionPath() + "/" + action

@@ -280,7 +280,7 @@ type cellJSON struct {
 	Patients        int64  `json:"patients"`
 }
 
-// maxListed bounds the records and cells an answer lists; the counts are of all.
+// maxListed bounds the records and cells an answer lists; it says how many more there are, which concord policy simulate lists.
 const maxListed = 1000
 
 // simulatePolicy answers POST /admin/v1/policies/{policy}/versions/{version}/simulate: what would change for everybody. The
@@ -297,16 +297,23 @@ func (s *Server) simulatePolicy(c *gin.Context) {
 		return
 	}
 	out := struct {
-		Patients int64          `json:"patients"`
-		Changed  int64          `json:"changed"`
-		Cells    []cellJSON     `json:"cells"`
-		Records  []string       `json:"records"`
-		Step     policyStepJSON `json:"step"`
+		// At is as of when: now, or when the law of the version begins.
+		At       string     `json:"at"`
+		Patients int64      `json:"patients"`
+		Changed  int64      `json:"changed"`
+		Cells    []cellJSON `json:"cells"`
+		Records  []string   `json:"records"`
+		// MoreCells and MoreRecords count those that are not listed.
+		MoreCells   int            `json:"more_cells"`
+		MoreRecords int            `json:"more_records"`
+		Step        policyStepJSON `json:"step"`
 	}{Cells: []cellJSON{}, Records: []string{}}
+	out.At = fhir.Instant(im.At())
 	out.Patients, out.Changed = im.Patients()
 	for _, cell := range im.Cells() {
 		if len(out.Cells) == maxListed {
-			break
+			out.MoreCells++
+			continue
 		}
 		out.Cells = append(out.Cells, cellJSON{Site: string(cell.Site), Purpose: string(cell.Purpose), Class: cell.Class, Label: cell.Label, Confidentiality: cell.Confidentiality,
 			Requester: cell.Requester, Emergency: cell.Emergency, Before: cell.Before.String(), After: cell.After.String(), Opens: cell.Opens(), Closes: cell.Closes(), Patients: cell.Patients})
@@ -314,6 +321,7 @@ func (s *Server) simulatePolicy(c *gin.Context) {
 	for _, r := range records[:min(len(records), maxListed)] {
 		out.Records = append(out.Records, s.patientID(r))
 	}
+	out.MoreRecords = len(records) - len(out.Records)
 	found := strconv.FormatInt(out.Changed, 10) + " of " + strconv.FormatInt(out.Patients, 10) + " patients change"
 	if e.Note != "" {
 		found = e.Note + " " + found

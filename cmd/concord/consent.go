@@ -66,7 +66,7 @@ type consentExplainCmd struct {
 	Purpose         []string `help:"Purpose of use; may be repeated." placeholder:"CODE"`
 	Exchange        string   `help:"Network exchange code asserted, such as T-TRTMNT." placeholder:"CODE"`
 	OwnAccess       bool     `help:"The patient asks, through a client of theirs."`
-	Representative  bool     `help:"Somebody who may asks in the patient's name."`
+	Representative  bool     `help:"Somebody who may act for the patient asks in their name."`
 	Document        string   `help:"Document id, for directives about single documents." placeholder:"ID"`
 	Class           string   `help:"Document class." placeholder:"CODE"`
 	Type            string   `help:"Document type." placeholder:"CODE"`

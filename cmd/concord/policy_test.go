@@ -105,6 +105,20 @@ func TestAPolicyGoesItsWayFromTheCommandLine(t *testing.T) {
 	if err != nil || found.Patients != 4 || found.Changed != 3 || closes == 0 || strings.Count(string(listed), "\n") != 3 {
 		t.Errorf("%d of %d change, %d cells close, %v:\n%s", found.Changed, found.Patients, closes, err, listed)
 	}
+	// What begins next year is looked at as of then.
+	later := filepath.Join(dir, "later.json")
+	begins := time.Now().UTC().AddDate(1, 0, 0).Truncate(time.Second)
+	if err := os.WriteFile(later, []byte(strings.NewReplacer(`"id":"mercy-shield"`, `"id":"mercy-later","from":"`+begins.Format(time.RFC3339)+`"`, `"mercy-hiv"`, `"mercy-hiv-later"`).Replace(shield)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	must(run(&policyDraftCmd{File: later}))
+	var then impactRows
+	if err := json.Unmarshal([]byte(must(run(&policySimulateCmd{versionFlags: versionFlags{Policy: "mercy-later", Version: 1}, stepFlags: stepFlags{Output: "json", DryRun: true}}))), &then); err != nil {
+		t.Fatal(err)
+	}
+	if !then.At.Equal(begins) || then.Changed != found.Changed || len(then.Cells) != len(found.Cells) {
+		t.Errorf("as of %v %d patients change in %d cells, want %d in %d as of %v", then.At, then.Changed, len(then.Cells), found.Changed, len(found.Cells), begins)
+	}
 	if _, err := run(&policyApproveCmd{versionFlags: version}); !errors.Is(err, hie.ErrForbidden) {
 		t.Errorf("who drafted approved: %v", err)
 	}

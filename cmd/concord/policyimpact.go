@@ -34,19 +34,20 @@ func newImpactRun(db *pg.DB, policies *consentpg.Policies, network func() *direc
 		policies: policies, network: network, now: hie.Now}
 }
 
-// run compares the policies in force with those in force and version of policy instead of what there is of it. changed is
+// run compares the policies in force with those in force and version of policy instead of what there is of it, as of now or of when
+// that version's law begins. changed is
 // called for each person for whom some answer changes, in no order, by one goroutine at a time.
 func (r *impactRun) run(ctx context.Context, policy string, version int64, changed func(mpi.Person, []consent.CellChange)) (*consent.Impact, error) {
-	now := r.now()
 	set, err := r.policies.Set(ctx)
 	if err != nil {
 		return nil, err
 	}
-	before, _, err := set.At(now)
+	next, err := r.policies.Version(ctx, policy, version)
 	if err != nil {
 		return nil, err
 	}
-	next, err := r.policies.Version(ctx, policy, version)
+	now := next.Pack.Shows(r.now())
+	before, _, err := set.At(now)
 	if err != nil {
 		return nil, err
 	}
@@ -175,13 +176,14 @@ type cellRow struct {
 
 // impactRows is what a change does, as it is printed.
 type impactRows struct {
+	At       time.Time `json:"at"` // as of when
 	Patients int64     `json:"patients"`
 	Changed  int64     `json:"changed"`
 	Cells    []cellRow `json:"cells"`
 }
 
 func newImpactRows(im *consent.Impact) impactRows {
-	out := impactRows{Cells: []cellRow{}}
+	out := impactRows{At: im.At(), Cells: []cellRow{}}
 	out.Patients, out.Changed = im.Patients()
 	for _, c := range im.Cells() {
 		r := cellRow{Site: string(c.Site), Purpose: string(c.Purpose), Class: c.Class, Label: c.Label, Confidentiality: c.Confidentiality, Requester: c.Requester,

@@ -140,6 +140,15 @@ type policySimulateCmd struct {
 	stepFlags
 }
 
+// Help implements kong.HelpProvider.
+func (policySimulateCmd) Help() string {
+	return `Compares the policies in force with the version in its place, for every patient, and lists each cell (site, purpose, class, label,
+confidentiality, requester) whose answer changes. A version whose law begins later is looked at as of then.
+
+Example:
+  concord policy simulate opt-in 2 --patients changed.ndjson`
+}
+
 // Run compares the policies in force with the version in its place, over everybody, prints the cells that change and notes
 // the step.
 func (c *policySimulateCmd) Run(ctx context.Context, g *Globals, s *streams) (err error) {
@@ -181,6 +190,9 @@ func (c *policySimulateCmd) Run(ctx context.Context, g *Globals, s *streams) (er
 		return json.NewEncoder(s.out).Encode(found)
 	}
 	fmt.Fprintln(s.out, found.summary())
+	if found.At.After(hie.Now()) {
+		fmt.Fprintln(s.out, "as of", found.At.Format(time.RFC3339)+", when it begins")
+	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "EFFECT\tPATIENTS\tSITE\tPURPOSE\tCLASS\tLABEL\tCONFIDENTIALITY\tREQUESTER\tEMERGENCY\tBEFORE\tAFTER")
 	for _, r := range found.Cells {

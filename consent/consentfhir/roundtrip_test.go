@@ -46,8 +46,8 @@ func travelled(t *testing.T, b []byte, id int64, record hie.SourcePatientID, fil
 	return first, second
 }
 
-// TestEveryPublishedConsentTravelsAndDecidesTheSame imports every consent IHE PCF publishes, with R5 ones, refusals, absolute
-// and unverified ones beside them, exports and imports them again, and decides 100,000 made-up requests both ways.
+// TestEveryPublishedConsentTravelsAndDecidesTheSame imports every consent IHE PCF publishes, with such as HL7's R4 examples and LEAP's
+// tests are, and R5 ones, refusals, absolute and unverified ones beside them, exports and imports them again, and decides 100,000 made-up requests both ways.
 //
 // Source: issue 4; spec consent, scenario 10.
 func TestEveryPublishedConsentTravelsAndDecidesTheSame(t *testing.T) {
@@ -70,6 +70,7 @@ func TestEveryPublishedConsentTravelsAndDecidesTheSame(t *testing.T) {
 		[]byte(strings.Replace(r5OptOut, `"decision":"deny"`, `"decision":"permit","expression":{"x":1}`, 1)),
 		[]byte(strings.Replace(strings.Replace(filing, "OPTIN", "OPTOUT", 1), `"status":"active",`, `"status":"active","extension":[{"url":"`+AbsoluteURL+`","valueBoolean":true},{"url":"`+ReachURL+`","valueCode":"site"}],`, 1)))
 
+	published = append(published, examples()...)
 	rng := rand.New(rand.NewPCG(4, 10))
 	env := pcfEnv(t, "permit")
 	subject := consent.Subject{Records: []consent.Record{{ID: "1", Site: "s", Link: hie.LinkConfirmed}, {ID: "2", Site: "s", Link: hie.LinkTentative}}}
