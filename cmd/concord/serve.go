@@ -210,6 +210,16 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 	})
 	undo.push(exchange.Close)
 
+	copies := &federation.Copies{Patients: patients, Directives: consents.Load, Feed: consents, Env: environment.env, Now: hie.Now,
+		Epochs: func(ctx context.Context, records []hie.SourcePatientID) (map[hie.SourcePatientID]int64, error) {
+			return epoch.Read(ctx, db, records)
+		},
+		Own: func(record hie.SourcePatientID, document string) bool {
+			of, _, err := sealer.OpenID("document", document)
+			return err == nil && of == int64(record)
+		}}
+	running.Go(func() { copies.Watch(background, log) })
+
 	staff := &desk{patients: patients, consents: consents, env: environment.env, network: networks.Network, teams: participants.CareTeams, now: hie.Now, log: log}
 	consents.Meanwhile(staff.recheck)
 	running.Go(func() { staff.watch(background) })

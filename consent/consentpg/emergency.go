@@ -11,7 +11,6 @@ import (
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
-	"github.com/concord-hie/concord/internal/epoch"
 	"github.com/concord-hie/concord/internal/pg"
 )
 
@@ -29,10 +28,8 @@ func (s *Store) Claim(ctx context.Context, actor hie.Actor, claim consent.Emerge
 		if err := insertGrants(ctx, tx, s.ids, task, actor, claim, until, records); err != nil {
 			return err
 		}
-		for _, r := range records {
-			if err := epoch.Move(ctx, tx, r, s.now()); err != nil {
-				return err
-			}
+		if err := s.move(ctx, tx, s.now(), records...); err != nil {
+			return err
 		}
 		if err := insertTask(ctx, tx, task, actor, claim, until, records, owners); err != nil {
 			return err

@@ -11,7 +11,6 @@ import (
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
-	"github.com/concord-hie/concord/internal/epoch"
 	"github.com/concord-hie/concord/internal/pg"
 )
 
@@ -32,10 +31,8 @@ func (s *Store) Enter(ctx context.Context, actor hie.Actor, vs []consent.Version
 	records = slices.Compact(records)
 	err = pg.InTx(ctx, s.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
 		filed, repeated = 0, 0
-		for _, r := range records {
-			if err := epoch.Move(ctx, tx, r, s.now()); err != nil {
-				return err
-			}
+		if err := s.move(ctx, tx, s.now(), records...); err != nil {
+			return err
 		}
 		now := s.now()
 		there, err := currentAt(ctx, tx, records, now)

@@ -7,7 +7,6 @@ import (
 
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/hie"
-	"github.com/concord-hie/concord/internal/epoch"
 	"github.com/concord-hie/concord/internal/pg"
 )
 
@@ -37,7 +36,7 @@ func (s *Store) keep(ctx context.Context, actor hie.Actor, expected int64, r rec
 		*r.id, action, expected = s.ids.Next(), "C", 0
 	}
 	err := pg.InTx(ctx, s.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
-		if err := epoch.Move(ctx, tx, r.record, s.now()); err != nil { // writers of one record queue here
+		if err := s.move(ctx, tx, s.now(), r.record); err != nil { // writers of one record queue here
 			return err
 		}
 		*r.at = s.now()

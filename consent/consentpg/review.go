@@ -10,7 +10,6 @@ import (
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
-	"github.com/concord-hie/concord/internal/epoch"
 	"github.com/concord-hie/concord/internal/pg"
 )
 
@@ -135,7 +134,7 @@ func (s *Store) End(ctx context.Context, actor hie.Actor, id int64, reason strin
 				update consent.emergency_grant set ended = $3, until = least(until, $3) where sp_id = $1 and task_id = $2`, int64(r), id, now); err != nil {
 				return err
 			}
-			if err := epoch.Move(ctx, tx, r, now); err != nil {
+			if err := s.move(ctx, tx, now, r); err != nil {
 				return err
 			}
 		}

@@ -18,7 +18,6 @@ import (
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/consent/consentfhir"
 	"github.com/concord-hie/concord/hie"
-	"github.com/concord-hie/concord/internal/epoch"
 	"github.com/concord-hie/concord/internal/pg"
 )
 
@@ -74,7 +73,7 @@ func (s *Store) File(ctx context.Context, actor hie.Actor, v consent.Version, ex
 	}
 	err := pg.InTx(ctx, s.db, sql.LevelReadCommitted, func(tx *pg.Tx) error {
 		// Writers of one record queue on its epoch, so what is read next does not change before the commit.
-		if err := epoch.Move(ctx, tx, v.Record, s.now()); err != nil {
+		if err := s.move(ctx, tx, s.now(), v.Record); err != nil {
 			return err
 		}
 		out = v
