@@ -79,13 +79,13 @@ func CopyOf(env *Env, subject Subject, directives []Directive, record string, no
 		live[l.compiled] = l.mode
 	}
 	for i := range directives {
-		if in := &d.dirs[i]; in.record == rec && directives[i].Record == record {
+		if in := &d.dirs[i]; directives[i].Record == record {
 			c.whole(in, directives[i])
 		}
 	}
 	for _, i := range byFiling(directives) {
 		in := &d.dirs[i]
-		if in.shape == nil || in.record == rec {
+		if in.shape == nil || directives[i].Record == record {
 			continue
 		}
 		if !c.reaches(in) {
@@ -215,7 +215,7 @@ func (c *copier) reduce(in *compiled, said *Directive, m mode) {
 		c.others--
 		return
 	}
-	out := Directive{ID: said.ID, Version: said.Version, Record: name, Filed: said.Filed, Signed: said.Signed, Verified: true, NetworkWide: true,
+	out := Directive{ID: said.ID, Version: said.Version, Record: name, Filed: said.Filed, Signed: said.Signed, SignedWithin: said.SignedWithin, Verified: true, NetworkWide: true,
 		Absolute: said.Absolute, ReturnToDefault: said.ReturnToDefault, Status: said.Status, Scope: "patient-privacy", Policies: c.policies(in), Provision: &tree}
 	if in.research {
 		out.Scope = "research"
@@ -225,7 +225,7 @@ func (c *copier) reduce(in *compiled, said *Directive, m mode) {
 		tree.Period = &Period{Start: in.begins.instant(), End: in.ends.instant()}
 	}
 	link := hie.LinkTentative // what does not cross a tentative link does not cross here: its denies act, its permits do not
-	if !in.restricted() && in.networkWide && in.record.Link == hie.LinkConfirmed && c.rec.Link == hie.LinkConfirmed {
+	if !in.restricted() && in.networkWide && c.d.givenOn(in).Link == hie.LinkConfirmed && c.rec.Link == hie.LinkConfirmed {
 		link = hie.LinkConfirmed
 	}
 	if in.erase && link == hie.LinkConfirmed {
@@ -339,6 +339,7 @@ func (c *Copy) Digest() [sha256.Size]byte {
 		key = keyTexts(shapeKey(key, &in.Directive, ""), in.Performers)
 		at(in.Filed)
 		at(in.Signed)
+		key = keyText(key, in.SignedWithin.String())
 	}
 	return sha256.Sum256(key)
 }
