@@ -133,6 +133,7 @@ func TestTheWordsOfEachObligation(t *testing.T) {
 		{"a day of erasure that a directive sets", all(pack("in-abdm"), say(permit(valid("", "2026-06-30")), policy("https://concord-hie.org/policies/abdm-artefact")), func(s *scene) {
 			s.req.Abilities = append(s.req.Abilities, "DELAU")
 		}), []string{"DELAU:2026-06-30"}, "by the end of 2026-06-30"},
+		{"no day of erasure where a directive has no end", all(pack("in-abdm"), say(permit(), policy("https://concord-hie.org/policies/abdm-artefact"))), nil, ""},
 		{"a day of erasure that a rule sets", all(rule(consent.Rule{ID: "r", Layer: consent.LayerNetwork, Effect: consent.Neutral, Obligations: []string{"DELAU:2026-07-01"},
 			Statements: []consent.Statement{{Code: "DELAU", Words: map[string]consent.StatementWords{"en": {Long: "Erase it on {value}."}}}}}), func(s *scene) {
 			s.req.Abilities = []string{"DELAU"}

@@ -47,11 +47,8 @@ type shape struct {
 	erase bool
 }
 
-// eraseBy is the day by which what its permits release is to be erased.
+// eraseBy is the day by which what its permits release is to be erased, where they end.
 func (s *shape) eraseBy() string {
-	if s.ends == forever {
-		return "never"
-	}
 	return s.ends.time().In(s.zone).Format(time.DateOnly)
 }
 

@@ -122,6 +122,9 @@ func (d *Decider) erase(q *query, winners numbers, best said) said {
 			best = p
 		}
 	}
+	if best.ends == forever {
+		return best // it never ends: there is no day to erase by
+	}
 	q.duties.addText(dutyErase + ":" + best.eraseBy())
 	q.mute = q.mute || d.env.worded && statement(d.env.statements, dutyErase) == nil
 	return best
