@@ -79,7 +79,7 @@ func (s *Server) retrieve(c *gin.Context) {
 	defer func() { _ = doc.Close() }() // nothing is left to do about it
 	p := &passage{c: c, doc: doc}
 	if doc.Caveats != nil {
-		p.notice = s.cfg.FHIRBase() + "/Binary/" + c.Param("id") + "/$notice"
+		p.notice, p.whole = noticeHeader(doc.Caveats, s.names()), s.cfg.FHIRBase()+"/Binary/"+c.Param("id")+"/$notice"
 	}
 	if accepts(accept, doc.ContentType) {
 		err = p.raw(ctx)
@@ -135,7 +135,8 @@ type passage struct {
 	begun  bool
 	length int64
 	kind   string
-	notice string // where what goes with it in words is told, "" for nothing
+	// notice is what goes with it in words, as far as a header holds that, whole where all of it is told; "" for nothing.
+	notice, whole string
 }
 
 func (p *passage) raw(ctx context.Context) error {
@@ -200,8 +201,8 @@ func (p *passage) header() {
 		h.Set("Concord-Obligations", strings.Join(p.doc.Obligations, ", "))
 	}
 	if p.notice != "" {
-		h.Set("Concord-Notice", noticeHeader(p.doc.Caveats))
-		h.Set("Link", "<"+p.notice+`>; rel="describedby"; type="application/fhir+json"`)
+		h.Set("Concord-Notice", p.notice)
+		h.Set("Link", "<"+p.whole+`>; rel="describedby"; type="application/fhir+json"`)
 	}
 	p.c.Status(http.StatusOK)
 }

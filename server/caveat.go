@@ -96,20 +96,26 @@ func askedLanguage(header string) string {
 }
 
 // noticeHeader writes the short statements as a Structured Field: a list of obligations, each with its text where it has a short
-// one. It is in English, since a header is ASCII.
+// one, and with the scope of the consent where that fits. It is in English, since a header is ASCII; what does not fit is told where
+// the link leads.
 //
-// Source: RFC 9651 sections 3.1, 3.1.2 and 3.3.3; 42 CFR 2.32(a)(2).
-func noticeHeader(caveats []consent.Caveat) string {
+// Source: RFC 9651 sections 3.1, 3.1.2 and 3.3.3; 42 CFR 2.32(a)(2), (b).
+func noticeHeader(caveats []consent.Caveat, names consent.Names) string {
 	var out []string
 	for _, v := range caveats {
-		item := v.Obligation
-		if short := v.Words(consent.Languages()[0]).Short; short != "" {
-			item += `;text="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(short) + `"`
+		item, lang := v.Obligation, consent.Languages()[0]
+		for _, p := range []struct{ name, text string }{{"text", v.Words(lang).Short}, {"scope", consent.ExplainScope(v.Permissions, lang, names)}} {
+			if p.text != "" && len(p.text) <= maxHeaderText && !strings.ContainsFunc(p.text, func(r rune) bool { return r < ' ' || r > '~' }) {
+				item += ";" + p.name + `="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(p.text) + `"`
+			}
 		}
 		out = append(out, item)
 	}
 	return strings.Join(out, ", ")
 }
+
+// maxHeaderText bounds one text in a header: clients bound headers, most at 8 KB and more.
+const maxHeaderText = 1024
 
 // notice answers GET /fhir/Binary/{id}/$notice: what goes with a document in words, whole and in each language, to who may have the
 // document now; to anybody else it is not there. The document's own answer links here.

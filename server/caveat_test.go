@@ -126,7 +126,7 @@ func TestTheStatementsOf42CFRPart2GoWithEveryDisclosure(t *testing.T) {
 	path := strings.TrimPrefix(protected.Content[0].Attachment.URL, x.node.URL)
 	bytes := x.want(http.StatusOK, "clinic", http.MethodGet, path, "")
 	link := x.node.URL + path + "/$notice"
-	if got, want := bytes.header.Get("Concord-Notice"), `P2-NOTICE;text="`+short42+`"`; !strings.Contains(got, want) || !strings.Contains(got, "NO-PROCEEDINGS;text=") {
+	if got, want := bytes.header.Get("Concord-Notice"), `P2-NOTICE;text="`+short42+`";scope="`+scopeEN; !strings.Contains(got, want) || !strings.Contains(got, "NO-PROCEEDINGS;text=") {
 		t.Errorf("the header says %q, want %s in it", got, want)
 	}
 	if got := bytes.header.Get("Link"); got != "<"+link+`>; rel="describedby"; type="application/fhir+json"` {
@@ -194,7 +194,7 @@ func TestAHeaderHoldsTheShortStatementsAsAStructuredField(t *testing.T) {
 		return consent.Statement{Words: map[string]consent.StatementWords{"en": {Long: long, Short: short}}}
 	}
 	got := noticeHeader([]consent.Caveat{{Obligation: "DELAU:2026-06-30", Statement: words("Erase it.", "By {value}.")}, {Obligation: "STATE-STMT:NY", Statement: words("Long.", "")},
-		{Obligation: "X", Statement: words("", `a "b" \c`)}})
+		{Obligation: "X", Statement: words("", `a "b" \c`), Permissions: []consent.Permission{{Everybody: true, Site: "san-jose"}}}}, consent.Names{Site: func(hie.SiteID) string { return "San José" }})
 	if want := `DELAU:2026-06-30;text="By 2026-06-30.", STATE-STMT:NY, X;text="a \"b\" \\c"`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
