@@ -12,6 +12,7 @@ import (
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
+	"github.com/concord-hie/concord/locator"
 )
 
 // heartConsent is Maria's consent, of a kind that law requires for what the heart centre holds.
@@ -239,5 +240,37 @@ func TestWhatTheExchangeOwesIsNotedAndNotTold(t *testing.T) {
 	got := told(a)
 	if len(got) != 2 || got[0] != "BTG-REVIEW LABELS" || !strings.Contains(got[1], "until 2026-03-01 15:00 UTC at the latest") || noted(mariaHeart) != "P2-EMERGENCY-RECORD, unconscious" {
 		t.Errorf("in an emergency %q is told and %q noted", got, noted(mariaHeart))
+	}
+}
+
+// That a site did not answer tells that it has the patient: where that is told by a consent, its notice goes with it.
+func TestTheNoticeGoesWithTheNameOfASiteThatIsSilent(t *testing.T) {
+	w := newWorld(t)
+	env := w.env(t, func(s *consent.Setup) {
+		s.Rules = []consent.Rule{{ID: "notice", Layer: consent.LayerLaw, Effect: consent.Neutral, Obligations: []string{"P2-NOTICE"}, Scope: consent.Scope{Regimes: []string{"part2"}},
+			Statements: []consent.Statement{{Code: "P2-NOTICE", Words: map[string]consent.StatementWords{"en": {Long: "Protected by law."}}}}}}
+		for i := range s.Sites {
+			if s.Sites[i].ID == "rural" {
+				s.Sites[i].Regimes = []string{"part2"}
+			}
+		}
+	})
+	silent := func() []Silence {
+		t.Helper()
+		w.search = func(context.Context, Ask) ([]locator.Pointer, error) {
+			return nil, &SiteError{Fate: Failed, Reason: "http 500"}
+		}
+		f := find(t, w, Query{})
+		if len(f.Silent) != 1 || f.Silent[0].Site != "rural" {
+			t.Fatalf("silent: %v", f.Silent)
+		}
+		return f.Silent
+	}
+	if s := silent(); s[0].Caveats != nil {
+		t.Errorf("of an ordinary site %d caveats are told", len(s[0].Caveats))
+	}
+	w.Env = func() *consent.Env { return env }
+	if s := silent(); len(s[0].Caveats) != 1 || s[0].Caveats[0].Words("en").Long != "Protected by law." {
+		t.Errorf("with the program's name %d caveats are told, want its notice", len(s[0].Caveats))
 	}
 }

@@ -97,6 +97,8 @@ type Silence struct {
 	Site  hie.SiteID
 	Fate  Fate
 	Again time.Duration
+	// Caveats are what goes in words with saying that the site has the person, nil for nothing.
+	Caveats []consent.Caveat
 }
 
 // tries is how often an answer is made anew because rules moved under it.

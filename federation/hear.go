@@ -20,7 +20,7 @@ func (x *Exchange) hearing(ctx context.Context, m *matter, q Query, held []locat
 	}
 	var one sync.Mutex
 	return func(a *answer) {
-		named, err := x.nameable(ctx, m, a.member, held)
+		named, _, err := x.nameable(ctx, m, a.member, held)
 		if err != nil {
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/concord-hie/concord/audit"
+	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/locator"
 	"github.com/concord-hie/concord/mpi"
@@ -142,12 +143,16 @@ func (x *Exchange) silent(ctx context.Context, m *matter, held []locator.Presenc
 		if a.fate == nil {
 			continue
 		}
-		named, err := x.nameable(ctx, m, a.member, held)
+		named, by, err := x.nameable(ctx, m, a.member, held)
 		if err != nil {
 			return nil, err
 		}
 		if named && !slices.ContainsFunc(out, func(s Silence) bool { return s.Site == a.member.Site }) {
-			out = append(out, Silence{Site: a.member.Site, Fate: a.fate.Fate, Again: a.fate.Again})
+			s := Silence{Site: a.member.Site, Fate: a.fate.Fate, Again: a.fate.Again}
+			for _, d := range by {
+				s.Caveats = consent.Join(s.Caveats, m.decider.Caveats(m.request, d, m.now))
+			}
+			out = append(out, s)
 		}
 	}
 	slices.SortFunc(out, func(a, b Silence) int { return cmp.Compare(a.Site, b.Site) })

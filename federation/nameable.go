@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/concord-hie/concord/consent"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/locator"
 	"github.com/concord-hie/concord/mpi"
@@ -34,7 +35,7 @@ func (x *Exchange) Nameable(ctx context.Context, actor hie.Actor, p mpi.Person) 
 		return nil, nil, fmt.Errorf("federation: nameable: %w", err)
 	}
 	for _, member := range p.Members {
-		if named[member.Record], err = x.nameable(ctx, m, member, held); err != nil {
+		if named[member.Record], _, err = x.nameable(ctx, m, member, held); err != nil {
 			return nil, nil, fmt.Errorf("federation: nameable: %w", err)
 		}
 	}
@@ -44,12 +45,14 @@ func (x *Exchange) Nameable(ctx context.Context, actor hie.Actor, p mpi.Person) 
 	}, nil
 }
 
-func (x *Exchange) nameable(ctx context.Context, m *matter, member mpi.Member, held []locator.Presence) (bool, error) {
+// nameable reports whether m's actor may learn that member's site has the person, and by which document or kind: what goes with
+// that in words goes with the name.
+func (x *Exchange) nameable(ctx context.Context, m *matter, member mpi.Member, held []locator.Presence) (named bool, by []consent.Document, _ error) {
 	if site, ok := m.network.Site(member.Site); ok && m.actor.Organization != "" && m.network.Within(site.Org, m.actor.Organization) {
-		return true, nil
+		return true, nil, nil
 	}
 	if m.shut || !m.network.Live(member.Site) {
-		return false, nil
+		return false, nil, nil
 	}
 	none := true
 	singly := locator.Plan{Record: member.Record, Decide: func(p locator.Pointer) bool { return m.document(p).release }}
@@ -62,18 +65,22 @@ func (x *Exchange) nameable(ctx context.Context, m *matter, member mpi.Member, h
 		case r.perRow:
 			singly.PerRow = append(singly.PerRow, h.Kind.ID)
 		case r.release:
-			return true, nil
+			return true, documents(m.about(h.Record, h.Site, h.Kind), h.Kind), nil
 		}
 	}
 	switch {
 	case none:
-		r := m.kind(member.Record, member.Site, locator.Kind{Classes: []string{registration}, Confidentiality: "N", Labelled: true})
-		return r.release && !r.perRow, nil
+		k := locator.Kind{Classes: []string{registration}, Confidentiality: "N", Labelled: true}
+		r := m.kind(member.Record, member.Site, k)
+		return r.release && !r.perRow, documents(m.about(member.Record, member.Site, k), k), nil
 	case len(singly.PerRow) == 0:
-		return false, nil
+		return false, nil, nil
 	}
 	page, err := x.Holdings.Find(ctx, locator.Filter{}, []locator.Plan{singly}, locator.Cursor{}, 1)
-	return len(page.Pointers) > 0, err
+	if err != nil || len(page.Pointers) == 0 {
+		return false, nil, err
+	}
+	return true, documents(m.whole(page.Pointers[0]), page.Pointers[0].Kind), nil
 }
 
 // Own returns the records that are surely the patient's who acts, at sites that are live, ordered by record. Others get

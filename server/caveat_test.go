@@ -298,3 +298,20 @@ func TestWhichCodesGoWithADocument(t *testing.T) {
 		}
 	}
 }
+
+// The name of a program that did not answer comes with its statement, and that of an ordinary site as it did.
+func TestTheNameOfASilentProgramComesWithItsStatement(t *testing.T) {
+	x := newExchange(t)
+	x.live = `zyxquill`
+	told := func(want string) {
+		t.Helper()
+		_, issues, _ := x.search("clinic", mine)
+		if len(issues) == 0 || !strings.HasPrefix(issues[0].Diagnostics, "The rural could not be asked.") || !strings.HasSuffix(issues[0].Diagnostics, want) {
+			t.Errorf("told %v, want %q at its end", issues, want)
+		}
+	}
+	told("could not be asked.")
+	x.rule(consent.Rule{ID: "zz", Layer: consent.LayerLaw, Effect: consent.Neutral, Obligations: []string{"P2-NOTICE"}, Scope: consent.Scope{Sites: []hie.SiteID{"rural"}},
+		Statements: []consent.Statement{{Code: "P2-NOTICE", Words: map[string]consent.StatementWords{"en": {Long: "Long.", Short: "Prohibited."}}}}})
+	told("could not be asked. Prohibited.")
+}

@@ -54,7 +54,7 @@ func (s *Server) searchDocuments(c *gin.Context) {
 		entries = append(entries, s.documentEntry(c, e))
 	}
 	total := int(found.Total)
-	s.sendSearchset(c, s.documentSelf(sought), next, &total, entries, s.documentIssues(found, unknown))
+	s.sendSearchset(c, s.documentSelf(sought), next, &total, entries, s.documentIssues(found, unknown, askedLanguage(c.GetHeader("Accept-Language"))))
 }
 
 // documentQuery reads a search for documents: what is sought, the parameters that said so, those nobody knows, and how
@@ -206,13 +206,16 @@ var fates = map[federation.Fate]struct{ code, text string }{
 	federation.Unasked: {"incomplete", "was not asked, since the caller does not wait"},
 }
 
-func (s *Server) documentIssues(found federation.Found, unknown []string) []fhir.Issue {
+func (s *Server) documentIssues(found federation.Found, unknown []string, lang string) []fhir.Issue {
 	issues := unknownIssues(unknown)
 	for _, silence := range found.Silent {
 		f := fates[silence.Fate]
 		text := s.siteName(silence.Site) + " " + f.text + "."
 		if silence.Again > 0 {
 			text += " Asking again may help in " + strconv.Itoa(int((silence.Again+time.Second-1)/time.Second)) + " s."
+		}
+		for _, v := range silence.Caveats { // that the site has the patient is told too
+			text = strings.TrimSpace(text + " " + v.Words(lang).Brief() + " " + consent.ExplainScope(v.Permissions, lang, s.names()))
 		}
 		issues = append(issues, fhir.Issue{Severity: "warning", Code: f.code, Diagnostics: text, Details: &fhir.CodeableConcept{Text: string(silence.Fate)}})
 	}
