@@ -232,11 +232,25 @@ func TestAChangeOfWhatLiesUnderWhatIsWhatItsPreviewSaid(t *testing.T) {
 	if closes == 0 {
 		t.Error("no cell says that it closes for treatment")
 	}
-	w.activate(fmt.Sprintf("/admin/v1/policies/kinship/versions/%d/", version))
+	// Who drafted it cannot approve it, nothing is put in force that nobody approved, and nothing in the past.
+	drafter, path := asOfficer, fmt.Sprintf("/admin/v1/policies/kinship/versions/%d/", version)
+	drafter.user, drafter.name = "h.vale", "Hester Vale"
+	w.must(http.StatusForbidden, "privacy-desk", drafter, http.MethodPost, path+"approve", map[string]any{})
+	w.must(http.StatusBadRequest, "privacy-desk", asOfficer, http.MethodPost, path+"activate", map[string]any{})
+	w.must(http.StatusOK, "privacy-desk", asOfficer, http.MethodPost, path+"approve", map[string]any{"dry_run": true})
+	w.must(http.StatusBadRequest, "privacy-desk", asOfficer, http.MethodPost, path+"activate", map[string]any{})
+	w.must(http.StatusOK, "privacy-desk", asOfficer, http.MethodPost, path+"approve", map[string]any{})
+	w.must(http.StatusBadRequest, "privacy-desk", asOfficer, http.MethodPost, path+"activate", map[string]any{"effective": time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)})
+	if got := seen(); got != "2 2" {
+		t.Errorf("before the switch %s documents are shown", got)
+	}
+	w.must(http.StatusOK, "privacy-desk", asOfficer, http.MethodPost, path+"activate", map[string]any{})
+	time.Sleep(consent.PolicyNotice + 1500*time.Millisecond)
 	if got := seen(); got != "1 2" {
 		t.Errorf("after the switch %s documents are shown", got)
 	}
 	w.must(http.StatusOK, "privacy-desk", asOfficer, http.MethodPost, "/admin/v1/policies/kinship/rollback", map[string]any{})
+	w.must(http.StatusBadRequest, "privacy-desk", asOfficer, http.MethodPost, "/admin/v1/policies/kinship/rollback", map[string]any{})
 	time.Sleep(consent.PolicyNotice + 1500*time.Millisecond)
 	if got := seen(); got != "2 2" {
 		t.Errorf("rolled back, %s documents are shown", got)
