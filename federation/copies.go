@@ -19,7 +19,7 @@ import (
 // CopyPatients is what copies ask of the index besides Patients: persons, and the outbox of identity changes.
 type CopyPatients interface {
 	Patients
-	Person(ctx context.Context, id hie.PersonID) (mpi.Person, error)
+	Persons(ctx context.Context, ids []hie.PersonID) ([]mpi.Person, error)
 	Notices(ctx context.Context, after mpi.Cursor, count int) ([]mpi.Notice, error)
 	ReadNotices(ctx context.Context, reader string, after mpi.Cursor, count int) ([]mpi.Notice, error)
 	Readers(ctx context.Context) ([]mpi.NoticeReader, error)
@@ -132,7 +132,7 @@ func (c *Copies) Changes(ctx context.Context, sites []hie.SiteID, after int64, l
 const (
 	renewBudget  = 2 * time.Second
 	renewEvery   = time.Second
-	renewNotices = 200
+	renewNotices = 1000
 	copyReader   = mpi.OwnReaders + "copies"
 )
 
@@ -222,29 +222,27 @@ func (c *Copies) begin(ctx context.Context) (mpi.Cursor, error) {
 // linked returns records of the persons that notices are about, as far as anything is on file about one of them or a link of theirs is
 // disputed, and those that the feed tells of.
 func (c *Copies) linked(ctx context.Context, notices []mpi.Notice) ([]hie.SourcePatientID, error) {
-	persons := map[hie.PersonID]bool{0: true}
+	var ids []hie.PersonID
 	var all, out []hie.SourcePatientID
 	for _, n := range notices {
 		if n.Record != 0 {
 			all = append(all, n.Record)
 		}
 		for _, id := range []hie.PersonID{n.Person, n.Former} {
-			if persons[id] {
-				continue
+			if id != 0 {
+				ids = append(ids, id)
 			}
-			persons[id] = true
-			p, err := c.Patients.Person(ctx, id)
-			if errors.Is(err, hie.ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			for _, m := range p.Members {
-				all = append(all, m.Record)
-				if m.Link == hie.LinkDisputed {
-					out = append(out, m.Record)
-				}
+		}
+	}
+	persons, err := c.Patients.Persons(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range persons {
+		for _, m := range p.Members {
+			all = append(all, m.Record)
+			if m.Link == hie.LinkDisputed {
+				out = append(out, m.Record)
 			}
 		}
 	}

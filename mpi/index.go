@@ -1,6 +1,7 @@
 package mpi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -246,6 +247,45 @@ func (x *Index) Person(ctx context.Context, id hie.PersonID) (Person, error) {
 	return p, nil
 }
 
+// Persons returns the persons that ids mean, as Person does each: ordered by id, each once, what does not exist left out. It asks
+// one statement, and one more for every step of the longest chain of merges.
+func (x *Index) Persons(ctx context.Context, ids []hie.PersonID) ([]Person, error) {
+	found := map[hie.PersonID]Person{}
+	for range maxAliases {
+		rows, err := x.store.Gathered(ctx, slices.Compact(slices.Sorted(slices.Values(ids))))
+		if err != nil {
+			return nil, fmt.Errorf("mpi: persons: %w", err)
+		}
+		ids = nil
+		for id, row := range rows {
+			if row.Redirect != 0 {
+				ids = append(ids, row.Redirect)
+				continue
+			}
+			found[id] = row.person()
+		}
+		if len(ids) == 0 {
+			out := slices.Collect(maps.Values(found))
+			slices.SortFunc(out, func(a, b Person) int { return cmp.Compare(a.ID, b.ID) })
+			return out, nil
+		}
+	}
+	return nil, fmt.Errorf("mpi: persons: %w", errLongChain)
+}
+
+// errLongChain means that persons were merged into each other more often than can be.
+var errLongChain = fmt.Errorf("chain of redirects too long: %w", hie.ErrConflict)
+
+// person is the person as others see it.
+func (g Gathered) person() Person {
+	p := Person{ID: g.ID, Version: g.Version}
+	for _, m := range g.Members {
+		m.Died = DiedOf(m.Features)
+		p.Members = append(p.Members, m.Member)
+	}
+	return p
+}
+
 // person reads a person, following redirects. Version and members belong together, so that the release gate finds out
 // any change since.
 func (x *Index) person(ctx context.Context, r Reader, id hie.PersonID) (Person, error) {
@@ -262,14 +302,9 @@ func (x *Index) person(ctx context.Context, r Reader, id hie.PersonID) (Person, 
 			id = row.Redirect
 			continue
 		}
-		p := Person{ID: id, Version: row.Version}
-		for _, m := range row.Members {
-			m.Died = DiedOf(m.Features)
-			p.Members = append(p.Members, m.Member)
-		}
-		return p, nil
+		return row.person(), nil
 	}
-	return Person{}, fmt.Errorf("chain of redirects too long: %w", hie.ErrConflict)
+	return Person{}, errLongChain
 }
 
 // Record returns one registration, retired ones too, or hie.ErrNotFound.

@@ -2,6 +2,7 @@ package mpitest
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 
 	"github.com/concord-hie/concord/hie"
@@ -113,6 +114,9 @@ func versions(t *testing.T, w *World) {
 	if err != nil || len(got) != 2 || got[pa.ID] != pa.Version {
 		t.Fatalf("versions = %v, %v", got, err)
 	}
+	if all, err := w.Persons(ctx, []hie.PersonID{pb.ID, 99, pa.ID, pb.ID}); err != nil || !reflect.DeepEqual(all, []mpi.Person{pa, pb}) {
+		t.Errorf("both persons at once: %+v, %v", all, err)
+	}
 	d := stranger(0)
 	d.Telecoms = nil
 	w.Register("a", "1", d)
@@ -121,6 +125,9 @@ func versions(t *testing.T, w *World) {
 	}
 	if _, err := w.Decide(ctx, Actor, a.Record, b.Record, mpi.MustLink, "same"); err != nil {
 		t.Fatal(err)
+	}
+	if all, err := w.Persons(ctx, []hie.PersonID{pa.ID, pb.ID}); err != nil || !reflect.DeepEqual(all, []mpi.Person{w.PersonOf(a.Record)}) {
+		t.Errorf("both ids of the joined person: %+v, %v; want it once", all, err)
 	}
 	got, err = w.Versions(ctx, []hie.PersonID{pa.ID, pb.ID})
 	if err != nil || len(got) != 1 || got[w.PersonOf(a.Record).ID] <= pa.Version {
