@@ -3,6 +3,7 @@ package consent
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -155,7 +156,7 @@ func (e *Env) Root(code hie.Purpose) hie.Purpose {
 	return ""
 }
 
-// Authorizations returns the ids of the directives that are written authorizations under their policies.
+// Authorizations returns those of directives that are written authorizations under their policies, as "id/version".
 //
 // Source: 45 CFR 164.508; 164.528(a)(1)(iv).
 func (e *Env) Authorizations(directives []Directive) map[string]bool {
@@ -163,20 +164,20 @@ func (e *Env) Authorizations(directives []Directive) map[string]bool {
 	for _, d := range directives {
 		for _, uri := range d.Policies {
 			if kind := e.policies[uri].Instrument; kind == InstrumentAuthorization || kind == InstrumentPsychotherapy {
-				out[d.ID] = true
+				out[d.ID+"/"+strconv.FormatInt(d.Version, 10)] = true
 			}
 		}
 	}
 	return out
 }
 
-// RestsOn reports whether all that ground, of a disclosure, names are directives among authorizations. Of several documents disclosed
+// RestsOn reports whether all that ground, of a disclosure, names are versions of directives among authorizations. Of several documents disclosed
 // at once each has its ground there: where one rests on something else, the disclosure is not an authorized one.
 //
 // Source: 45 CFR 164.528(a)(1)(iv).
 func RestsOn(ground []string, authorizations map[string]bool) bool {
 	for _, g := range ground {
-		if id, _, _ := strings.Cut(g, "/"); !authorizations[id] {
+		if !authorizations[g] {
 			return false
 		}
 	}

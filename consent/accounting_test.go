@@ -68,7 +68,7 @@ func TestEachLawListsWhatItOwesThePatient(t *testing.T) {
 }
 
 func TestADisclosureIsAuthorizedOnlyWhereAllOfItIs(t *testing.T) {
-	authorizations := map[string]bool{"7": true, "8": true}
+	authorizations := map[string]bool{"7/1": true, "8/3": true}
 	for _, tt := range []struct {
 		name   string
 		ground []string
@@ -78,6 +78,7 @@ func TestADisclosureIsAuthorizedOnlyWhereAllOfItIs(t *testing.T) {
 		{"two", []string{"7/1", "8/3"}, true},
 		{"one of two documents by default", []string{"7/1", "permit"}, false},
 		{"one of two documents by another wish", []string{"7/1", "9/1"}, false},
+		{"by what the authorization said before it was one", []string{"8/2"}, false},
 		{"by default", []string{"permit"}, false},
 		{"nothing is known", nil, false},
 	} {

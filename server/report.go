@@ -2,12 +2,14 @@ package server
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/concord-hie/concord/audit"
 	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/consent/consentfhir"
 	"github.com/concord-hie/concord/directory"
 	"github.com/concord-hie/concord/hie"
 	"github.com/concord-hie/concord/mpi"
@@ -90,13 +92,47 @@ func (r *Reports) listedBy(ctx context.Context, law consent.Accounting, x Stretc
 		return nil, err
 	}
 	env, n := r.Env(), r.Network()
-	authorized := env.Authorizations(onFile.Directives)
+	directives, err := r.versions(ctx, onFile.Directives)
+	if err != nil {
+		return nil, err
+	}
+	authorized := env.Authorizations(directives)
 	return func(e audit.Event) bool {
 		site, _ := n.Site(e.Site)
 		about := consent.Circumstance{Regimes: site.Regimes, Root: env.Root,
 			Authorized: consent.RestsOn(e.Ground, authorized)}
 		return !hidden(e) && law.Lists(e, about)
 	}, nil
+}
+
+// versions returns directives with the versions before theirs: what a disclosure rested on is a version of its own day.
+func (r *Reports) versions(ctx context.Context, directives []consent.Directive) ([]consent.Directive, error) {
+	out := slices.Clone(directives)
+	for _, d := range directives {
+		if d.Version <= 1 {
+			continue
+		}
+		record, err1 := strconv.ParseInt(d.Record, 10, 64)
+		id, err2 := strconv.ParseInt(d.ID, 10, 64)
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, err
+		}
+		all, err := r.Consents.History(ctx, hie.SourcePatientID(record), id)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range all {
+			if v.Number == d.Version {
+				continue
+			}
+			before, err := consentfhir.Directive(v)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, before)
+		}
+	}
+	return out, nil
 }
 
 // Access returns a page of everybody who looked, asked, was refused or changed something, as the patient is shown it,
