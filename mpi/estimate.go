@@ -73,6 +73,7 @@ func (m *Model) estimate(ctx context.Context, pairs []observation, scale float64
 		for k := range sum.kins {
 			m.Kin[k] = Bits(math.Log2(min(mostKin[k]*records, max(leastKin[k]*records, sum.kins[k]*scale)) / strangers))
 		}
+		m.purge(&sum)
 		for f := range numFields {
 			m.learn(f, &sum.same, &sum.kin)
 		}
@@ -91,6 +92,9 @@ type expected struct {
 	kin     [kinds]table
 	matches float64
 	kins    ratios
+	// strange and alien are how many of the pairs in same are of strangers, and of relatives, all the same, field by field.
+	strange [numFields]float64
+	alien   [numFields]ratios
 }
 
 func (e *expected) add(other *expected) {
@@ -102,9 +106,27 @@ func (e *expected) add(other *expected) {
 			}
 		}
 	}
+	for f := range numFields {
+		e.strange[f] += other.strange[f]
+		for k := range e.alien[f] {
+			e.alien[f][k] += other.alien[f][k]
+		}
+	}
 	e.matches += other.matches
 	for k := range e.kins {
 		e.kins[k] += other.kins[k]
+	}
+}
+
+// hold counts a pair at level l of f, held for one person by all else; strangers and kin are what total holds against that.
+func (e *expected) hold(f field, l level, total float64, kin *ratios) {
+	e.same[f][l]++
+	if apart(f, l) {
+		return
+	}
+	e.strange[f] += 1 / total
+	for k := range kin {
+		e.alien[f][k] += kin[k] / total
 	}
 }
 
@@ -133,13 +155,33 @@ func (m *Model) expect(e *expected, pairs []observation) {
 			}
 			total := rest + restKin.odds()
 			if rest > surely*total {
-				e.same[f][l] += rest / total
+				e.hold(f, l, total, &restKin)
 			}
 			if learnsKin&(1<<f) != 0 {
 				for k := range restKin {
 					e.kin[k][f][l] += restKin[k] / total
 				}
 			}
+		}
+	}
+}
+
+// purge takes from what pairs held for one person show what those among them would show that are not. All but the given name speaks for twins as it does
+// for one person; were they counted, one person's given names would seem to differ as often as there are twins, and twins would be joined.
+func (m *Model) purge(e *expected) {
+	for f := range numFields {
+		if f == fieldSwap {
+			continue
+		}
+		for l := level(1); int(l) < levelsOf(f); l++ {
+			if apart(f, l) {
+				continue
+			}
+			others := e.strange[f] * m.u[f][l]
+			for k := range kinds {
+				others += e.alien[f][k] * m.r[k][f][l]
+			}
+			e.same[f][l] = max(0, e.same[f][l]-others)
 		}
 	}
 }
