@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// A CalibrationPoint says which share of pairs with so much evidence beyond even odds were seen to be one person.
+// A CalibrationPoint says in which share of pairs of a record and a person with so much evidence beyond even odds the record was seen to be the person's.
 type CalibrationPoint struct {
 	// Over is evidence beyond the prior, in bits.
 	Over        Bits
 	Probability Probability
 }
 
-// Observed counts pairs whose evidence beyond the prior lies in one stretch, and what became of them.
+// Observed counts pairs of a record and a person whose evidence beyond the prior lies in one stretch, and what became of them.
 type Observed struct {
 	// From and To bound the stretch, in bits beyond even odds: From <= x < To.
 	From, To Bits
@@ -27,6 +27,39 @@ type Observed struct {
 // Share is the part of the pairs that are one person, a pair of each kind counted besides as half: what was never seen is
 // not held to be impossible.
 func (o Observed) Share() float64 { return (float64(o.Same) + .5) / (float64(o.Pairs) + 1) }
+
+// Bounds are the share's limits at 95 in 100, of pairs that count as effect times fewer: 1 where each stands for itself, more where pairs hang together.
+//
+// Source: Wilson 1927; Kish 1965 for the design effect.
+func (o Observed) Bounds(effect float64) (low, high Probability) {
+	const z = 1.96
+	n := float64(o.Pairs) / max(1, effect)
+	if n == 0 {
+		return 0, 1
+	}
+	share := float64(o.Same) / float64(o.Pairs)
+	middle, half := share+z*z/(2*n), z*math.Sqrt(share*(1-share)/n+z*z/(4*n*n))
+	return Probability(max(0, (middle-half)/(1+z*z/n))), Probability(min(1, (middle+half)/(1+z*z/n)))
+}
+
+// DesignEffect is by how many times the shares of one stretch in several populations differ more than by chance, 1 at least, and 1 of fewer than three.
+func DesignEffect(populations []Observed) float64 {
+	var pairs, same float64
+	for _, o := range populations {
+		pairs, same = pairs+float64(o.Pairs), same+float64(o.Same)
+	}
+	if len(populations) < 3 || same == 0 || same == pairs {
+		return 1
+	}
+	share, sum := same/pairs, 0.0
+	for _, o := range populations {
+		if n := float64(o.Pairs); n > 0 {
+			d := float64(o.Same)/n - share
+			sum += n * d * d / (share * (1 - share))
+		}
+	}
+	return max(1, sum/float64(len(populations)-1))
+}
 
 // Calibrate returns what the observations, in ascending order of evidence, say of probabilities: one point a stretch that has
 // pairs, in its middle; more evidence never means a lower probability.

@@ -88,6 +88,9 @@ func (m *Model) grade(s *Set) Grade {
 	return GradeProbable
 }
 
+// Grade says what the engine may do with s by itself, rivals left out.
+func (m *Model) Grade(s *Set) Grade { return m.grade(s) }
+
 func pickGrade(ok bool, yes, no Grade) Grade {
 	if ok {
 		return yes

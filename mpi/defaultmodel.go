@@ -17,14 +17,26 @@ func handSet() *Model {
 	return m
 }
 
-// defaultCalibration is which share of the pairs that share a key of the live index were one person's, by the evidence beyond even odds.
+// defaultCalibration is in which share of the pairs of a record and a person that share a key of the live index the record was the person's, by the
+// evidence beyond even odds.
 //
-// Source: concord model calibrate on six simulated populations; README.md, "What a threshold means", has the commands.
+// Source: concord model calibrate on seven simulated populations; README.md, "What a threshold means", has the commands, and what four others showed.
 var defaultCalibration = []CalibrationPoint{
-	{-7, 0.000081}, {-5, 0.008907}, {-3, 0.023538}, {-1, 0.153138},
-	{1, 0.467352}, {3, 0.467352}, {5, 0.869474}, {7, 0.926023},
-	{9, 0.967957}, {11, 0.971310}, {13, 0.996103}, {15, 0.999091},
-	{17, 0.999404}, {19, 0.999884}, {21, 0.999988}, {23, 0.999995},
+	{-7, 0.000017}, {-5, 0.001869}, {-3, 0.008617}, {-1, 0.076687},
+	{1, 0.235048}, {3, 0.365676}, {5, 0.786574}, {7, 0.880482},
+	{9, 0.947824}, {11, 0.984534}, {13, 0.995351}, {15, 0.999450},
+	{17, 0.999867}, {19, 0.999994}, {21, 0.999995}, {23, 0.999998},
+}
+
+// estimatedCalibration is the same of models estimated by a batch, each on the population it was learnt from: their evidence is weighed otherwise,
+// and they have learnt from the pairs they judge.
+//
+// Source: concord model calibrate --estimate on five simulated populations; README.md, "What a threshold means".
+var estimatedCalibration = []CalibrationPoint{
+	{-7, 0.000014}, {-5, 0.006093}, {-3, 0.024020}, {-1, 0.080561},
+	{1, 0.276676}, {3, 0.477018}, {5, 0.722157}, {7, 0.896489},
+	{9, 0.943693}, {11, 0.995849}, {13, 0.999635}, {15, 0.999955},
+	{17, 0.999991}, {19, 0.999993}, {21, 0.999993}, {23, 0.999997},
 }
 
 // What the levels are worth before anything is known of the records at hand. Each row is a distribution over the levels

@@ -94,6 +94,7 @@ func (r *running) learn() error {
 		return err
 	}
 	m.setGrades()
+	m.calibration = estimatedCalibration
 	r.model = m
 	return nil
 }

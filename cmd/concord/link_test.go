@@ -115,8 +115,8 @@ func TestAModelIsCalibratedByTheTruth(t *testing.T) {
 			t.Errorf("row %+v: no pair of two persons shares a key", r)
 		}
 	}
-	if pairs != 2 {
-		t.Errorf("%d pairs share a key, want the two of one person", pairs)
+	if pairs != 4 {
+		t.Errorf("%d records meet a person under a key, want two of each of two persons", pairs)
 	}
 	if status, _, errOut := concordIn(t, "model", "show", model); status != 0 {
 		t.Errorf("the calibrated model is not read: %s", errOut)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/concord-hie/concord/mpi"
@@ -24,9 +25,10 @@ type modelCalibrateCmd struct {
 
 // Help implements kong.HelpProvider.
 func (modelCalibrateCmd) Help() string {
-	return `For pairs of records that share a key of the live index: how much evidence beyond even odds, how many such pairs, which share of them is one
-person as the model states it, as it was observed, and as calibration has it (never lower for more evidence). Then, for each bar, how many pairs of two
-persons reach it a million records: as stated, as observed, and of those that would be linked unseen. Use files the model was not made from.
+	return `Each record is held against all other records of each person it shares a key of the live index with, as a search answers. For such pairs of a record
+and a person: how much evidence beyond even odds, how many pairs, in which share of them the record is the person's as the model states it, as it was
+observed, and as calibration has it (never lower for more evidence). Then, for each bar, how many wrong pairs reach it a million records: as stated, as observed, and of those that would be linked unseen. The limits of what was observed are at 95 in 100; of
+three files or more they are as wide as the files differ, of fewer as if each pair stood for itself. Use files the model was not made from.
 
 Examples:
   concord simulate --people 33000 --seed 20261 --out sim
@@ -36,13 +38,16 @@ Examples:
 
 // A calibrationRow is one stretch of evidence, and the bar at its beginning.
 type calibrationRow struct {
-	From       float64 `json:"bits_beyond_prior_from"`
-	To         float64 `json:"bits_beyond_prior_to"`
-	Pairs      int     `json:"pairs"`
-	Stated     float64 `json:"stated"`
-	Observed   float64 `json:"observed"`
+	From     float64 `json:"bits_beyond_prior_from"`
+	To       float64 `json:"bits_beyond_prior_to"`
+	Pairs    int     `json:"pairs"`
+	Stated   float64 `json:"stated"`
+	Observed float64 `json:"observed"`
+	// Low and High bound the share observed at 95 in 100.
+	Low        float64 `json:"observed_low"`
+	High       float64 `json:"observed_high"`
 	Calibrated float64 `json:"calibrated"`
-	// Of a million records, pairs of two persons at or above From.
+	// Of a million records, pairs with another's person at or above From.
 	WrongStated   float64 `json:"wrong_per_million_records_stated"`
 	WrongObserved float64 `json:"wrong_per_million_records_observed"`
 	WrongUnseen   float64 `json:"wrong_per_million_records_linked_unseen"`
@@ -64,6 +69,7 @@ func (c *modelCalibrateCmd) Run(ctx context.Context, std *streams) error {
 		}
 	}
 	var sum []mpi.Observed
+	var each [][]mpi.Observed
 	records := 0
 	for _, name := range c.Files {
 		observed, n, err := c.observe(ctx, std, base, name)
@@ -71,8 +77,9 @@ func (c *modelCalibrateCmd) Run(ctx context.Context, std *streams) error {
 			return err
 		}
 		records += n
+		each = append(each, observed)
 		if sum == nil {
-			sum = observed
+			sum = slices.Clone(observed)
 			continue
 		}
 		for i, o := range observed {
@@ -93,14 +100,14 @@ func (c *modelCalibrateCmd) Run(ctx context.Context, std *streams) error {
 			return err
 		}
 	}
-	rows := calibrationRows(sum, points, records)
+	rows := calibrationRows(sum, each, points, records)
 	if c.Output == "json" {
 		return printJSON(std.out, rows)
 	}
 	t := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "BITS BEYOND PRIOR\tPAIRS\tSTATED\tOBSERVED\tCALIBRATED\tWRONG A MILLION RECORDS FROM HERE: STATED\tOBSERVED\tLINKED UNSEEN")
+	fmt.Fprintln(t, "BITS BEYOND PRIOR\tPAIRS\tSTATED\tOBSERVED\t95 IN 100\tCALIBRATED\tWRONG A MILLION RECORDS FROM HERE: STATED\tOBSERVED\tLINKED UNSEEN")
 	for _, r := range rows {
-		fmt.Fprintf(t, "%+.0f to %+.0f\t%d\t%.4f\t%.4f\t%.4f\t%.0f\t%.0f\t%.0f\n", r.From, r.To, r.Pairs, r.Stated, r.Observed, r.Calibrated, r.WrongStated, r.WrongObserved, r.WrongUnseen)
+		fmt.Fprintf(t, "%+.0f to %+.0f\t%d\t%.4f\t%.4f\t%.4f-%.4f\t%.4f\t%.0f\t%.0f\t%.0f\n", r.From, r.To, r.Pairs, r.Stated, r.Observed, r.Low, r.High, r.Calibrated, r.WrongStated, r.WrongObserved, r.WrongUnseen)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -134,8 +141,8 @@ func (c *modelCalibrateCmd) observe(ctx context.Context, std *streams, m *mpi.Mo
 	return mpicsv.Observe(m, truth, nodes, keys), len(truth), nil
 }
 
-// calibrationRows are the stretches that have pairs.
-func calibrationRows(all []mpi.Observed, points []mpi.CalibrationPoint, records int) []calibrationRow {
+// calibrationRows are the stretches that have pairs; each holds the same of each file.
+func calibrationRows(all []mpi.Observed, each [][]mpi.Observed, points []mpi.CalibrationPoint, records int) []calibrationRow {
 	out := []calibrationRow{}
 	stated, wrong, unseen := 0.0, 0.0, 0.0
 	a := 1e6 / float64(records)
@@ -149,8 +156,13 @@ func calibrationRows(all []mpi.Observed, points []mpi.CalibrationPoint, records 
 		stated += float64(o.Pairs) - o.Stated
 		wrong += float64(o.Pairs - o.Same)
 		unseen += float64(o.CertainWrong)
+		var populations []mpi.Observed
+		for _, file := range each {
+			populations = append(populations, file[i])
+		}
+		low, high := o.Bounds(mpi.DesignEffect(populations))
 		out = append(out, calibrationRow{float64(o.From), float64(o.To), o.Pairs, o.Stated / float64(o.Pairs), float64(o.Same) / float64(o.Pairs),
-			float64(points[at].Probability), a * stated, a * wrong, a * unseen})
+			float64(low), float64(high), float64(points[at].Probability), a * stated, a * wrong, a * unseen})
 	}
 	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
 		out[i], out[j] = out[j], out[i]
