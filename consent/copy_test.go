@@ -1,6 +1,7 @@
 package consent_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"math/rand/v2"
 	"slices"
@@ -8,9 +9,11 @@ import (
 	"testing"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/concord-hie/concord/consent"
+	"github.com/concord-hie/concord/consent/consentfhir"
 	"github.com/concord-hie/concord/hie"
 )
 
@@ -30,6 +33,47 @@ func atTheSite(t *testing.T, env *consent.Env, c consent.Copy) *consent.Decider 
 	}
 	return consent.Compile(theirs, c.Subject, dirs)
 }
+
+// readable reports whether everything of o can be written as FHIR and read again: what a filing refuses is not stored.
+func readable(o *oracle) bool {
+	return !slices.ContainsFunc(o.dirs, func(d consent.Directive) bool { return d.Filed.IsZero() || d.SignedWithin%time.Second != 0 })
+}
+
+// asWritten is atTheSite of what goes over the wire.
+func (g gen) asWritten(t *testing.T, env *consent.Env, c consent.Copy) *consent.Decider {
+	t.Helper()
+	said := map[string]any{}
+	for _, d := range c.Directives {
+		if !d.Elsewhere {
+			said[d.ID] = g.consentLine(d.Directive)["resource"]
+		}
+	}
+	out, err := consentfhir.WriteCopy(c, func(d consent.Directive) ([]byte, error) {
+		b, err := json.Marshal(said[d.ID])
+		return bytes.ReplaceAll(b, []byte(`,"system":7`), nil), err // a system no filing takes
+	}, func(d consent.Directive) string { return "sealed" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back consentfhir.CopyJSON
+	var rules consentfhir.SetupJSON
+	for v, into := range map[any]any{&out: &back, ptr(consentfhir.WriteSetup(env.SetupAt(c.Site))): &rules} {
+		b, err := jsonv2.Marshal(v)
+		if err == nil {
+			err = jsonv2.Unmarshal(b, into)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := consentfhir.ReadCopy(back, rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func ptr[T any](v T) *T { return &v }
 
 func everyDocument(string) bool { return true }
 
@@ -69,10 +113,18 @@ func TestASiteWithACopyDecidesAsTheExchange(t *testing.T) {
 			continue
 		}
 		there := atTheSite(t, env, c)
+		written := g.chance(15) && readable(o)
+		if written {
+			there = g.asWritten(t, env, c)
+		}
 		crossed += len(c.Subject.Records) - 1
 		for range 8 {
 			doc := g.document()
 			doc.Record, doc.Site = c.Record, c.Site
+			theirs := doc
+			if written {
+				theirs.Record = consentfhir.OwnRecord
+			}
 			at := o.now
 			if g.chance(30) && !at.IsZero() {
 				if at = at.Add(time.Duration(g.IntN(72)) * time.Hour); !c.Until.IsZero() && !at.Before(c.Until) {
@@ -80,7 +132,7 @@ func TestASiteWithACopyDecidesAsTheExchange(t *testing.T) {
 				}
 				later++
 			}
-			want, got := here.Decide(o.req, doc, at), there.Decide(o.req, doc, at)
+			want, got := here.Decide(o.req, doc, at), there.Decide(o.req, theirs, at)
 			if want.Release {
 				released++
 			}
@@ -180,6 +232,56 @@ func TestACopyTellsNothingOfWhereAWishWasGiven(t *testing.T) {
 				if strings.Contains(all, word) {
 					t.Errorf("the copy says %q: %s", word, all)
 				}
+			}
+		})
+	}
+}
+
+// TestACopySaysUntilWhenItHolds: what ends by time alone changes no row, so nobody is told of it.
+func TestACopySaysUntilWhenItHolds(t *testing.T) {
+	env, err := consent.NewEnv(consent.Setup{Organizations: []consent.Organization{{ID: "a"}, {ID: "b"}}, EmergencyHours: 4,
+		Sites: []consent.Site{{ID: "s1", Org: "a", Zone: "America/New_York"}, {ID: "s2", Org: "b", Zone: "Asia/Tokyo"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wish := func(record string, p consent.Provision) consent.Directive {
+		return consent.Directive{ID: "c", Record: record, Filed: t0, Signed: t0, Verified: true, NetworkWide: true, Status: "active", Scope: "patient-privacy", Provision: &p}
+	}
+	lastDay, birthday := time.Date(2026, 4, 1, 4, 0, 0, 0, time.UTC), time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)
+	signed := wish("r2", consent.Provision{Type: "permit"})
+	signed.Performers = []string{"RelatedPerson/m"}
+	for _, tt := range []struct {
+		name string
+		wish consent.Directive
+		more func(*consent.Subject)
+		want time.Time
+	}{
+		{"nothing that ends", wish("r1", consent.Provision{Type: "deny"}), nil, time.Time{}},
+		{"the last day of a wish of its own, where the site is", wish("r1", consent.Provision{Type: "deny", Period: &consent.Period{End: "2026-03-31"}}), nil, lastDay},
+		{"the last day of a wish given elsewhere, where that is", wish("r2", consent.Provision{Type: "deny", Period: &consent.Period{End: "2026-03-31"}}), nil, time.Date(2026, 3, 31, 15, 0, 0, 0, time.UTC)},
+		{"a part that begins", wish("r2", consent.Provision{Type: "deny", Provisions: []consent.Provision{{Type: "permit", Period: &consent.Period{Start: "2026-05-01T00:00:00Z"}}}}), nil,
+			time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)},
+		{"a wish elsewhere about that place ends unheard", func() consent.Directive {
+			d := wish("r2", consent.Provision{Type: "deny", Period: &consent.Period{End: "2026-03-31"}})
+			d.NetworkWide = false
+			return d
+		}(), nil, time.Time{}},
+		{"what a parent signed, until the child comes of age", signed, func(s *consent.Subject) { s.Proxies = []consent.Proxy{{Ref: "RelatedPerson/m", Lapses: birthday}} }, birthday},
+		{"an emergency here", wish("r1", consent.Provision{Type: "deny"}), func(s *consent.Subject) {
+			s.Grants = []consent.Grant{{Record: "r1", Emergency: consent.Emergency{At: t0}, Until: t0.Add(2 * time.Hour)}}
+		}, t0.Add(2 * time.Hour)},
+		{"an emergency elsewhere is not told", wish("r1", consent.Provision{Type: "deny"}), func(s *consent.Subject) {
+			s.Grants = []consent.Grant{{Record: "r2", Emergency: consent.Emergency{At: t0}, Until: t0.Add(2 * time.Hour)}}
+		}, time.Time{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			subject := consent.Subject{Records: []consent.Record{{ID: "r1", Site: "s1", Link: hie.LinkConfirmed}, {ID: "r2", Site: "s2", Link: hie.LinkConfirmed}}}
+			if tt.more != nil {
+				tt.more(&subject)
+			}
+			c, ok := consent.CopyOf(env, subject, []consent.Directive{tt.wish}, "r1", t0.Add(time.Minute), everyDocument)
+			if !ok || !c.Until.Equal(tt.want) {
+				t.Errorf("it holds until %v, want %v", c.Until, tt.want)
 			}
 		})
 	}
