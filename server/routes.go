@@ -166,6 +166,10 @@ func (s *Server) routes() {
 	r.GET("/consent/directives/:id/evidence", readWish, s.listEvidence)
 	r.POST("/consent/directives/:id/verify", writeWish, s.verifyConsent)
 
+	r.GET("/consent/copies", s.requireCopies, s.listCopyChanges)
+	r.GET("/consent/copies/:id", s.requireCopies, s.readCopy)
+	r.GET("/consent/rules", s.requireCopies, s.readCopyRules)
+
 	r.GET("/care-teams", readWish, s.listCareTeams)
 	r.GET("/care-teams/:id", readWish, s.readCareTeam)
 	r.PUT("/care-teams/:id", writeWish, s.putCareTeam)

@@ -71,6 +71,8 @@ type Deps struct {
 	Forms Forms
 	// CareTeams are the care teams directives may name; nil knows of none.
 	CareTeams CareTeams
+	// Copies are what sites that enforce for themselves hold; nil gives none.
+	Copies Copies
 	// Suspensions keep disclosures off reports.
 	Suspensions Suspensions
 	// Requests are what patients ask for about their records.

@@ -24,6 +24,8 @@ import (
 type consentCmd struct {
 	Tasks   consentTasksCmd   `cmd:"" help:"What staff must see to: conflicts, ends, and wishes that are held, unverified, broken or on an old form."`
 	Export  consentExportCmd  `cmd:"" help:"Write the consents of an organization's patients as NDJSON."`
+	Changes consentChangesCmd `cmd:"" help:"For a site that enforces by itself: registrations of its own that something else binds than before."`
+	Copy    consentCopyCmd    `cmd:"" help:"For a site that enforces by itself: what binds one of its registrations now, or the rules that hold there."`
 	Decide  consentDecideCmd  `cmd:"" help:"Decide cases, one JSON a line; reads no database, clock or network."`
 	Explain consentExplainCmd `cmd:"" help:"Say in order which rules spoke about a document, and which one decided."`
 

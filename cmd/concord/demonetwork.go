@@ -58,7 +58,7 @@ type demoClient struct {
 // What each kind of client may do.
 var (
 	feedScopes = []string{"system/Patient.cruds", "system/DocumentReference.cruds", "system/List.cruds", "system/Binary.cr",
-		"system/Consent.cruds", "system/AuditEvent.c"}
+		"system/Consent.cruds", "system/AuditEvent.c", "concord/copy.read"}
 	emrScopes     = []string{"system/Patient.rs", "system/DocumentReference.rs", "system/List.rs", "system/Binary.r", "system/Organization.rs", "system/Endpoint.rs"}
 	patientScopes = []string{"patient/Patient.rs", "patient/DocumentReference.rs", "patient/Binary.r", "patient/Consent.cruds", "patient/AuditEvent.rs",
 		"concord/report.read", "concord/report.write"}

@@ -243,7 +243,7 @@ func startNode(ctx context.Context, g Globals, cfg nodeConfig, log *slog.Logger)
 		Sealer: sealer, Network: networks.Network, Audit: trail, Trail: trail, Proofs: trail, SignTable: sequencer.SignTable, Log: log, Metrics: registry,
 		Patients: patients, Stewardship: patients, Nameable: exchange.Nameable,
 		Documents: noted{documents, health.Published}, Sites: monitorOf(health, networks.Network, consents), Traces: traces, Onboarding: bringing, Settings: settingsOf(&g, &cfg), Visible: exchange.Visible, Held: exchange.Held, Exchange: exchange,
-		Consents: consents, Emergencies: consents, Suspensions: consents, Requests: consents, Desk: consents, Forms: consents, ConsentEnv: environment.env, CareTeams: participants,
+		Consents: consents, Emergencies: consents, Suspensions: consents, Requests: consents, Desk: consents, Forms: consents, ConsentEnv: environment.env, CareTeams: participants, Copies: copies,
 		Policies: policies, Simulate: impact.simulate,
 		Past: func(ctx context.Context, record hie.SourcePatientID, at time.Time) (server.Past, error) {
 			return pastOf(ctx, db, g.PolicyKey, record, at)
