@@ -40,7 +40,7 @@ type door struct {
 // openDoors need no token.
 var openDoors = []string{"GET /version", "GET /livez", "GET /readyz", "GET /oauth/jwks", "GET /.well-known/smart-configuration",
 	"GET /fhir/.well-known/smart-configuration", "GET /fhir/metadata", "GET /admin/openapi.yaml", "GET /cds-services",
-	"GET /fhir/OperationDefinition/DocumentReference-presence", "GET /fhir/OperationDefinition/Patient-break-glass",
+	"GET /fhir/OperationDefinition/Binary-notice", "GET /fhir/OperationDefinition/DocumentReference-presence", "GET /fhir/OperationDefinition/Patient-break-glass",
 	"GET /fhir/OperationDefinition/Patient-end-emergency",
 	"GET /fhir/OperationDefinition/Consent-capture", "GET /fhir/OperationDefinition/Consent-preview", "GET /fhir/OperationDefinition/Consent-residual"}
 
@@ -116,6 +116,8 @@ func doors(w *town) []door {
 	binary.refused, binary.patient, binary.opens = 404, 404, []string{"binary", "live"}
 	live := binary
 	live.target = "/fhir/Binary/{live}"
+	notice := binary
+	notice.route, notice.target = "GET /fhir/Binary/:id/$notice", "/fhir/Binary/{binary}/$notice"
 	pix := search("GET /fhir/Patient/$ihe-pix", "/fhir/Patient/$ihe-pix?sourceIdentifier="+who, "", "Patient")
 	pix.refused, pix.patient = 404, 403
 	pixBody := pix
@@ -184,7 +186,7 @@ func doors(w *town) []door {
 		search("GET /fhir/DocumentReference", "/fhir/DocumentReference?_id={document}", "", "DocumentReference"),
 		search("POST /fhir/DocumentReference/_search", "/fhir/DocumentReference/_search", "patient.identifier="+who, "DocumentReference"),
 		search("GET /fhir/DocumentReference/$presence", "/fhir/DocumentReference/$presence?patient.identifier="+who, "", "DocumentReference"),
-		presence, read, binary, live, list, bundle, slash, post,
+		presence, read, binary, live, notice, list, bundle, slash, post,
 		published("PUT /fhir/DocumentReference/:id", "/fhir/DocumentReference/{document}", "{reference}", 200),
 
 		search("GET /fhir/Patient", "/fhir/Patient?identifier="+who, "", "Patient"),
