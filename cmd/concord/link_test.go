@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/concord-hie/concord/mpi"
+	"github.com/concord-hie/concord/mpi/mpijson"
 )
 
 const linkHeader = "record_id,person_id,source,given,middle,family,suffix,birth_date,sex,ssn,phone,email,street,city,state,postal_code,mrn,extra\n"
@@ -89,6 +92,77 @@ func TestAFileIsLinkedEvaluatedAndExplained(t *testing.T) {
 	if got, _ := os.ReadFile(scored); !strings.Contains(string(got), "a1,a2,match,") || !strings.Contains(string(got), "a1,c1,no_match,") {
 		t.Errorf("scored: %s", got)
 	}
+}
+
+// Every link that another model would change is listed, and no other, with what moved it.
+func TestModelCompareListsEveryLinkThatChanges(t *testing.T) {
+	oneAfterAnother(t)
+	const more = `e1,p5,x,Leopold,,Quintanilla,,1971-05-09,m,,,,,Salem,OR,97301,,
+e2,p5,y,Leopold,,Quintanilla,,1971-05-09,m,,,,,Erie,PA,16501,,
+e3,p5,z,Leopold,,Quintanilla,,1971-05-09,m,,,,,Laurel,MD,20707,,
+`
+	file := inFile(t, "in.csv", linkHeader+linkRows+more)
+	model := func(name string, m *mpi.Model) string {
+		body, err := mpijson.Encode(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return inFile(t, name, string(body))
+	}
+	few, many := model("few.json", mpi.DefaultModel().ForRecords(100)), model("many.json", mpi.DefaultModel().ForRecords(1<<30))
+	for _, bar := range [][]string{nil, {"--automatic"}} {
+		var together [2]map[string]bool
+		for i, m := range []string{few, many} {
+			clusters := filepath.Join(t.TempDir(), "c.csv")
+			if status, _, errOut := concordIn(t, append([]string{"link", file, "--model", m, "--out", clusters}, bar...)...); status != 0 {
+				t.Fatal(errOut)
+			}
+			together[i] = pairsTogether(t, clusters)
+		}
+		status, out, errOut := concordIn(t, append([]string{"model", "compare", few, many, file, "--output", "json"}, bar...)...)
+		var changes []modelChange
+		if err := json.Unmarshal([]byte(out), &changes); status != 0 || err != nil {
+			t.Fatalf("%v %s%s", err, out, errOut)
+		}
+		listed := map[string]string{}
+		for _, c := range changes {
+			listed[c.A+" "+c.B] = c.Change
+			if c.Change == "parted" && c.After >= c.Before || !strings.HasPrefix(c.Because, "prior, ") {
+				t.Errorf("%v: %s %s from %.1f to %.1f bits because of %q; only the prior differs", bar, c.Change, c.A, c.Before, c.After, c.Because)
+			}
+		}
+		for p := range together[0] {
+			if !together[1][p] && listed[p] != "parted" {
+				t.Errorf("%v: %s is parted and not listed", bar, p)
+			}
+		}
+		for p, change := range listed {
+			if change != "parted" || !together[0][p] || together[1][p] {
+				t.Errorf("%v: %s is listed as %s, together before %v and after %v", bar, p, change, together[0][p], together[1][p])
+			}
+		}
+		if bar == nil && len(listed) != 3 {
+			t.Errorf("%d pairs change, want the three that have no more than names and birth date", len(listed))
+		}
+	}
+}
+
+// pairsTogether returns the pairs of records in one cluster, as "a b".
+func pairsTogether(t *testing.T, clusters string) map[string]bool {
+	t.Helper()
+	body, err := os.ReadFile(clusters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, of := map[string]bool{}, map[string][]string{}
+	for line := range strings.Lines(string(body)) {
+		id, cluster, _ := strings.Cut(strings.TrimSpace(line), ",")
+		for _, other := range of[cluster] {
+			out[other+" "+id] = true
+		}
+		of[cluster] = append(of[cluster], id)
+	}
+	return out
 }
 
 // What a threshold means is measured against the truth, and can be kept in a model file.

@@ -130,16 +130,19 @@ type modelCompareCmd struct {
 	B       string   `arg:"" help:"Model file that may take its place." type:"existingfile"`
 	File    string   `arg:"" help:"CSV of records." type:"existingfile"`
 	Without []string `help:"Columns to read as empty." placeholder:"COLUMN,…"`
-	Output  string   `enum:"table,json" default:"table" help:"table or json."`
+	// Automatic is the bar of the live index.
+	Automatic bool   `help:"Join only what is certain, as the live index does, instead of what is likelier than not."`
+	Output    string `enum:"table,json" default:"table" help:"table or json."`
 }
 
 // Help implements kong.HelpProvider.
 func (modelCompareCmd) Help() string {
-	return `Links the records under both models and lists every pair that one joins and the other does not, with both scores and the field that moved
-most. Nothing is written.
+	return `Links the records under both models and lists every pair that one joins and the other does not, with both scores above even odds, and what moved
+them most: a field, or how common one person's pairs are held to be. Nothing is written.
 
-Example:
-  concord model compare model-2026.json model-2027.json patients.csv`
+Examples:
+  concord model compare model-2026.json model-2027.json patients.csv
+  concord model compare model-2026.json model-2027.json patients.csv --automatic`
 }
 
 // A modelChange is one pair two models see differently.
@@ -172,7 +175,7 @@ func (c *modelCompareCmd) Run(ctx context.Context, std *streams) error {
 			return err
 		}
 		nodes, ids = b.linkage.Features(), b.ids
-		got, err := b.linkage.Run(ctx, mpi.LinkageOptions{Model: models[i]})
+		got, err := b.linkage.Run(ctx, mpi.LinkageOptions{Model: models[i], Automatic: c.Automatic})
 		if err != nil {
 			return err
 		}
@@ -209,10 +212,10 @@ func changedLinks(clusters [2][]int32, models [2]*mpi.Model, nodes []mpi.Feature
 					if clusters[1-i][a] == clusters[1-i][b] {
 						continue
 					}
-					before, rowsBefore := models[0].Explain(&nodes[a], &nodes[b])
-					after, rowsAfter := models[1].Explain(&nodes[a], &nodes[b])
-					out = append(out, modelChange{ids[a], ids[b], [...]string{"parted", "joined"}[i], float32(before - models[0].Prior),
-						float32(after - models[1].Prior), moved(rowsBefore, rowsAfter)})
+					before, rowsBefore := weighed(models[0], &nodes[a], &nodes[b])
+					after, rowsAfter := weighed(models[1], &nodes[a], &nodes[b])
+					out = append(out, modelChange{ids[a], ids[b], [...]string{"parted", "joined"}[i], float32(before),
+						float32(after), moved(rowsBefore, rowsAfter)})
 				}
 			}
 		}
@@ -220,7 +223,13 @@ func changedLinks(clusters [2][]int32, models [2]*mpi.Model, nodes []mpi.Feature
 	return out
 }
 
-// moved names the field whose bits differ most between two waterfalls of one pair.
+// weighed returns the evidence for a pair above even odds, and its waterfall with what is against any two.
+func weighed(m *mpi.Model, a, b *mpi.Features) (mpi.Bits, []mpi.Evidence) {
+	bits, rows := m.Explain(a, b)
+	return bits - m.Prior, append(rows, mpi.Evidence{Field: "prior", Level: "strangers to one pair of one person", Bits: -m.Prior})
+}
+
+// moved names the field, or the prior, whose bits differ most between two waterfalls of one pair.
 func moved(a, b []mpi.Evidence) string {
 	most, name := mpi.Bits(-1), "others of their groups"
 	for _, x := range a {
