@@ -54,6 +54,7 @@ type Copies struct {
 	Now func() time.Time
 
 	renewing sync.Mutex // one of this node at a time: it holds a connection while it reads through others
+	renewed  time.Time  // when the last renewal began that worked off everything
 }
 
 // A HeldCopy is a copy with the state it was made of: the epoch of its own record, and when.
@@ -152,8 +153,13 @@ func (c *Copies) Watch(ctx context.Context, log *slog.Logger) {
 
 // renew works off what is to be told, until it has or the time is up, which it reports.
 func (c *Copies) renew(ctx context.Context, until time.Time) (pending bool, err error) {
+	asked := time.Now()
 	c.renewing.Lock()
 	defer c.renewing.Unlock()
+	if c.renewed.After(asked) {
+		return false, nil // all that was acknowledged before this caller came was worked off while it waited
+	}
+	began := time.Now()
 	by, err := c.reduced()
 	if err != nil {
 		return false, err
@@ -174,8 +180,12 @@ func (c *Copies) renew(ctx context.Context, until time.Time) (pending bool, err 
 			return false, err
 		}
 		due, _, err := c.Feed.CopiesDue(ctx, by)
-		if err != nil || !due && len(notices) == 0 {
+		if err != nil {
 			return false, err
+		}
+		if !due && len(notices) == 0 {
+			c.renewed = began
+			return false, nil
 		}
 		if !time.Now().Before(until) {
 			return true, nil
@@ -210,9 +220,10 @@ func (c *Copies) join(ctx context.Context) (mpi.Cursor, error) {
 	return c.begin(ctx)
 }
 
-// begin goes on from the end of the identity changes and has all copies looked through, since what changed before is not known.
+// begin has all copies looked through, since what changed before is not known, and goes on from the oldest identity change kept: a
+// link that was disputed binds where nobody wishes anything, which no look through wishes finds.
 func (c *Copies) begin(ctx context.Context) (mpi.Cursor, error) {
-	r, err := c.Patients.RegisterReader(ctx, hie.Actor{Client: "concord"}, copyReader, true)
+	r, err := c.Patients.RegisterReader(ctx, hie.Actor{Client: "concord"}, copyReader, false)
 	if err != nil {
 		return mpi.Cursor{}, err
 	}

@@ -110,8 +110,11 @@ func (s *Server) listCopyChanges(c *gin.Context) {
 		Pending bool             `json:"pending"`
 		Rules   string           `json:"rules"`
 	}{Changes: []copyNoticeJSON{}}
-	for {
-		_, out.Rules = s.rulesOf(sites)
+	for picture := int64(-1); ; {
+		if env := s.deps.ConsentEnv(); env.Version() != picture {
+			picture = env.Version()
+			_, out.Rules = rulesOf(env, sites)
+		}
 		notices, pending, err := s.deps.Copies.Changes(ctx, sites, after, count)
 		if err != nil {
 			s.fail(c, err)
@@ -138,9 +141,9 @@ func (s *Server) listCopyChanges(c *gin.Context) {
 	}
 }
 
-// rulesOf returns the rules that hold at sites, and what stands for them.
-func (s *Server) rulesOf(sites []hie.SiteID) (consentfhir.SetupJSON, string) {
-	out := consentfhir.WriteSetup(s.deps.ConsentEnv().SetupAt(sites...))
+// rulesOf returns the rules that env has for sites, and what stands for them.
+func rulesOf(env *consent.Env, sites []hie.SiteID) (consentfhir.SetupJSON, string) {
+	out := consentfhir.WriteSetup(env.SetupAt(sites...))
 	b, err := json.Marshal(out, json.Deterministic(true))
 	if err != nil {
 		panic("server: " + err.Error())
@@ -151,11 +154,12 @@ func (s *Server) rulesOf(sites []hie.SiteID) (consentfhir.SetupJSON, string) {
 
 // readCopyRules answers GET /admin/v1/consent/rules: what decisions about documents of the caller's sites rest on besides copies.
 func (s *Server) readCopyRules(c *gin.Context) {
-	if !s.deps.ConsentEnv().Open() {
+	env := s.deps.ConsentEnv()
+	if !env.Open() {
 		s.fail(c, hie.ErrUnavailable)
 		return
 	}
-	rules, version := s.rulesOf(s.ownSites(caller(c)))
+	rules, version := rulesOf(env, s.ownSites(caller(c)))
 	s.sendJSON(c, http.StatusOK, struct {
 		Version string                `json:"version"`
 		Rules   consentfhir.SetupJSON `json:"setup"`
@@ -204,7 +208,7 @@ func (s *Server) copyOf(ctx context.Context, record hie.SourcePatientID, sites [
 }
 
 func (s *Server) copyOnce(ctx context.Context, record hie.SourcePatientID, sites []hie.SiteID) (consentfhir.CopyJSON, error) {
-	_, rules := s.rulesOf(sites)
+	_, rules := rulesOf(s.deps.ConsentEnv(), sites)
 	held, err := s.deps.Copies.Copy(ctx, record)
 	if err != nil {
 		return consentfhir.CopyJSON{}, err
@@ -229,7 +233,7 @@ func (s *Server) copyOnce(ctx context.Context, record hie.SourcePatientID, sites
 	if err != nil {
 		return consentfhir.CopyJSON{}, err
 	}
-	if _, now := s.rulesOf(sites); now != rules {
+	if _, now := rulesOf(s.deps.ConsentEnv(), sites); now != rules {
 		return consentfhir.CopyJSON{}, errCopyMoved
 	}
 	digest := held.Digest()
