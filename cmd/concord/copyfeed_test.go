@@ -444,3 +444,24 @@ func TestTheFeedBeginsAnewWhereIdentityChangesWereLost(t *testing.T) {
 		t.Errorf("in peace the feed logs %s", log.String())
 	}
 }
+
+// TestADisputedRegistrationBindsWhereNobodyWishesAnything: somebody else's data came under a known number before anybody read the feed.
+// No default reaches such a record, so its site is told.
+//
+// Source: spec consent 2.13 (a disputed link: neither permit nor default crosses).
+func TestADisputedRegistrationBindsWhereNobodyWishesAnything(t *testing.T) {
+	w := newFeedWorld(t)
+	record := w.register("north", "a1")
+	if _, err := w.patients.Register(w.ctx, feedClerk, mpi.Registration{Site: "north", Local: hie.Identifier{System: "urn:north", Value: "a1"}, Received: []byte("other"), Active: true,
+		Demographics: mpi.Demographics{Names: []mpi.Name{{Family: "Okonkwo", Given: []string{"Brandt"}}}, Birth: mpi.Date{Year: 1999, Month: 11, Day: 30}, Sex: "male"}}); err != nil {
+		t.Fatal(err)
+	}
+	h := &holder{w.copies, "north", 0, map[hie.SourcePatientID][]byte{}}
+	if err := h.follow(w.ctx, 10); err != nil || h.held[record] == nil {
+		t.Fatalf("%d copies held, want that of the disputed registration, %v", len(h.held), err)
+	}
+	c, err := w.copies.Copy(w.ctx, record)
+	if err != nil || c.Subject.Records[0].Link != hie.LinkDisputed {
+		t.Errorf("the copy says %v, %v", c.Subject.Records, err)
+	}
+}
