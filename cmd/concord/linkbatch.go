@@ -35,6 +35,10 @@ const readAtOnce = 256
 
 // read adds a file's records. One goroutine reads rows while those before them are normalised on all processors.
 func (b *linkBatch) read(ctx context.Context, std *streams, name string, without mpicsv.Without, keep func(mpicsv.Record)) error {
+	dayFirst, err := readWhole(name, mpicsv.ReadDayFirst)
+	if err != nil {
+		return err
+	}
 	f, err := mpicsv.Open(name)
 	if err != nil {
 		return err
@@ -44,7 +48,7 @@ func (b *linkBatch) read(ctx context.Context, std *streams, name string, without
 	go func() {
 		defer close(parts)
 		var part []mpicsv.Record
-		failed = mpicsv.Read(io.TeeReader(f, b.digest), without, func(r mpicsv.Record) error {
+		failed = mpicsv.ReadDated(io.TeeReader(f, b.digest), without, dayFirst, func(r mpicsv.Record) error {
 			if part = append(part, r); len(part) == readAtOnce {
 				parts <- part
 				part = make([]mpicsv.Record, 0, readAtOnce)

@@ -47,13 +47,17 @@ func (l *linkEvaluateCmd) Run(std *streams) error {
 		return err
 	}
 	e := mpicsv.Evaluate(truth, of)
+	dayFirst, err := readWhole(l.File, mpicsv.ReadDayFirst)
+	if err != nil {
+		return err
+	}
 	e.Mistakes, err = mpicsv.KindsOfError(truth, of, func(do func(mpicsv.Record) error) error {
 		f, err := mpicsv.Open(l.File)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = f.Close() }()
-		return mpicsv.Read(f, without, do)
+		return mpicsv.ReadDated(f, without, dayFirst, do)
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", l.File, err)

@@ -14,9 +14,17 @@ var misread = strings.NewReplacer("l", "1", "I", "1", "i", "1", "|", "1", "o", "
 // separators; the month may be a word, the year its last two digits, and a time may follow. Letters that stand for
 // digits are read as those. Digits that make no date stay as they are, for comparing. It returns the zero Date where there
 // is no year to be found.
-func Date(raw string) mpi.Date {
+func Date(raw string) mpi.Date { return dateOf(raw, false) }
+
+// dateParts returns the digits of a date in groups, a month that is a word as its number, before the day.
+func dateParts(raw string) []string {
 	s := misread.Replace(numberMonth(withoutTime(raw)))
-	parts := strings.FieldsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+	return strings.FieldsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+}
+
+// dateOf is Date of a source that writes the day first, or the month.
+func dateOf(raw string, dayFirst bool) mpi.Date {
+	parts := dateParts(raw)
 	if len(parts) == 1 && len(parts[0]) == 8 {
 		p := parts[0]
 		last := likelyYear(number(p[4:])) && monthAndDay(number(p[:2]), number(p[2:4]))
@@ -34,7 +42,7 @@ func Date(raw string) mpi.Date {
 		if len(parts[2]) < 2 {
 			return mpi.Date{}
 		}
-		if number(parts[0]) > 12 { // the day stands first
+		if number(parts[0]) > 12 || dayFirst && number(parts[1]) <= 12 && !strings.ContainsAny(raw, letters) { // the day stands first
 			return date(parts[2], parts[1], parts[0])
 		}
 		return date(parts[2], parts[0], parts[1])

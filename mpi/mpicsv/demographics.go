@@ -25,7 +25,7 @@ func (r *rows) demographics() mpi.Demographics {
 			extra[strings.TrimSpace(k)] = strings.TrimSpace(v)
 		}
 	}
-	d := mpi.Demographics{Birth: Date(r.at("birth_date")), Sex: mpi.Sex(r.at("sex")), MothersMaidenName: extra["mother_maiden"]}
+	d := mpi.Demographics{Birth: dateOf(r.at("birth_date"), r.dayFirst[r.at("source")]), Sex: mpi.Sex(r.at("sex")), MothersMaidenName: extra["mother_maiden"]}
 	d.Names = r.names(extra)
 	if g, f := extra["guardian_given"], extra["guardian_family"]; g+f != "" {
 		d.Guardians = []mpi.Name{{Given: words(g), Family: f}}

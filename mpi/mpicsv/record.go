@@ -67,6 +67,8 @@ type rows struct {
 	column map[string]int
 	row    []string
 	line   int
+	// dayFirst are the sources that write the day before the month.
+	dayFirst DayFirst
 }
 
 // open reads the header. Missing and repeated columns are named.
@@ -134,6 +136,11 @@ func (r *rows) at(name string) string {
 // Read calls do with each record of r in turn and stops at the first error. Columns in without read as empty. The
 // column person_id is never read. Errors: ErrRow with the line for a header or row that cannot be read, and those of do.
 func Read(r io.Reader, without Without, do func(Record) error) error {
+	return ReadDated(r, without, nil, do)
+}
+
+// ReadDated is Read of a file whose sources write the day first as ReadDayFirst found.
+func ReadDated(r io.Reader, without Without, dayFirst DayFirst, do func(Record) error) error {
 	need := slices.DeleteFunc(slices.Clone(Columns), func(c string) bool { return c == "person_id" })
 	in, err := open(r, need...)
 	if err != nil {
@@ -143,6 +150,7 @@ func Read(r io.Reader, without Without, do func(Record) error) error {
 		delete(in.column, name)
 	}
 	delete(in.column, "person_id")
+	in.dayFirst = dayFirst
 	seen := map[string]int{}
 	for {
 		if err := in.next(); err != nil {
