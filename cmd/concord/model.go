@@ -71,7 +71,7 @@ func (t *modelTrainCmd) Run(ctx context.Context, std *streams) error {
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(std.out, "%s from %d records: prior %.1f bits, certain from %.1f, %.0f wrong links a million expected there\n", m.ID, len(all.ids), m.Prior,
+	_, err = fmt.Fprintf(std.out, "%s from %d records: prior %.1f bits, certain from %.1f, %.0f wrong a million expected there by the bits alone\n", m.ID, len(all.ids), m.Prior,
 		m.Certain, 1e6*(1-float64(m.Probability(m.Certain))))
 	return err
 }
@@ -115,7 +115,7 @@ func (s *modelShowCmd) Run(std *streams) error {
 		name string
 		at   mpi.Bits
 	}{{"certain", m.Certain}, {"probable", m.Probable}, {"possible", m.Possible}} {
-		fmt.Fprintf(w, "%s\tfrom %.1f bits: %.0f wrong a million at the bar\n", g.name, g.at, 1e6*(1-float64(m.Probability(g.at))))
+		fmt.Fprintf(w, "%s\tfrom %.1f bits: %.0f wrong a million at the bar, by the bits alone\n", g.name, g.at, 1e6*(1-float64(m.Probability(g.at))))
 	}
 	fmt.Fprintln(w, "\nFIELD\tLEVEL\tBITS\tONE PERSON\tSTRANGERS\tRELATIVES\tTWINS")
 	for _, l := range p.Levels {
