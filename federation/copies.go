@@ -40,7 +40,8 @@ type CopyFeed interface {
 // What may have changed is written down in the transaction that changes it: a wish in the queue of the feed, a link in the outbox of
 // identity changes. Before the feed is read these are worked off: the copy of every registration concerned is made anew, and
 // what differs from the last one is told. So a site is told only of what it must do otherwise, whatever else happened to other
-// registrations of the person, and what was acknowledged before it asks is in the answer.
+// registrations of the person, and a wish that was acknowledged before it asks is in the answer; a link is, once no transaction that
+// began before it still runs.
 //
 // Source: spec consent 2.13, 2.14, 2.19.
 type Copies struct {
