@@ -353,8 +353,10 @@ func (w *town) fillURL(s string, names map[string]string) string {
 // kept are the schemas that hold what clients can change. The audit trail, which grows by refusals, is not among them.
 var kept = []string{"access", "consent", "directory", "federation", "locator", "mpi"}
 
-// seen are the tables in which nodes note by themselves how sites answer and how long requests take.
-var seen = []string{"site_minute", "site_state", "endpoint_probe", "trace"}
+// seen are the tables in which nodes note by themselves how sites answer and how long requests take, what copies of what binds
+// registrations say (a wish that queues one moves its record's epoch, which shows), and when the desk was last swept.
+var seen = []string{"federation.site_minute", "federation.site_state", "federation.endpoint_probe", "federation.trace",
+	"consent.copy", "consent.copy_due", "consent.copy_feed", "consent.desk_sweep"}
 
 // digest is the state of everything kept: any write, of the same values too, shows; a lock does not.
 func (w *town) digest() map[string]string {
@@ -366,7 +368,7 @@ func (w *town) digest() map[string]string {
 			w.t.Fatal(err)
 		}
 		for _, name := range names {
-			if schema == "federation" && slices.Contains(seen, name) {
+			if slices.Contains(seen, schema+"."+name) {
 				continue
 			}
 			if name == "review_task" { // a node weighs the queue anew by itself
