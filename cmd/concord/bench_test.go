@@ -53,7 +53,7 @@ func TestBench(t *testing.T) {
 		needed bool
 		run    func()
 	}{
-		{"register", true, b.register}, {"import", true, b.importDocuments}, {"token", false, b.tokens}, {"match", false, b.match},
+		{"register", true, b.register}, {"import", true, b.importDocuments}, {"token", false, b.tokens}, {"compare", false, b.compare}, {"match", false, b.match},
 		{"publish", false, b.publish}, {"query", false, b.query}, {"heavy", false, b.heavy}, {"retrieve", false, b.retrieve},
 		{"revoke", false, b.revoke}, {"merge", false, b.merge}, {"fanout", false, b.fanOut}, {"audit", false, b.audit}, {"decide", false, b.decide},
 		{"engine", false, b.engine}, {"impact", false, b.impact}, {"page", false, b.page}, {"hubs", false, b.hubs}, {"grow", false, b.grow},
