@@ -97,6 +97,10 @@ func doors(w *town) []door {
 		d.stranger, d.strangerAs = "steward-desk", asSteward
 		return d
 	}
+	copies := func(route, target string, refused int, opens ...string) door {
+		return door{route: route, target: target, owner: feed, as: copying, want: 200, rights: []string{"concord/copy.read"},
+			stranger: dawnFeed, strangerAs: copying, refused: refused, patient: 403, opens: opens}
+	}
 	officer := func(route, target, body, right string, refused int, opens ...string) door {
 		return desk(route, target, body, "privacy-desk", asOfficer, right, refused, opens...)
 	}
@@ -267,6 +271,9 @@ func doors(w *town) []door {
 		officer("GET /admin/v1/reviews", "/admin/v1/reviews", "", "concord/review.read", 200),
 		officer("GET /admin/v1/reviews/:id", "/admin/v1/reviews/{review}", "", "concord/review.read", 404, "review"),
 		contest, hold,
+		copies("GET /admin/v1/consent/copies", "/admin/v1/consent/copies", 200),
+		copies("GET /admin/v1/consent/copies/:id", "/admin/v1/consent/copies/{patient}", 404, "patient"),
+		copies("GET /admin/v1/consent/rules", "/admin/v1/consent/rules", 200),
 		officer("GET /admin/v1/consent/tasks", "/admin/v1/consent/tasks", "", "concord/consent.read", 200),
 		officer("POST /admin/v1/consent/tasks/:id/settle", "/admin/v1/consent/tasks/{desk}/settle", `{"note":"asked her; she meant both"}`, "concord/consent.write", 404, "desk"),
 		officer("GET /admin/v1/consent/representatives", "/admin/v1/consent/representatives?patient={patient}", "", "concord/consent.read", 404),

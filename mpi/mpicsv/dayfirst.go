@@ -20,7 +20,7 @@ const (
 
 // ReadDayFirst returns the sources of r, a file as Read takes it, that write the day first. Errors as Read.
 func ReadDayFirst(r io.Reader) (DayFirst, error) {
-	in, err := open(r, "source", "birth_date")
+	in, err := openRecords(r)
 	if err != nil {
 		return nil, err
 	}

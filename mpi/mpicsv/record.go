@@ -133,6 +133,11 @@ func (r *rows) at(name string) string {
 	return strings.TrimSpace(r.row[i])
 }
 
+// openRecords opens a file of records: all columns must be there but person_id, which is for evaluating.
+func openRecords(r io.Reader) (*rows, error) {
+	return open(r, slices.DeleteFunc(slices.Clone(Columns), func(c string) bool { return c == "person_id" })...)
+}
+
 // Read calls do with each record of r in turn and stops at the first error. Columns in without read as empty. The
 // column person_id is never read. Errors: ErrRow with the line for a header or row that cannot be read, and those of do.
 func Read(r io.Reader, without Without, do func(Record) error) error {
@@ -141,8 +146,7 @@ func Read(r io.Reader, without Without, do func(Record) error) error {
 
 // ReadDated is Read of a file whose sources write the day first as ReadDayFirst found.
 func ReadDated(r io.Reader, without Without, dayFirst DayFirst, do func(Record) error) error {
-	need := slices.DeleteFunc(slices.Clone(Columns), func(c string) bool { return c == "person_id" })
-	in, err := open(r, need...)
+	in, err := openRecords(r)
 	if err != nil {
 		return err
 	}
