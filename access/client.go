@@ -90,8 +90,8 @@ func (c Client) Represents(org hie.OrgID, now time.Time) bool {
 
 // abilities are the obligations that a client can declare. All others the exchange honours itself, by telling them.
 //
-// Source: HL7 v3 ActCode, ObligationPolicy.
-var abilities = []string{"DELAU"}
+// Source: HL7 v3 ActCode, ObligationPolicy; ABDM consent artefact, permission.frequency.
+var abilities = []string{"DELAU", "FREQUENCY"}
 
 var clientPattern = regexp.MustCompile(`^[!-~]{1,128}$`)
 

@@ -162,7 +162,7 @@ func everyAbility(s *Setup) []string {
 			out = append(out, dutyName(o))
 		}
 	}
-	return append(unique(out), "DELAU")
+	return append(unique(out), dutyErase, dutyFrequency)
 }
 
 // unique keeps the first of each value.

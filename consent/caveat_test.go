@@ -211,13 +211,18 @@ func TestWhatNobodyHasWordsForIsRefused(t *testing.T) {
 		{"one with words", all(say(permit(valid("", "2026-06-30")), policy("p:erase")), func(s *scene) {
 			s.setup.Statements = []consent.Statement{{Code: "DELAU", Words: map[string]consent.StatementWords{"en": {Long: "Erase it."}}}}
 		}), "PERMIT"},
+		{"a directive that says how often one may ask", say(permit(), often), "OBLIGATION"},
+		{"one with words", all(say(permit(), often), func(s *scene) {
+			s.setup.Statements = []consent.Statement{{Code: "FREQUENCY", Words: map[string]consent.StatementWords{"en": {Long: "Count."}}}}
+		}), "PERMIT"},
+		{"one beside another that does not say so", all(say(permit(), often), say(permit(), policy("p:add"), given("c"))), "PERMIT"},
 		{"an ordinary document", all(), "DEFAULT"},
 	} {
 		s := newScene("permit")
 		s.now = day(2026, 3, 1)
 		s.setup.Worded = true
 		s.setup.Policies = append(s.setup.Policies, consent.Policy{URI: "p:erase", Erase: true})
-		s.req.Abilities = append(s.req.Abilities, "DELAU")
+		s.req.Abilities = append(s.req.Abilities, "DELAU", "FREQUENCY")
 		tt.given(s)
 		if got := consent.Compile(environment(t, s.setup), s.subj, s.dirs).Decide(s.req, s.doc, s.now); got.Reason.String() != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got.Reason, tt.want)
@@ -251,5 +256,27 @@ func TestNoTokenReleasesWhatWordsMustGoWith(t *testing.T) {
 		if got := consent.Compile(environment(t, s.setup), s.subj, s.dirs).Residual(s.req, "a", s.now); got.Permit != want {
 			t.Errorf("under %s a token permits %t, want %t", uri, got.Permit, want)
 		}
+		s.dirs[0].Frequency = "4/DAY"
+		if consent.Compile(environment(t, s.setup), s.subj, s.dirs).Residual(s.req, "a", s.now).Permit {
+			t.Errorf("under %s a token permits what may be asked for four times a day", uri)
+		}
 	}
 }
+
+// A directive that says how often one may ask obliges who asks, and nobody else is released anything by it.
+//
+// Source: ABDM consent artefact, permission.frequency; spec consent 2.11, 2.18 f.
+func TestHowOftenOneMayAskIsAnObligation(t *testing.T) {
+	s := newScene("deny")
+	say(permit(), often)(s)
+	d := consent.Compile(environment(t, s.setup), s.subj, s.dirs)
+	if got := d.Decide(s.req, s.doc, s.now); got.Release || got.Reason != consent.ReasonObligation {
+		t.Errorf("who does not count: %t, %s", got.Release, got.Reason)
+	}
+	s.req.Abilities = append(s.req.Abilities, "FREQUENCY")
+	if got := d.Decide(s.req, s.doc, s.now); !got.Release || !slices.Contains(got.Obligations, "FREQUENCY:4/DAY") {
+		t.Errorf("who counts: %t, %s, %q", got.Release, got.Reason, got.Obligations)
+	}
+}
+
+func often(d *consent.Directive) { d.Frequency = "4/DAY" }

@@ -34,7 +34,7 @@ type Copy struct {
 	Sites    []Site
 	// Ask says of what the copy is stricter than the exchange, so that a site may ask about what it refuses: "care-team" (who
 	// belongs to a team is asked of the exchange), "source" (which of several wishes is narrower hangs on places not named here),
-	// "erasure" (a permission that obliges to erase does not cross). nil: it decides alike.
+	// "erasure" (a permission that obliges to erase, or to ask no more often than it says, does not cross). nil: it decides alike.
 	Ask []string
 	// Until is the first instant from which it may not hold any more, zero for never: then it is had anew.
 	Until time.Time
@@ -228,7 +228,7 @@ func (c *copier) reduce(in *compiled, said *Directive, m mode) {
 	if !in.restricted() && in.networkWide && c.d.givenOn(in).Link == hie.LinkConfirmed && c.rec.Link == hie.LinkConfirmed {
 		link = hie.LinkConfirmed
 	}
-	if in.erase && link == hie.LinkConfirmed {
+	if in.obliges() && link == hie.LinkConfirmed {
 		link = hie.LinkTentative
 		c.ask("erasure")
 	}

@@ -20,6 +20,11 @@ type Directive struct {
 	// SignedWithin is for how long after Signed it may have been signed, where only its day, month or year is known: what it
 	// permits counts from Signed, what it denies from the end of that. It is used to the second.
 	SignedWithin time.Duration
+	// Frequency is how often at most who is permitted may ask, as a number of times an HOUR, DAY, WEEK, MONTH or YEAR ("4/DAY"); ""
+	// is without limit. It goes with a release as an obligation.
+	//
+	// Source: ABDM consent artefact, permission.frequency; spec consent 2.18 f.
+	Frequency string
 	// Verified says that the evidence was verified; without it only what it denies acts.
 	Verified bool
 	// NetworkWide says that it was meant for the whole network, not only where it was given.

@@ -31,8 +31,11 @@ const (
 	dutyPart2Record
 )
 
-// dutyErase is the name of the obligation that a directive brings.
-const dutyErase = "DELAU"
+// The names of the obligations that a directive brings.
+const (
+	dutyErase     = "DELAU"
+	dutyFrequency = "FREQUENCY"
+)
 
 // dutySet is a set of duty numbers; rules may name at most maxDuties different ones before the set spills.
 type dutySet struct {

@@ -122,8 +122,8 @@ func (d *Decider) Residual(req Request, record string, now time.Time) Residual {
 		return Residual{}
 	}
 	l := &ph.live[0]
-	if l.mode != inForce || !d.permitsReach(l.compiled, &q) || l.research || l.erase {
-		return Residual{} // a token obliges nobody to erase
+	if l.mode != inForce || !d.permitsReach(l.compiled, &q) || l.research || l.obliges() {
+		return Residual{} // a token obliges nobody
 	}
 	rules, ok := l.root.residual(&q)
 	return Residual{Permit: ok, Rules: rules, Directive: l.named(), Policies: l.policies}

@@ -45,7 +45,12 @@ type shape struct {
 	denyExpiry bool
 	// erase says that a release its permits give ends with its period.
 	erase bool
+	// frequency is how often they let somebody ask, "" without limit.
+	frequency string
 }
+
+// obliges reports whether what its permits release binds who receives it.
+func (s *shape) obliges() bool { return s.erase || s.frequency != "" }
 
 // eraseBy is the day by which what its permits release is to be erased, where they end.
 func (s *shape) eraseBy() string {
@@ -101,6 +106,7 @@ func shapeKey(key []byte, in *Directive, site hie.SiteID) []byte {
 	key = keyText(key, in.Status)
 	key = keyText(key, in.Scope)
 	key = keyText(key, string(site))
+	key = keyText(key, in.Frequency)
 	for _, list := range [...][]string{in.Policies, in.PolicyRules, in.Organizations} {
 		key = keyTexts(key, list)
 	}

@@ -47,6 +47,7 @@ func (b *builder) policies() {
 		}
 		b.out.erase = b.out.erase || p.Erase
 	}
+	b.out.frequency = b.in.Frequency
 }
 
 // header holds the directive for what stands outside its tree; who may sign is for [compiled.signers].

@@ -73,8 +73,8 @@ func (d *Decider) weigh(q *query, rep *report) Reason {
 	}
 	if first := winners.next(0); first >= 0 {
 		p := d.permit(first)
-		if p.erase {
-			p = d.erase(q, winners, p)
+		if p.obliges() {
+			p = d.binding(q, winners, p)
 		}
 		if q.notes != nil {
 			q.notes.permits = append(q.notes.permits, d.widest(winners, p))
@@ -108,26 +108,33 @@ func (d *Decider) outweigh(winners numbers, rep *report) {
 	}
 }
 
-// erase returns the permit a release rests on when the first that gives one obliges to erase: one that does not, else the one
-// that lasts longest, whose end becomes an obligation.
+// binding returns the permit a release rests on when the first that gives one binds who receives it: one that does not, else the
+// one that lasts longest, whose end and frequency become obligations.
 //
-// Source: spec consent 2.11 (DELAU); ABDM consent artefact, dataEraseAt.
-func (d *Decider) erase(q *query, winners numbers, best said) said {
+// Source: spec consent 2.11 (DELAU), 2.18 f; ABDM consent artefact, dataEraseAt and frequency.
+func (d *Decider) binding(q *query, winners numbers, best said) said {
 	for i := range winners.all {
 		p := d.permit(i)
-		if !p.erase {
+		if !p.obliges() {
 			return p
 		}
 		if p.ends > best.ends {
 			best = p
 		}
 	}
-	if best.ends == forever {
-		return best // it never ends: there is no day to erase by
+	if best.erase && best.ends != forever { // what never ends has no day to erase by
+		d.demand(q, dutyErase, best.eraseBy())
 	}
-	q.duties.addText(dutyErase + ":" + best.eraseBy())
-	q.mute = q.mute || d.env.worded && statement(d.env.statements, dutyErase) == nil
+	if best.frequency != "" {
+		d.demand(q, dutyFrequency, best.frequency)
+	}
 	return best
+}
+
+// demand adds an obligation that a directive brings, which nothing is released under where nobody has words for it.
+func (d *Decider) demand(q *query, name, value string) {
+	q.duties.addText(name + ":" + value)
+	q.mute = q.mute || d.env.worded && statement(d.env.statements, name) == nil
 }
 
 // refusal names why no permit released: an absolute deny, another deny that no permit beats, only tombstones,

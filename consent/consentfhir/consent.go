@@ -119,6 +119,10 @@ func extend(v *consent.Version, extensions []fhir.Extension) error {
 				return &hie.InvalidError{Path: path + ".value", Rule: "must be the code network or site", Code: "code-invalid"}
 			}
 			v.NetworkWide = e.ValueCode == "network"
+		case FrequencyURL:
+			if err := checkFrequency(e.ValueString, path); err != nil {
+				return err
+			}
 		case AbsoluteURL, ReturnToDefaultURL:
 			if e.ValueBoolean == nil {
 				return &hie.InvalidError{Path: path + ".value", Rule: "must be a boolean", Code: "structure"}

@@ -63,6 +63,8 @@ func (w *wireConsent) readFrom(r *reader) {
 			w.contained = r.values()
 		case "modifierExtension":
 			d.Modified = r.extended()
+		case "extension":
+			d.Frequency = r.frequency()
 		case "implicitRules":
 			r.modifies()
 		case "verification":

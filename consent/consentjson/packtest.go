@@ -41,6 +41,7 @@ type testWish struct {
 	Policy     string     `json:"policy,omitzero"`
 	Status     string     `json:"status,omitzero"`
 	Absolute   bool       `json:"absolute,omitzero"`
+	Frequency  string     `json:"frequency,omitzero"`
 	Purposes   []string   `json:"purposes,omitempty"`
 	Classes    []string   `json:"classes,omitempty"`
 	Labels     []string   `json:"labels,omitempty"`
@@ -113,7 +114,7 @@ func (t *test) read(at string) (consent.PackTest, error) {
 		return consent.PackTest{}, hie.Invalid(at+".request.relationship", "must be treating or none")
 	}
 	for _, w := range t.Consents {
-		d := consent.Directive{Status: w.Status, Absolute: w.Absolute}
+		d := consent.Directive{Status: w.Status, Absolute: w.Absolute, Frequency: w.Frequency}
 		if w.Policy != "" {
 			d.Policies = []string{w.Policy}
 		}
